@@ -1,0 +1,213 @@
+"""Fixtures of the whole tree: a real database, and a whole running platform, once a session each (测试用的真平台)."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg
+import pytest
+
+from plumbline.embedded.folder import DataFolder
+from plumbline.embedded.ports import free_port
+from plumbline.embedded.postgres import Cluster, Running
+from plumbline.embedded.supervisor import Supervisor
+from plumbline.supervision.boot import DATABASE, DEMO_OPERATOR, Settings, prepare
+from plumbline.supervision.config import DEMO_ORIGIN, ROLES, DatabasePlace, Platform
+from plumbline.supervision.journal.append import Journal
+from plumbline.supervision.journal.heads import CheckpointSigner
+from plumbline.supervision.journal.keys import PlatformKeys
+from plumbline.supervision.journal.submit import PlatformSender
+from plumbline.supervision.run import Serving, process_specs
+
+
+@dataclass(frozen=True)
+class TestPlatform:
+    """A prepared platform and a sender that speaks as its station."""
+
+    __test__ = False
+
+    platform: Platform
+    keys: PlatformKeys
+    signer: CheckpointSigner
+    url: str
+    opened: list[Journal] = field(default_factory=list)
+    watched: list[Supervisor] = field(default_factory=list)
+
+    def revive(self, timeout: float = 20) -> None:
+        """Let the supervisor restart what died, until the gateway answers again."""
+        until = time.monotonic() + timeout
+        while time.monotonic() < until:
+            self.watched[0].poll()
+            time.sleep(0.2)
+            try:
+                if httpx.get(f"{self.url}/healthz", trust_env=False).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                continue
+        raise TimeoutError("the gateway did not come back")
+
+    def journal(self) -> Journal:
+        """A journal connection of one's own, closed with the fixture."""
+        made = Journal(
+            self.platform.conninfo("plumb_gateway"),
+            CheckpointSigner(self.keys.log, self.platform.folder("marks")),
+        )
+        self.opened.append(made)
+        return made
+
+    def close(self) -> None:
+        """Close every journal that a test opened."""
+        for journal in self.opened:
+            journal.close()
+
+    def sender(self) -> PlatformSender:
+        """A sender that submits as the platform."""
+        return PlatformSender(self.journal(), self.keys.signer("web"))
+
+    def conninfo(self) -> dict[str, str]:
+        """Connection strings by role."""
+        return {
+            role: self.platform.conninfo(role)
+            for role in ("plumb_migrate", "plumb_gateway", "plumb_projector", "plumb_web", "plumb_worker")
+        }
+
+
+def _prepared(folder: Path, running: object, url: str, database: str = DATABASE) -> TestPlatform:
+    settings = Settings(
+        origin=DEMO_ORIGIN,
+        public_url=url,
+        demo=True,
+        operator=DEMO_OPERATOR,
+        opened_at=datetime.now(UTC) - timedelta(days=120),
+    )
+    if running is None:
+        _share_passwords(folder)
+    platform = prepare(folder, running, settings, database=database)  # type: ignore[arg-type]
+    keys = PlatformKeys.load(platform.folder("keys"))
+    return TestPlatform(platform, keys, CheckpointSigner(keys.log, platform.folder("marks")), url)
+
+
+@contextmanager
+def _external(url: str, name: str) -> Iterator[None]:
+    """DATABASE_URL with another database of the same server, for as long as a platform is prepared."""
+    with psycopg.connect(psycopg.conninfo.make_conninfo(url, dbname="postgres"), autocommit=True) as conn:
+        conn.execute(f'CREATE DATABASE "{name}"'.encode())
+    parts = urlsplit(url)
+    os.environ["DATABASE_URL"] = parts._replace(path=f"/{name}").geturl()
+    try:
+        yield
+    finally:
+        os.environ["DATABASE_URL"] = url
+
+
+def _share_passwords(folder: Path) -> None:
+    """Roles belong to the whole server, so that all platforms of an external one have the same passwords."""
+    kept = Path(tempfile.gettempdir()) / f"plt-passwords-{os.getpid()}.json"
+    if not kept.exists():
+        DataFolder(folder).secrets(ROLES)
+        shutil.copy2(folder / "secrets.json", kept)
+        atexit.register(kept.unlink, missing_ok=True)
+    else:
+        shutil.copy2(kept, folder / "secrets.json")
+
+
+def _drop_external() -> None:
+    """An external server keeps its databases between runs: start from an empty one."""
+    url = os.environ["DATABASE_URL"]
+    name = DatabasePlace.from_url(url).name
+    with psycopg.connect(psycopg.conninfo.make_conninfo(url, dbname="postgres"), autocommit=True) as conn:
+        conn.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+        conn.execute(f'CREATE DATABASE "{name}"'.encode())
+
+
+#: Service tests of the quick ring: the append protocol and the grants. The others are run by the whole ring.
+QUICK_SERVICES = ("supervision/journal/",)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave service tests out of `./plumb test --quick`, but for those that guard the spine."""
+    for item in items:
+        if item.get_closest_marker("service") and not any(part in item.nodeid for part in QUICK_SERVICES):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder with a short path: PostgreSQL's socket must fit into 107 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="plt-", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def _served() -> Iterator[TestPlatform]:
+    folder = Path(tempfile.mkdtemp(prefix="plt-", dir="/tmp"))
+    cluster = None
+    if os.environ.get("DATABASE_URL"):
+        _drop_external()
+        running = None
+    else:
+        cluster = Cluster(folder)
+        running = cluster.start()
+    serving = Serving(port=free_port())
+    tested = _prepared(folder, running, serving.url)
+    supervisor = Supervisor(
+        process_specs(tested.platform, serving, free_port()), tested.platform.folder("logs")
+    )
+    tested.watched.append(supervisor)
+    try:
+        supervisor.start()
+        yield tested
+    finally:
+        tested.close()
+        supervisor.stop()
+        if cluster:
+            cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def running_platform(_served: TestPlatform) -> TestPlatform:
+    """The whole platform over HTTP at `.url`, with gateway, projector, worker and web as real processes."""
+    return _served
+
+
+@pytest.fixture(scope="session")
+def _shared_cluster() -> Iterator[Running]:
+    folder = Path(tempfile.mkdtemp(prefix="plt-", dir="/tmp"))
+    cluster = Cluster(folder)
+    try:
+        yield cluster.start()
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def quiet_platform(short_folder: Path, request: pytest.FixtureRequest) -> Iterator[TestPlatform]:
+    """A prepared platform with a database of its own and without processes: for append, projection, rebuild and tampering."""
+    name = f"q{short_folder.name.removeprefix('plt-').lower()}"
+    url = os.environ.get("DATABASE_URL")
+    if url:
+        with _external(url, name):
+            tested = _prepared(short_folder, None, "http://127.0.0.1:1", name)
+        administrator = psycopg.conninfo.make_conninfo(url, dbname="postgres")
+    else:
+        running: Running = request.getfixturevalue("_shared_cluster")
+        tested = _prepared(short_folder, running, "http://127.0.0.1:1", name)
+        administrator = running.dsn()
+    yield tested
+    tested.close()
+    with psycopg.connect(administrator, autocommit=True) as conn:
+        conn.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
