@@ -1,0 +1,163 @@
+"""Checkpoints, C2SP tlog-checkpoint: the signed head of the log (检查点).
+
+A log must never sign two heads that contradict each other; what keeps it from doing so stands in
+``plumbline.evidence.mark``. Trust roots are always handed in by the caller, never read from what is being
+checked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from plumbline.evidence.cosignature import (
+    Cosignature,
+    Ed25519CosignatureSigner,
+    Ed25519CosignatureVerifier,
+    cosignature_time,
+)
+from plumbline.evidence.note import (
+    DEFAULT_NOTE_LIMIT,
+    ED25519,
+    ED25519_COSIGNATURE,
+    Ed25519NoteSigner,
+    Ed25519NoteVerifier,
+    Note,
+    NoteError,
+    NoteSignature,
+    NoteSigner,
+    NoteVerifier,
+    add_signatures,
+    decode_base64,
+    encode_base64,
+    parse_note,
+    sign_note,
+)
+
+__all__ = [
+    "Checkpoint",
+    "Cosignature",
+    "Ed25519CosignatureSigner",
+    "Ed25519CosignatureVerifier",
+    "Ed25519NoteSigner",
+    "Ed25519NoteVerifier",
+    "Note",
+    "NoteError",
+    "NoteSignature",
+    "NoteSigner",
+    "NoteVerifier",
+    "OpenedCheckpoint",
+    "UntrustedCheckpoint",
+    "add_signatures",
+    "open_checkpoint",
+    "parse_note",
+    "parse_verifier",
+    "sign_checkpoint",
+]
+
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
+
+
+class UntrustedCheckpoint(NoteError):
+    """No trusted key of the log has signed the checkpoint, or it is another log's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The head of a log: its origin, its size in leaves and the root of the tree at that size."""
+
+    #: The log's identity; equals the name of its keys. One that begins ``demo.`` marks demonstration data.
+    origin: str
+    size: int
+    #: Root hash, 32 bytes.
+    root: bytes
+    #: Opaque further lines; not recommended, because monitors cannot audit them.
+    extensions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.size < 2**63:
+            raise NoteError("the tree size of a checkpoint is out of range")
+        if len(self.root) != 32:
+            raise NoteError("the root of a checkpoint must be 32 bytes")
+        for line in (self.origin, *self.extensions):
+            if not line or any(ord(char) < 0x20 for char in line):
+                raise NoteError("origin and extension lines are not empty and have no control characters")
+
+    @property
+    def is_demo(self) -> bool:
+        """True if the log is a demonstration log, whose clock may be shifted."""
+        return self.origin.startswith("demo.")
+
+    def body(self) -> str:
+        """The note text: origin, size, root in base64, extensions; one line each."""
+        return "\n".join((self.origin, str(self.size), encode_base64(self.root), *self.extensions)) + "\n"
+
+    @classmethod
+    def parse(cls, body: str) -> Self:
+        """Checkpoint of a note text; NoteError with the reason if it is none."""
+        lines = body.removesuffix("\n").split("\n")
+        if not body.endswith("\n") or len(lines) < 3:
+            raise NoteError("a checkpoint has at least three lines")
+        if _DECIMAL.fullmatch(lines[1]) is None:
+            raise NoteError("the tree size of a checkpoint is not a plain decimal")
+        return cls(lines[0], int(lines[1]), decode_base64(lines[2]), tuple(lines[3:]))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedCheckpoint:
+    """A checkpoint whose signatures were checked: at least one trusted key of its own log has signed."""
+
+    checkpoint: Checkpoint
+    #: Key names of the log's own trusted signatures (one name may stand for several hosts' keys).
+    signed_by: tuple[str, ...]
+    #: Trusted cosigners, with the times they stated.
+    cosigned_by: tuple[Cosignature, ...] = ()
+
+
+def sign_checkpoint(checkpoint: Checkpoint, signers: Iterable[NoteSigner]) -> str:
+    """The checkpoint as a signed note; NoteError if nobody signs.
+
+    Advance the head mark first: once the signature has left the process it cannot be taken back.
+    """
+    return sign_note(checkpoint.body(), signers)
+
+
+def open_checkpoint(
+    text: str,
+    verifiers: Iterable[NoteVerifier],
+    origin: str | None = None,
+    *,
+    limit: int = DEFAULT_NOTE_LIMIT,
+) -> OpenedCheckpoint:
+    """Check a checkpoint against the caller's trusted keys, and against ``origin`` if one is expected.
+
+    The log's own signature must come from a key whose name is the origin: else a key trusted for one log
+    could speak for another. NoteError if the note is malformed or a known key's signature fails;
+    UntrustedCheckpoint if no trusted key of the log has signed or the origin is another.
+    """
+    note = parse_note(text, limit)
+    checkpoint = Checkpoint.parse(note.text)
+    if origin is not None and checkpoint.origin != origin:
+        raise UntrustedCheckpoint(f"the checkpoint is of {checkpoint.origin!r}, not of {origin!r}")
+    signed: list[str] = []
+    cosigned: list[Cosignature] = []
+    for verifier, signature in note.verified_by(verifiers):
+        if verifier.is_cosigner:
+            cosigned.append(Cosignature(verifier.name, cosignature_time(signature)))
+        elif verifier.name == checkpoint.origin:
+            signed.append(verifier.name)
+    if not signed:
+        raise UntrustedCheckpoint(f"no trusted key of {checkpoint.origin!r} has signed the checkpoint")
+    return OpenedCheckpoint(checkpoint, tuple(signed), tuple(cosigned))
+
+
+def parse_verifier(vkey: str) -> Ed25519NoteVerifier | Ed25519CosignatureVerifier:
+    """Verifier of one line of a trust list: a log's key (0x01) or a cosigner's (0x04); else NoteError."""
+    kind = decode_base64(vkey.strip().split("+", 2)[-1])[:1]
+    if kind == bytes([ED25519]):
+        return Ed25519NoteVerifier.parse(vkey)
+    if kind == bytes([ED25519_COSIGNATURE]):
+        return Ed25519CosignatureVerifier.parse(vkey)
+    raise NoteError("the verifier key is of an unknown kind")
