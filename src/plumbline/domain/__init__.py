@@ -1,0 +1,1 @@
+"""The rules of testing supervision as pure functions over plain values (领域规则)."""

@@ -1,0 +1,1 @@
+"""Rules of the sample on its way to the test: times, windows, tags (样品流转)."""
