@@ -1,0 +1,214 @@
+"""Parties, keys, people, places, instruments and capability (登记类消息): sent by the authority or by the platform itself."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from plumbline.exchange.messages.header import Message, Part
+from plumbline.exchange.wire import (
+    Base64Text,
+    Code,
+    Count,
+    Day,
+    Digest,
+    Division,
+    EntryRef,
+    Instant,
+    KeyId,
+    Label,
+    Measured,
+    PartyRef,
+    PersonRef,
+    Prose,
+    UsccText,
+)
+
+PartyRole = Literal[
+    "platform",
+    "authority",
+    "station",
+    "institution",
+    "auxiliary",
+    "owner",
+    "contractor",
+    "resident_engineer_firm",
+    "plant",
+    "association",
+    "public",
+]
+Algorithm = Literal["ed25519", "p256", "hmac-sha256"]
+KeyUse = Literal["transport", "origin", "device", "person", "pades", "web", "log", "code"]
+PersonRole = Literal[
+    "sampler",
+    "witness",
+    "receiver",
+    "technician",
+    "reviewer",
+    "approver",
+    "officer",
+    "submitter",
+    "legal_representative",
+    "technical_manager",
+    "quality_manager",
+]
+
+
+class RootKey(Part, frozen=True, kw_only=True):
+    """A key that entry 0 makes known."""
+
+    key_id: KeyId
+    algorithm: Algorithm
+    use: KeyUse
+    public_key: Base64Text
+
+
+class LogOpened(Message, tag="log.opened", frozen=True, kw_only=True):
+    """Entry 0 of a log (创世): its origin and the platform's root keys."""
+
+    origin: Code
+    epoch: Count
+    operator_uscc: UsccText
+    operator_name: Label
+    keys: list[RootKey]
+    continues: Digest | None = None
+
+
+class PartyRegistered(Message, tag="party.registered", frozen=True, kw_only=True):
+    """An organisation that takes part (参与单位). `party` is derived from the code and checked."""
+
+    party: PartyRef
+    uscc: UsccText
+    name: Label
+    short_name: Label | None = None
+    roles: list[PartyRole]
+    division: Division
+    address: Label | None = None
+
+
+class KeyEnrolled(Message, tag="key.enrolled", frozen=True, kw_only=True):
+    """A public key, or the digest of a shared secret, that the authority accepted for a party (密钥登记)."""
+
+    party: PartyRef
+    key_id: KeyId
+    algorithm: Algorithm
+    use: KeyUse
+    public_key: Base64Text | None = None
+    secret_sha256: Digest | None = None
+    certificate_sha256: Digest | None = None
+    person: PersonRef | None = None
+    device: Code | None = None
+    valid_from: Instant
+    valid_until: Instant
+
+
+class KeyRevoked(Message, tag="key.revoked", frozen=True, kw_only=True):
+    """A key that may no longer be used (密钥停用), effective within 60 s."""
+
+    key_id: KeyId
+    because: Prose
+
+
+class PersonRegistered(Message, tag="person.registered", frozen=True, kw_only=True):
+    """A person in a role for a party (人员登记). Name and identity number are in the personal part named by `personal`."""
+
+    person: PersonRef
+    party: PartyRef
+    roles: list[PersonRole]
+    certificate_number: Code | None = None
+    scope: list[Code] = []
+    sites: list[Code] = []
+    valid_from: Day
+    valid_until: Day | None = None
+    personal: Digest
+
+
+class SiteRegistered(Message, tag="site.registered", frozen=True, kw_only=True):
+    """A place of work of an institution (检测场所); capability is granted per site."""
+
+    institution: PartyRef
+    site: Code
+    name: Label
+    address: Label
+    division: Division
+
+
+class CapabilityApproved(Message, tag="capability.approved", frozen=True, kw_only=True):
+    """A line of the capability schedule (检测能力附表): parameters of a category at a site, between two days."""
+
+    institution: PartyRef
+    site: Code
+    category: Code
+    parameters: list[Code]
+    methods: list[Code] = []
+    valid_from: Day
+    valid_until: Day
+    certificate_number: Code | None = None
+
+
+class FilingRecorded(Message, tag="filing.recorded", frozen=True, kw_only=True):
+    """An institution of another province that filed to work here (跨省备案)."""
+
+    institution: PartyRef
+    division: Division
+    valid_from: Day
+    valid_until: Day
+
+
+class InstrumentRegistered(Message, tag="instrument.registered", frozen=True, kw_only=True):
+    """An instrument and its calibration (仪器设备与检定校准)."""
+
+    institution: PartyRef
+    site: Code
+    instrument: Code
+    name: Label
+    model: Code
+    serial_number: Code
+    range_kN: Measured | None = None
+    accuracy_class: Code | None = None
+    calibration_certificate: Code
+    calibrated_until: Day
+
+
+class RoleGranted(Message, tag="role.granted", frozen=True, kw_only=True):
+    """A role given to a person within a division (角色授予)."""
+
+    person: PersonRef
+    role: PersonRole
+    division: Division
+
+
+class ParameterPublished(Message, tag="parameter.published", frozen=True, kw_only=True):
+    """A dated parameter of a rule, published by an authority (参数发布)."""
+
+    key: Code
+    jurisdiction: Code
+    value: Label
+    unit: Label | None = None
+    clause: Label
+    in_force_from: Day
+    until: Day | None = None
+    source: Prose
+    verified: bool
+
+
+class SchemaPublished(Message, tag="schema.published", frozen=True, kw_only=True):
+    """A version of a category's record schema (检测项目字段规范发布)."""
+
+    category: Code
+    version: Count
+    schema_sha256: Digest
+    in_force_from: Day
+
+
+class SubjectDestroyed(Message, tag="subject.destroyed", frozen=True, kw_only=True):
+    """The key of one person's records was destroyed (个人信息销毁); the log keeps verifying."""
+
+    subject: PersonRef
+    because: Prose
+
+
+class EntryWithdrawn(Message, tag="entry.withdrawn", frozen=True, kw_only=True):
+    """The sender takes back an earlier message of its own (撤回), with reason; it stays readable."""
+
+    entry: EntryRef
+    because: Prose

@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plumbline.exchange.decode import MAX_BODY_BYTES, check_json, decode_message, decode_submission
+from plumbline.exchange.encode import encode_message, encode_submission
+from plumbline.exchange.handbook.examples import example_bytes, examples
+from plumbline.exchange.messages import KINDS
+from plumbline.exchange.messages.header import Message
+from plumbline.exchange.problems import Problem
+
+FULL_WIDTH = {ord("0") + n: 0xFF10 + n for n in range(10)}
+
+
+def door(data: bytes) -> Message:
+    check_json(data)
+    return decode_message(data)
+
+
+def run(**changes: Any) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(example_bytes("run.recorded"))
+    return body | changes
+
+
+def refusal(body: object) -> Problem:
+    data = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+    with pytest.raises(Problem) as caught:
+        door(data)
+    problem = caught.value
+    assert problem.kind.remedy
+    assert problem.detail
+    return problem
+
+
+@pytest.mark.parametrize(
+    ("data", "slug"),
+    [
+        (b"", "malformed-json"),
+        (b"{", "malformed-json"),
+        (b"{'a': 1}", "malformed-json"),
+        (b'{"a": 1,}', "malformed-json"),
+        (b'{"a": 1} x', "malformed-json"),
+        (b'{"a": NaN}', "malformed-json"),
+        (b'{"a": -Infinity}', "malformed-json"),
+        (b'{"a": "\xff"}', "malformed-json"),
+        (b'\xef\xbb\xbf{"a": 1}', "malformed-json"),
+        ('{"a": 1}'.encode("utf-16"), "malformed-json"),
+        (b'{"a": 1, "a": 2}', "duplicate-key"),
+        (b'{"a": {"b": [{"c": 1, "\\u0063": 2}]}}', "duplicate-key"),
+        (b'{"a": 12345678901234567}', "schema"),
+    ],
+)
+def test_what_is_not_sound_json_is_refused_by_its_own_problem(data: bytes, slug: str) -> None:
+    assert refusal(data).slug == slug
+
+
+@pytest.mark.parametrize(("depth", "refused"), [(31, False), (32, False), (33, True)])
+def test_nesting_ends_at_32_levels(depth: int, refused: bool) -> None:
+    data = b"[" * depth + b"]" * depth
+    if refused:
+        assert refusal(data).slug == "too-deep"
+    else:
+        check_json(data)
+
+
+def test_brackets_inside_texts_are_no_levels() -> None:
+    check_json(json.dumps({"a": "[" * 100 + '\\"' + "{" * 100}).encode())
+
+
+def test_a_million_brackets_are_refused_without_recursion() -> None:
+    assert refusal(b"[" * 1_000_000).slug == "too-deep"
+
+
+@pytest.mark.parametrize(("size", "refused"), [(MAX_BODY_BYTES, False), (MAX_BODY_BYTES + 1, True)])
+def test_the_body_ends_at_its_limit(size: int, refused: bool) -> None:
+    data = b'"' + b"x" * (size - 2) + b'"'
+    if refused:
+        assert refusal(data).slug == "too-large"
+    else:
+        check_json(data)
+
+
+@pytest.mark.parametrize("value", ["0", "-12.50", "884.2", "999999999999999", "0.123456789"])
+def test_a_measured_value_is_kept_as_written(value: str) -> None:
+    body = run()
+    body["specimens"][0]["readings"][0]["value"] = value
+    message: Any = decode_message(json.dumps(body).encode())
+    assert message.specimens[0].readings[0].value == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            884.2,
+            884,
+            "\uff11\uff12",
+            "1e5",
+            "38.5 ",
+            " 38.5",
+            "38.5\n",
+            "38,5",
+            "1 000",
+            "1_000",
+            "+1",
+            "-",
+            "",
+        ),
+        *(
+            "007",
+            ".5",
+            "5.",
+            "NaN",
+            "Infinity",
+            "1e400",
+            "0x10",
+            "\u0663",
+            "1000000000000000",
+            "0.1234567890",
+        ),
+        *(True, None, ["1"]),
+    ],
+)
+def test_a_hostile_number_is_refused_with_its_place(value: object) -> None:
+    body = run()
+    body["specimens"][0]["readings"][0]["value"] = value
+    problem = refusal(body)
+    assert problem.slug == "schema"
+    assert problem.errors[0].pointer.startswith("/message/specimens")
+    assert problem.errors[0].pointer.endswith("/readings/0/value")
+
+
+def test_a_json_number_for_a_measured_value_is_answered_with_how_to_write_it() -> None:
+    body = run()
+    body["specimens"][0]["readings"][0]["value"] = 884.2
+    assert '"884.2"' in refusal(body).errors[0].remedy
+
+
+@pytest.mark.parametrize(
+    "instant",
+    [
+        "2026-12-17T08:10:00",
+        "2026-12-17",
+        "17/12/2026 08:10",
+        "2026-13-17T08:10:00+08:00",
+        "1999-12-31T23:59:59+08:00",
+        "2101-01-01T00:00:00+08:00",
+        1795067400,
+        "2026-12-17T08:10:00+08:00 ",
+        "0001-01-01T00:00:00Z",
+    ],
+)
+def test_an_instant_without_zone_or_out_of_range_is_refused(instant: object) -> None:
+    assert refusal(run(occurred_at=instant)).slug == "schema"
+
+
+@pytest.mark.parametrize("instant", ["2000-01-01T00:00:00Z", "2100-12-31T23:59:59+08:00"])
+def test_the_first_and_last_years_are_taken(instant: str) -> None:
+    decode_message(json.dumps(run(occurred_at=instant)).encode())
+
+
+def test_times_that_run_back_are_a_fact_and_come_in() -> None:
+    body = run(started_at="2026-12-17T09:00:00+08:00", finished_at="2026-12-17T08:00:00+08:00")
+    assert (
+        decode_message(json.dumps(body).encode()).finished_at
+        < decode_message(json.dumps(body).encode()).started_at
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "梁\u202e\u202c",
+        "柱\u0000",
+        "柱\u0007",
+        "柱\u200b",
+        "柱\ufeff",
+        "e\u0301",
+        "柱\ud800",
+        "\u2066柱",
+        "",
+        "柱" * 201,
+    ],
+)
+def test_a_hostile_text_is_refused(text: str) -> None:
+    data = json.dumps(json.loads(example_bytes("sampling.recorded")) | {"structural_part": text})
+    assert refusal(data.encode()).slug in {"schema", "malformed-json"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "身份证 610302199003072311",
+        "电话 13800138000",
+        "电话 138 0013 8000",
+        "证号" + "610302199003072311".translate(FULL_WIDTH),
+    ],
+)
+def test_personal_numbers_in_free_text_are_refused_with_a_remedy(text: str) -> None:
+    body = run(missing_pictures=text)
+    problem = refusal(body)
+    assert (problem.slug, problem.errors[0].pointer) == ("personal-data", "/message/missing_pictures")
+    assert "personal" in problem.errors[0].remedy
+
+
+@pytest.mark.parametrize("where", ["top", "nested"])
+def test_an_unknown_field_is_seen_and_not_lost(where: str) -> None:
+    body = run()
+    (body if where == "top" else body["specimens"][0])["straange"] = 1
+    assert "straange" in refusal(body).errors[0].reason
+
+
+def test_a_missing_field_is_named() -> None:
+    body = run()
+    del body["instrument"]
+    assert "instrument" in refusal(body).errors[0].reason
+
+
+@pytest.mark.parametrize("kind", ["run.deleted", "", None, 7, "Run.recorded"])
+def test_an_unknown_kind_is_refused(kind: object) -> None:
+    assert refusal(run(kind=kind)).slug == "schema"
+
+
+@pytest.mark.parametrize("body", [b"[]", b"1", b'"x"', b"null", b"{}"])
+def test_what_is_no_message_is_refused(body: bytes) -> None:
+    assert refusal(body).slug == "schema"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("v", 2), ("sender", "5E" * 16), ("sender", "x"), ("uid", "1"), ("supersedes", "0")]
+)
+def test_a_header_out_of_form_is_refused(name: str, value: object) -> None:
+    assert refusal(run(**{name: value})).slug == "schema"
+
+
+def test_a_new_version_without_reason_is_refused() -> None:
+    problem = refusal(run(supersedes="0" * 32))
+    assert problem.errors[0].pointer == "/message/reason"
+    decode_message(json.dumps(run(supersedes="0" * 32, reason="读数抄错")).encode())
+
+
+def test_a_submission_keeps_the_message_bytes_as_they_came() -> None:
+    message = b'{ "kind" :"x",\t"b":1.50 }'
+    submission = decode_submission(b'{"message":' + message + b', "origin": []}')
+    assert bytes(submission.message).strip() == message
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"message":{},"extra":1}', b'{"message":{},"origin":{}}', b"[]"])
+def test_a_submission_out_of_form_is_refused(body: bytes) -> None:
+    with pytest.raises(Problem) as caught:
+        decode_submission(body)
+    assert caught.value.slug == "schema"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_encoding_leaves_absent_fields_out_and_loses_nothing(kind: str) -> None:
+    data = encode_message(examples()[kind])
+    assert b":null" not in data
+    assert encode_message(decode_message(data)) == data
+    assert bytes(decode_submission(encode_submission(data)).message) == data
+
+
+def test_every_problem_of_the_door_has_a_status_and_a_remedy() -> None:
+    problem = refusal(run(v=2))
+    body = problem.body("E-1")
+    assert (body["status"], body["instance"]) == (422, "E-1")
+    assert body["errors"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=200))
+def test_no_bytes_get_anything_but_a_message_or_a_problem(data: bytes) -> None:
+    with pytest.raises(Problem):
+        door(data)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def outcome(data: bytes) -> str:
+    try:
+        door(data)
+    except Problem as problem:
+        return problem.slug
+    return ""
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(sorted(KINDS)), st.data())
+def test_no_value_in_any_field_breaks_the_door(kind: str, data: st.DataObject) -> None:
+    body = json.loads(example_bytes(kind))
+    body[data.draw(st.sampled_from(sorted(body)))] = data.draw(_JSON)
+    raw = msgspec.json.encode(body) if "\ud800" not in repr(body) else b"{}"
+    assert outcome(raw) in {"", "schema", "personal-data", "malformed-json", "curve-too-long"}
