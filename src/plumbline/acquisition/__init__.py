@@ -1,0 +1,1 @@
+"""Data acquisition: recordings, the simulated press and live presses (数据自动采集系统)."""

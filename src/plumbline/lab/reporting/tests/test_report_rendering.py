@@ -1,0 +1,188 @@
+"""The printed report: text, QR code, pages, fonts, stamp."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pypdf
+import pytest
+from PIL import Image
+
+from plumbline.lab.reporting import typesetting
+from plumbline.lab.reporting.curves import decimated, round_step
+from plumbline.lab.reporting.document import PrintedTable
+from plumbline.lab.reporting.layout import STAMP_DIAMETER
+from plumbline.lab.reporting.pictures import TITLES, PictureKind, demo_picture
+from plumbline.lab.reporting.qr import symbol
+from plumbline.lab.reporting.render import render_report
+from plumbline.lab.reporting.samples import sample_document
+from plumbline.lab.reporting.stamp import stamp_png
+from plumbline.lab.reporting.typesetting import MissingCharactersError, missing_characters
+
+DOCUMENT = sample_document()
+TWO_PAGES = replace(DOCUMENT, curves=DOCUMENT.curves * 3)
+
+
+@pytest.fixture(scope="module")
+def pdf() -> bytes:
+    return render_report(DOCUMENT)
+
+
+def raster(pdf: bytes, folder: Path, dpi: int) -> list[Image.Image]:
+    if shutil.which("pdftoppm") is None:
+        pytest.skip("poppler's pdftoppm is not installed")
+    (folder / "report.pdf").write_bytes(pdf)
+    subprocess.run(["pdftoppm", "-r", str(dpi), "-png", "report.pdf", "page"], cwd=folder, check=True)
+    return [Image.open(path).convert("RGB") for path in sorted(folder.glob("page*.png"))]
+
+
+def red_pixels(image: Image.Image) -> int:
+    return sum(1 for r, g, b in image.get_flattened_data() if r > 150 and g < 90 and b < 90)
+
+
+def test_chinese_text_and_values_can_be_extracted(pdf: bytes) -> None:
+    text = pypdf.PdfReader(io.BytesIO(pdf)).pages[0].extract_text()
+    for printed in (
+        "混凝土立方体抗压强度检测报告",
+        "三层 ③–⑦ 轴框架柱",
+        "884.2",
+        "39.6",
+        "陆昕旸",
+        "共 1 页",
+    ):
+        assert printed.replace(" ", "") in text.replace(" ", "")
+
+
+def test_it_declares_pdf_a_2b(pdf: bytes) -> None:
+    metadata = pypdf.PdfReader(io.BytesIO(pdf)).xmp_metadata
+    assert metadata is not None
+    assert (metadata.pdfaid_part, metadata.pdfaid_conformance) == ("2", "B")
+
+
+def test_equal_documents_give_equal_bytes(pdf: bytes) -> None:
+    assert render_report(sample_document()) == pdf
+
+
+@pytest.mark.clause("BJ 9.1.1.3-e", "GX 七(七)")
+def test_the_qr_code_can_be_read_from_a_150_dpi_scan(pdf: bytes, tmp_path: Path) -> None:
+    zxingcpp = pytest.importorskip("zxingcpp")
+    page = raster(pdf, tmp_path, 150)[0]
+    assert [each.text for each in zxingcpp.read_barcodes(page)] == [DOCUMENT.qr_payload]
+
+
+@pytest.mark.clause("BJ 9.1.1.3-d")
+def test_every_page_of_several_carries_its_slice_of_the_straddle_stamp(tmp_path: Path) -> None:
+    pages = raster(render_report(TWO_PAGES), tmp_path, 60)
+    assert len(pages) == 2
+    for page in pages:
+        width, height = page.size
+        edge = page.crop((width - round(STAMP_DIAMETER / 2 * 60 / 25.4), height // 3, width, height * 2 // 3))
+        assert red_pixels(edge) > 100
+
+
+def test_one_page_has_no_straddle_stamp(pdf: bytes, tmp_path: Path) -> None:
+    page = raster(pdf, tmp_path, 60)[0]
+    width, height = page.size
+    assert red_pixels(page.crop((width - 40, height // 3, width, height * 2 // 3))) == 0
+
+
+def test_pages_are_numbered_out_of_their_count() -> None:
+    pages = pypdf.PdfReader(io.BytesIO(render_report(TWO_PAGES))).pages
+    texts = [page.extract_text().replace(" ", "") for page in pages]
+    assert [f"第{number}页" in text and "共2页" in text for number, text in enumerate(texts, 1)] == [
+        True,
+        True,
+    ]
+
+
+def test_only_a_demonstration_says_so(pdf: bytes) -> None:
+    real = render_report(replace(DOCUMENT, is_demo=False))
+    said = ["演示数据" in pypdf.PdfReader(io.BytesIO(each)).pages[0].extract_text() for each in (pdf, real)]
+    assert said == [True, False]
+
+
+def test_markup_in_a_value_is_printed_as_it_is() -> None:
+    hostile = '#panic("x") $1/0$ *a* <b> \\ [c] @d'
+    text = (
+        pypdf.PdfReader(io.BytesIO(render_report(replace(DOCUMENT, project=hostile)))).pages[0].extract_text()
+    )
+    assert hostile.replace(" ", "") in text.replace("\n", "").replace(" ", "")
+
+
+def test_characters_outside_the_fonts_are_named() -> None:
+    assert missing_characters("陆昕旸 Ω 45°𰻝𠮷𠮷") == "𰻝𠮷"
+    assert missing_characters("混凝土\n（C35）≥ 38.5 MPa，㎡ ²") == ""
+
+
+def test_without_the_full_font_a_rare_character_is_an_error_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(typesetting, "SYSTEM_FONT_FOLDER", tmp_path)
+    with pytest.raises(MissingCharactersError, match=r"“𠮷”（U\+20BB7）"):
+        render_report(replace(DOCUMENT, client="𠮷记建材"))
+
+
+def test_with_the_full_font_a_rare_character_is_printed() -> None:
+    if not typesetting.SYSTEM_FONT_FOLDER.is_dir():
+        pytest.skip("the full font (fonts-noto-cjk) is not installed")
+    text = (
+        pypdf.PdfReader(io.BytesIO(render_report(replace(DOCUMENT, client="𠮷记建材"))))
+        .pages[0]
+        .extract_text()
+    )
+    assert "𠮷记建材" in text
+
+
+def test_a_character_that_no_font_has_is_never_an_empty_box() -> None:
+    with pytest.raises(MissingCharactersError, match=r"U\+1F9FF"):
+        render_report(replace(DOCUMENT, client="甲\U0001f9ff乙"))
+
+
+@pytest.mark.parametrize("payload", ["", "https://a", "HTTPS://A?B=1", "A" * 1200])
+def test_a_payload_that_the_corner_cannot_hold_is_refused(payload: str) -> None:
+    with pytest.raises(ValueError, match="QR payload"):
+        symbol(payload)
+
+
+@pytest.mark.parametrize("length", [10, 260, 366, 600, 970])
+def test_a_module_is_never_smaller_than_the_printer_can_hold(length: int) -> None:
+    code = symbol("A" * length)
+    assert code.size >= 28.0
+    assert code.size / code.modules >= 0.4
+
+
+def test_decimation_keeps_the_peak() -> None:
+    points = [(step / 1000, 1.0) for step in range(100_000)]
+    points[54_321] = (54.321, 900.5)
+    kept = decimated(points, 200)
+    assert (54.321, 900.5) in kept
+    assert len(kept) <= 800
+    assert list(kept) == sorted(kept)
+
+
+@pytest.mark.parametrize(("span", "step"), [(0.9, 0.2), (5.0, 1.0), (5.01, 2.0), (901.7, 200.0)])
+def test_axis_steps_are_round(span: float, step: float) -> None:
+    assert round_step(span) == pytest.approx(step)
+
+
+def test_a_ragged_table_is_refused() -> None:
+    with pytest.raises(ValueError, match="cells under"):
+        PrintedTable(columns=("a", "b"), rows=(("1",),))
+
+
+@pytest.mark.parametrize("kind", TITLES)
+def test_demo_pictures_are_small(kind: PictureKind) -> None:
+    picture = demo_picture(kind, ["滨江花园二期 7# 楼", "样品 YP-2026-11802", "2026-11-19 09:48"])
+    assert len(picture) <= 60 * 1024
+    assert Image.open(io.BytesIO(picture)).size == (630, 472)
+
+
+def test_a_stamp_is_red_on_nothing() -> None:
+    image = Image.open(io.BytesIO(stamp_png("临川市准信建设工程检测有限公司", is_demo=True, ppi=100)))
+    assert image.mode == "RGBA"
+    assert image.getpixel((0, 0))[3] == 0
+    assert red_pixels(image.convert("RGB")) > 1000
