@@ -1,0 +1,94 @@
+"""The verifier's own trust (信任根): log keys, code issuers' keys and certificate roots, from files that the caller names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+
+from plumbline.sdk.pdf.roots import RootKind, TrustRoot
+
+#: A root that calls itself so is a demonstration root, whatever the caller thinks of it.
+_DEMO_WORDS = ("DEMO", "演示")
+
+
+@dataclass(slots=True)
+class Trust:
+    """What the caller trusts. Code keys are (id, algorithm, base64 of the public key)."""
+
+    log_keys: list[str] = field(default_factory=list)
+    code_keys: list[tuple[str, str, str]] = field(default_factory=list)
+    roots: list[TrustRoot] = field(default_factory=list)
+
+
+def read_trust(files: Sequence[str], log_keys: Sequence[str] = ()) -> Trust:
+    """Trust from `trust.txt` files (a vkey or `code <id> <algorithm> <key>` a line), root certificates (PEM), dated
+    roots (JSON, as the platform keeps them), and folders of these. ValueError for a file that is none of them."""
+    trust = Trust(log_keys=list(log_keys))
+    for name in files:
+        path = Path(name)
+        for each in sorted(path.iterdir()) if path.is_dir() else [path]:
+            if each.is_file() and (each == path or each.suffix in {".txt", ".pem", ".json"}):
+                _read_file(each, trust)
+    return trust
+
+
+def _read_file(path: Path, trust: Trust) -> None:
+    text = path.read_text("utf-8")
+    if text.lstrip().startswith("{"):
+        trust.roots.append(_dated_root(text))
+    elif "-----BEGIN CERTIFICATE-----" in text:
+        trust.roots += [pem_root(each, str(path)) for each in x509.load_pem_x509_certificates(text.encode())]
+    elif not _read_lines(text, trust):
+        raise ValueError(f"{path}：不是 trust.txt、根证书（PEM）或根证书清单（JSON）")
+
+
+def _read_lines(text: str, trust: Trust) -> int:
+    """How many lines were keys; empty lines and lines that begin with # are passed over."""
+    found = 0
+    for line in text.splitlines():
+        parts = line.split()
+        if len(parts) == 4 and parts[0] == "code":
+            trust.code_keys.append((parts[1], parts[2], parts[3]))
+        elif len(parts) == 1 and parts[0].count("+") >= 2:
+            trust.log_keys.append(parts[0])
+        else:
+            found -= bool(parts) and not line.startswith("#")
+        found += bool(parts) and not line.startswith("#")
+    return found
+
+
+def pem_root(certificate: x509.Certificate, source: str) -> TrustRoot:
+    """A certificate that the caller trusts for as long as it is valid; a demonstration root by its name."""
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    subject = certificate.subject.rfc4514_string()
+    kind: RootKind = "demo" if any(word in subject for word in _DEMO_WORDS) else "licensed"
+    return TrustRoot(
+        name=subject,
+        certificate=certificate.public_bytes(Encoding.PEM).decode(),
+        kind=kind,
+        valid_from=certificate.not_valid_before_utc,
+        until=certificate.not_valid_after_utc,
+        source=source,
+    )
+
+
+def _dated_root(text: str) -> TrustRoot:
+    document = json.loads(text)
+    try:
+        until = document.get("until")
+        return TrustRoot(
+            name=document["name"],
+            certificate=document["certificate"],
+            kind=document["kind"],
+            valid_from=datetime.fromisoformat(document["valid_from"]),
+            until=datetime.fromisoformat(until) if until else None,
+            source=document.get("source", ""),
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"根证书清单缺少 {error}") from error

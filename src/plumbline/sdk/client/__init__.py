@@ -1,0 +1,10 @@
+"""Client of the data exchange (数据交换客户端): signs, sends, retries, resumes files and keeps receipts."""
+
+from __future__ import annotations
+
+from plumbline.sdk.client.client import Client, Sent
+from plumbline.sdk.client.problems import Refused, Unreachable
+from plumbline.sdk.client.receipts import ReceiptStore
+from plumbline.sdk.client.stamp import stamp
+
+__all__ = ["Client", "ReceiptStore", "Refused", "Sent", "Unreachable", "stamp"]

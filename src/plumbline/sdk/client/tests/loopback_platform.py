@@ -1,0 +1,179 @@
+"""A loopback HTTP server with a real socket that checks signatures, holds files, and can fail on request."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import msgspec
+
+from plumbline.exchange.signatures import Target, check_digests, read_signature, verify
+from plumbline.exchange.submission import Submission
+
+Fault = Callable[["_Handler"], bool]
+
+
+def answer_with(status: int, problem: str = "", headers: dict[str, str] | None = None) -> Fault:
+    """A fault that answers with a problem instead of doing the work."""
+
+    def fault(handler: _Handler) -> bool:
+        body = json.dumps(
+            {"type": f"/x/problems/{problem}", "title": "标题", "detail": "所见", "remedy": "办法"}
+        ).encode()
+        handler.reply(status, body, headers or {}, "application/problem+json")
+        return True
+
+    return fault
+
+
+def cut_connection(handler: _Handler) -> bool:
+    """A fault that closes the socket without an answer."""
+    handler.close_connection = True
+    handler.connection.shutdown(socket.SHUT_RDWR)
+    return True
+
+
+def answer_lost(handler: _Handler) -> bool:
+    """A fault that does the work and then loses the answer."""
+    handler.lose_answer = True
+    return False
+
+
+class LoopbackPlatform:
+    """Context manager; `faults` are used up one a request."""
+
+    def __init__(self, keys: dict[str, tuple[str, bytes]]) -> None:
+        self.keys = keys
+        self.faults: deque[Fault] = deque()
+        self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.entries: dict[str, bytes] = {}
+        self.files: dict[str, bytearray] = {}
+        self.lengths: dict[str, int] = {}
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self.server.daemon_threads = True
+        self.server.platform = self  # type: ignore[attr-defined]
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self) -> LoopbackPlatform:
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    lose_answer = False
+
+    @property
+    def platform(self) -> LoopbackPlatform:
+        return self.server.platform  # type: ignore[attr-defined,no-any-return]
+
+    def log_message(self, *_: Any) -> None:
+        return
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return formatdate(usegmt=True)
+
+    def send_header(self, keyword: str, value: str) -> None:
+        if keyword == "Date" and any(k.startswith(b"Date") for k in self._headers_buffer):
+            return
+        super().send_header(keyword, value)
+
+    def reply(
+        self,
+        status: int,
+        body: bytes = b"",
+        headers: dict[str, str] | None = None,
+        kind: str = "application/json",
+    ) -> None:
+        if self.lose_answer:
+            cut_connection(self)
+            return
+        self.send_response_only(status)
+        always = {"Date": formatdate(usegmt=True), "Content-Type": kind or "application/json"}
+        for name, value in (always | (headers or {})).items():
+            self.send_header(name, value)
+        if status != 204:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", "0")))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.platform.seen.append((self.command, self.path, headers, body))
+        if self.platform.faults and self.platform.faults.popleft()(self):
+            return
+        message = body
+        if self.path in {"/x/v1/entries", "/x/v1/dry-run"}:
+            message = bytes(msgspec.json.decode(body, type=Submission).message)
+        signed = read_signature(headers, Target(method=self.command, uri=self.platform.url + self.path))
+        algorithm, key = self.platform.keys[signed.key_id]
+        assert verify(algorithm, key, signed.base, signed.signature)
+        check_digests(headers, body, message)
+        self._act(headers, body, message)
+
+    do_GET = do_POST = do_HEAD = do_PATCH = _serve
+
+    def _act(self, headers: dict[str, str], body: bytes, message: bytes) -> None:
+        if self.path == "/x/v1/entries":
+            self._entry(message, headers)
+        elif self.path == "/x/v1/dry-run":
+            self.reply(200, b'{"would": "reserve"}')
+        elif self.path.startswith("/x/v1/changes"):
+            after = int(self.path.partition("after=")[2])
+            items = [{"index": after + 1}] if after < 3 else []
+            page = {"items": items, "next": after + len(items)}
+            self.reply(200, json.dumps(page).encode())
+        elif self.path.startswith("/x/v1/receipts/"):
+            self.reply(200, b"receipt text", kind="text/plain; charset=utf-8")
+        elif self.path.startswith("/x/v1/files"):
+            self._file(headers, body)
+
+    def _entry(self, message: bytes, headers: dict[str, str]) -> None:
+        uid = json.loads(message)["uid"]
+        duplicate = uid in self.platform.entries
+        assert self.platform.entries.setdefault(uid, message) == message
+        entry = hashlib.sha256(uid.encode()).hexdigest()[:32]
+        body = {
+            "entry": entry,
+            "epoch": 0,
+            "index": len(self.platform.entries),
+            "duplicate": duplicate,
+            "logged_at": "2026-11-19T06:02:00.000001+00:00",
+            "receipt": f"receipt of {entry}\n",
+        }
+        if "prefer" in headers:
+            body["result"] = {"prefer": headers["prefer"]}
+        self.reply(201, json.dumps(body).encode())
+
+    def _file(self, headers: dict[str, str], body: bytes) -> None:
+        files, name = self.platform.files, self.path.removeprefix("/x/v1/files").strip("/")
+        if self.command == "POST":
+            stated = dict(part.split(" ") for part in headers["upload-metadata"].split(","))
+            name = base64.b64decode(stated["sha256"]).decode()
+            held, length = files.setdefault(name, bytearray()), int(headers["upload-length"])
+            self.platform.lengths[name] = length
+            if len(held) == length:
+                return self.reply(200, b"{}")
+            return self.reply(201, headers={"Location": f"/x/v1/files/{name}"})
+        if len(files[name]) == self.platform.lengths[name]:
+            return answer_with(404, "not-found")(self) and None
+        if self.command == "PATCH":
+            if int(headers["upload-offset"]) != len(files[name]):
+                return answer_with(409, "offset-mismatch")(self) and None
+            files[name] += body
+            return self.reply(204, headers={"Upload-Offset": str(len(files[name]))})
+        return self.reply(200, headers={"Upload-Offset": str(len(files[name]))})

@@ -1,0 +1,83 @@
+"""The inner structure of a file whose signature has been verified (报告文件的内部结构).
+
+Called only for bytes that an accepted signer vouches for, because here pointers are followed and streams
+inflated.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from plumbline.sdk.pdf.envelope import Envelope
+from plumbline.sdk.pdf.problems import Problem, problem
+
+#: anything that a reader may run, open, send or unpack by itself
+_ACTIVE = frozenset(
+    {
+        *("/JS", "/JavaScript", "/Launch", "/EmbeddedFile", "/EmbeddedFiles", "/RichMedia", "/XFA", "/AA"),
+        *("/ImportData", "/SubmitForm", "/GoToE", "/GoToR", "/Movie", "/Sound", "/Rendition", "/3D"),
+    }
+)
+_MOST_OBJECTS = 50_000
+_DEEPEST = 40
+
+
+def structure_problems(data: bytes, envelope: Envelope) -> list[Problem]:
+    """Return what is wrong inside a signed file; raises what pyHanko raises when it cannot be read."""
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
+    reader = PdfFileReader(io.BytesIO(data), strict=True)
+    if reader.encrypted:
+        return [problem("encrypted")]
+    found: list[Problem] = []
+    if reader.xrefs.total_revisions != 2 or reader.xrefs.hybrid_xrefs_present:
+        found.append(problem("revisions", count=reader.xrefs.total_revisions))
+    signatures = reader.embedded_signatures
+    if len(signatures) != 1:
+        return [*found, problem("several_signatures", count=len(signatures))]
+    found += _signature_problems(signatures[0], envelope)
+    name = next(_active_names(reader), None)
+    if name is not None:
+        found.append(problem("active_content", name=name.lstrip("/")))
+    return found
+
+
+def _signature_problems(signature: Any, envelope: Envelope) -> list[Problem]:
+    found = []
+    same_range = tuple(int(each) for each in signature.byte_range) == envelope.byte_range
+    same_contents = signature.pkcs7_content[: len(envelope.cms or b"")] == envelope.cms
+    if not (same_range and same_contents) or signature.sig_object.get("/SubFilter") != "/ETSI.CAdES.detached":
+        found.append(problem("bad_container"))
+    rectangle = [float(each) for each in signature.sig_field.get("/Rect", (0, 0, 0, 0))]
+    visible = abs(rectangle[2] - rectangle[0]) > 1 and abs(rectangle[3] - rectangle[1]) > 1
+    if not visible or "/N" not in signature.sig_field.get("/AP", {}):
+        found.append(problem("no_stamp"))
+    return found
+
+
+def _active_names(reader: Any) -> Iterator[str]:
+    references = set()
+    for revision in range(reader.xrefs.total_revisions):
+        references |= set(reader.xrefs.explicit_refs_in_revision(revision))
+    if len(references) > _MOST_OBJECTS:
+        raise ValueError("too many objects")
+    for reference in references:
+        yield from _active_in(reader.get_object(reference), 0)
+
+
+def _active_in(value: Any, depth: int) -> Iterator[str]:
+    if depth > _DEEPEST:
+        raise ValueError("nested too deeply")
+    from pyhanko.pdf_utils import generic
+
+    if isinstance(value, generic.DictionaryObject):
+        yield from (key for key in value if key in _ACTIVE)
+        for key in value:
+            yield from _active_in(value.raw_get(key), depth + 1)
+    elif isinstance(value, generic.ArrayObject):
+        for index in range(len(value)):
+            yield from _active_in(value.raw_get(index), depth + 1)
+    elif isinstance(value, generic.NameObject) and value in _ACTIVE:
+        yield value

@@ -1,0 +1,97 @@
+"""`plumbline verify` (离线核验): receipts, bundles, PDFs, against roots that the caller names, never the file's own.
+
+Each kind of file imports what it needs when it is met: a receipt verifies with the base install alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from plumbline.evidence.checkpoint import parse_verifier
+from plumbline.evidence.note import NoteError
+from plumbline.evidence.receipt import Step as ReceiptStep
+from plumbline.evidence.receipt import verify_receipt
+from plumbline.sdk.bundle.check import Step as BundleStep
+from plumbline.sdk.bundle.trust import Trust, read_trust
+
+#: Exit status: everything holds; something does not; it could not be checked, or not all of it.
+HOLDS, FAILS, UNCHECKED = 0, 1, 2
+_CLOCK_TOLERANCE = timedelta(minutes=5)
+
+
+def run_verify(arguments: argparse.Namespace) -> int:
+    """0 when everything holds, 1 when something does not, 2 when it, or a part of it, could not be checked."""
+    try:
+        data = Path(arguments.file).read_bytes()
+        trust = read_trust(arguments.trust, arguments.log_key)
+        if data[:5] == b"%PDF-":
+            return _pdf(data, trust)
+        if not trust.log_keys:
+            print("请用 --log-key 或 --trust 给出您信任的日志公钥；不能从要核验的文件里取。", file=sys.stderr)
+            return UNCHECKED
+        if data[:2] == b"PK":
+            return _bundle(data, trust, arguments.lang)
+        message = Path(arguments.message).read_bytes() if arguments.message else None
+        return _receipt(data, trust, message, arguments.lang)
+    except NoteError as error:
+        print(f"日志公钥不对：{error}", file=sys.stderr)
+    except (OSError, ValueError) as error:
+        print(f"读不了：{error}", file=sys.stderr)
+    return UNCHECKED
+
+
+def _print_steps(steps: Iterable[ReceiptStep | BundleStep], lang: str) -> None:
+    for step in steps:
+        sign = "· " if getattr(step, "is_note", False) else "✓ " if step.ok else "✗ "
+        print(sign + (step.sentence_zh if lang == "zh" else step.sentence_en))
+
+
+def _receipt(data: bytes, trust: Trust, message: bytes | None, lang: str) -> int:
+    keys = dict.fromkeys(key.strip() for key in trust.log_keys)
+    check = verify_receipt(data, [parse_verifier(key) for key in keys], message)
+    _print_steps(check.steps, lang)
+    if check.is_demo:
+        print("演示数据" if lang == "zh" else "demonstration data")
+    if check.ok and check.logged_at:
+        local = check.logged_at.astimezone().isoformat(timespec="seconds")
+        zh = f"回执成立：第 {check.index} 条，{local} 入账。"
+        print(zh if lang == "zh" else f"The receipt holds: entry {check.index}, logged {local}.")
+        if message is None:
+            zh = "没有给出消息原文（--message），只核验了回执本身。"
+            print(zh if lang == "zh" else "No message given: only the receipt itself was checked.")
+    return HOLDS if check.ok else FAILS
+
+
+def _bundle(data: bytes, trust: Trust, lang: str) -> int:
+    from plumbline.sdk.bundle.verify import verify_bundle
+
+    check = verify_bundle(data, log_keys=trust.log_keys, roots=trust.roots, code_keys=trust.code_keys)
+    _print_steps(check.steps, lang)
+    print(check.verdict_zh if lang == "zh" else check.verdict_en)
+    if not check.ok:
+        return FAILS
+    return UNCHECKED if check.unchecked else HOLDS
+
+
+def _pdf(data: bytes, trust: Trust) -> int:
+    from plumbline.sdk.bundle.outcome import can_read_pdf
+    from plumbline.sdk.pdf.examine import examine_pdf
+
+    if not trust.roots:
+        print("请用 --trust 给出您信任的根证书（PEM）。", file=sys.stderr)
+        return UNCHECKED
+    if not can_read_pdf():
+        print("本机没有安装 PDF 查验部件，请安装 plumbline[server]。", file=sys.stderr)
+        return UNCHECKED
+    found = examine_pdf(data, roots=trust.roots, at=datetime.now(UTC) + _CLOCK_TOLERANCE)
+    for problem in found.problems:
+        print(f"✗ {problem.sentence_zh}")
+    if found.ok:
+        demo = "（演示证书）" if found.root_kind == "demo" else ""
+        print(f"✓ 签章完好，签章人：{found.signer_name}{demo}")
+        print("这只说明文件签章以后没有改动；是不是登记的那一份、有没有撤回，须联网查监管码。")
+    return HOLDS if found.ok else FAILS
