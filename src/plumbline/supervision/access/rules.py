@@ -1,0 +1,37 @@
+"""The rule that every view declares (访问规则): who may ask. What they then see is narrowed by `scopes`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase
+
+from plumbline.supervision.access.principals import Role
+from plumbline.supervision.access.sessions import principal_of
+
+View = Callable[..., HttpResponseBase]
+#: Everybody, signed in or not.
+EVERYBODY = tuple(Role)
+#: Everybody who acts for an organisation.
+SIGNED_IN = (Role.OFFICER, Role.INSTITUTION, Role.PARTY)
+
+
+def allow(*roles: str) -> Callable[[View], View]:
+    """Let only these roles reach the view; the others get the page that says so, with status 403."""
+    allowed = frozenset(Role(role) for role in roles)
+
+    def declare(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
+            if principal_of(request).role in allowed:
+                return view(request, *arguments, **named)
+            from plumbline.supervision.access.refusal import refused  # pages need settings; rules do not
+
+            return refused(request)
+
+        guarded.allowed_roles = allowed  # type: ignore[attr-defined]
+        return guarded
+
+    return declare

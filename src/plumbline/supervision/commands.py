@@ -1,0 +1,218 @@
+"""Commands for operators (运维命令): serve, prepare, rebuild, audit, re-project, log. Each says what it did in plain Chinese."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from plumbline.domain.basics.identifiers import party_id, uscc_problem
+from plumbline.embedded.postgres import Cluster, Running
+from plumbline.exchange.problems import Problem
+from plumbline.supervision.boot import Settings, operator_of, reopen
+from plumbline.supervision.config import ROLES, Platform
+from plumbline.supervision.journal.append import Journal
+from plumbline.supervision.journal.audit import audit_log
+from plumbline.supervision.journal.destruction import destroy_subject
+from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped
+from plumbline.supervision.journal.keys import PlatformKeys
+from plumbline.supervision.journal.lookup import newest_checkpoint
+from plumbline.supervision.journal.submit import PlatformSender
+from plumbline.supervision.journal.vault import Vault
+from plumbline.supervision.projection.projector import reproject
+from plumbline.supervision.projection.rebuild import RebuildRefused, audit_projection, rebuild
+from plumbline.supervision.run import run
+from plumbline.supervision.tls import serving_of
+
+# KNOWN: resuming in a next epoch (PROTOCOL §2.8) is listed in docs/departures.md.
+CANNOT_RESUME = (
+    "本版本还不能另开一期日志：签名会一直停着，收下的内容都在，没有丢。"
+    "请先查明原因（plumbline audit log）；如果数据库是从备份恢复的，换用更新的备份，或补齐缺少的日志，使它不短于本机的水位。"
+)
+
+
+@contextmanager
+def opened(data_dir: Path) -> Iterator[Platform]:
+    """The platform of a folder: its running database, or one started for the length of the command."""
+    if os.environ.get("DATABASE_URL"):
+        yield reopen(data_dir, None)
+        return
+    cluster = Cluster(data_dir)
+    running: Running | None = cluster.running()
+    if running is not None:
+        yield reopen(data_dir, running)
+        return
+    started = cluster.start()
+    try:
+        yield reopen(data_dir, started)
+    finally:
+        cluster.stop()
+
+
+def _conninfo(platform: Platform) -> dict[str, str]:
+    return {role: platform.conninfo(role) for role in ROLES}
+
+
+def run_rebuild(arguments: argparse.Namespace) -> int:
+    """Rebuild F and D tables from the journal; non-zero when they differ from those that were live."""
+    try:
+        with opened(Path(arguments.data_dir)) as platform:
+            total, found = rebuild(
+                _conninfo(platform), lambda done: print(f"\r已投影 {done} 条", end="", file=sys.stderr)
+            )
+    except RebuildRefused as refusal:
+        print(f"\n{refusal}", file=sys.stderr)
+        return 1
+    print(f"\n重建完成：{total} 条入账。")
+    for item in found:
+        print(
+            f"与重建前不同：{item.table} 少 {item.missing} 行、多 {item.extra} 行、改 {item.changed} 行，如 {'、'.join(item.examples)}"
+        )
+    print("重建前后逐行相同。" if not found else "表已换成重建的结果；以前的表被人改过，请追查。")
+    return 1 if found else 0
+
+
+def run_audit(arguments: argparse.Namespace) -> int:
+    """Check journal against log, and tables against journal; names what differs."""
+    status = 0
+    with opened(Path(arguments.data_dir)) as platform:
+        if arguments.what in ("all", "log"):
+            problems = audit_log(platform.conninfo("plumb_gateway"), platform.folder("marks"))
+            for sentence in problems:
+                print(f"日志：{sentence}")
+            print("日志：每条入账恰有一片叶子，根哈希相符。" if not problems else "日志：对不上。")
+            status |= bool(problems)
+        if arguments.what in ("all", "projection"):
+            found = audit_projection(_conninfo(platform))
+            for item in found:
+                print(
+                    f"表：{item.table} 少 {item.missing} 行、多 {item.extra} 行、改 {item.changed} 行，如 {'、'.join(item.examples)}"
+                )
+            print("表：与总账逐行相同。" if not found else "表：有人改过。")
+            status |= bool(found)
+    return int(status)
+
+
+def run_reproject(arguments: argparse.Namespace) -> int:
+    """Replay parked entries in order."""
+    with opened(Path(arguments.data_dir)) as platform:
+        done, left = reproject(platform.conninfo("plumb_projector"))
+    print(f"重新投影 {done} 条，还停放 {left} 条。")
+    return 1 if left else 0
+
+
+def run_log(arguments: argparse.Namespace) -> int:
+    """Newest checkpoint, confirmation of a clock step, or why resuming needs a decision."""
+    with opened(Path(arguments.data_dir)) as platform:
+        if arguments.what == "clock-confirm":
+            if not arguments.by:
+                print("请用 --by 写明是谁核对的时钟。", file=sys.stderr)
+                return 2
+            with psycopg.connect(platform.conninfo("plumb_migrate")) as conn:
+                conn.execute("SET ROLE plumb_owner")
+                conn.execute("INSERT INTO ops.clock_confirmed (by_whom) VALUES (%s)", [arguments.by])
+                conn.execute(
+                    "INSERT INTO ops.audit_event (actor, action, subject, outcome, request) "
+                    "VALUES (%s, 'log.clock_confirm', 'clock', 'done', 'cli')",
+                    [arguments.by],
+                )
+            print("已记录，十分钟内有效。")
+            return 0
+        signer = CheckpointSigner(PlatformKeys.load(platform.folder("keys")).log, platform.folder("marks"))
+        try:
+            print(newest_checkpoint(platform.conninfo("plumb_gateway"), signer), end="")
+        except SigningStopped as stopped:
+            print(f"已停止签名：{stopped}", file=sys.stderr)
+            if arguments.what == "resume":
+                print(CANNOT_RESUME, file=sys.stderr)
+            return 1
+        if arguments.what == "resume":
+            print("日志完好，不需要另开一期。")
+    return 0
+
+
+def run_destroy(arguments: argparse.Namespace) -> int:
+    """Destroy the personal records of one person (`subject`, 32 hex) for ever; needs `because` and `yes`."""
+    subject = arguments.subject.strip().lower()
+    if not re.fullmatch(r"[0-9a-f]{32}", subject) or not arguments.because.strip():
+        print("请给出人员编号（32 位十六进制），并用 --because 写明原因。", file=sys.stderr)
+        return 2
+    if not arguments.yes:
+        print("销毁后任何人都不能恢复这个人的姓名、证件号和电话。确认请加 --yes。", file=sys.stderr)
+        return 2
+    with opened(Path(arguments.data_dir)) as platform:
+        keys = PlatformKeys.load(platform.folder("keys"))
+        signer = CheckpointSigner(keys.log, platform.folder("marks"))
+        journal = Journal(platform.conninfo("plumb_gateway"), signer)
+        try:
+            accepted = destroy_subject(
+                Vault(platform.folder("subjects")),
+                PlatformSender(journal, keys.signer("web")),
+                operator=party_id(operator_of(platform)[0]).hex(),
+                subject=subject,
+                because=arguments.because.strip(),
+            )
+        except Problem as problem:
+            print(f"密钥已销毁，但还没有入账：{problem} 请稍后再执行一次。", file=sys.stderr)
+            return 1
+        finally:
+            journal.close()
+    told = f"已入账，序号 {accepted.index}" if accepted else "以前已经入账"
+    print(f"已销毁 {subject} 的个人信息密钥，{told}。日志照常可核验。")
+    return 0
+
+
+def run_supervision(arguments: argparse.Namespace) -> int:
+    """Serve a production platform, or prepare its database."""
+    data_dir = Path(arguments.data_dir)
+    settings = _settings(arguments, data_dir)
+    if settings is None:
+        return 2
+    serving = serving_of(arguments, data_dir)
+    return run(
+        data_dir,
+        settings,
+        serving,
+        on_ready=lambda platform, supervisor: print(f"监管平台已启动：{platform.public_url}"),
+    )
+
+
+def _settings(arguments: argparse.Namespace, data_dir: Path) -> Settings | None:
+    if (data_dir / "platform.json").exists():
+        kept = json.loads((data_dir / "platform.json").read_text("utf-8"))
+        return Settings(
+            origin=kept["origin"],
+            public_url=arguments.public_url or kept["public_url"],
+            demo=kept["demo"],
+            operator=tuple(kept["operator"]),
+        )
+    missing = [
+        name
+        for name in ("origin", "public_url", "operator_uscc", "operator_name")
+        if not getattr(arguments, name)
+    ]
+    if missing:
+        print(
+            "第一次启动要给出：" + "、".join("--" + name.replace("_", "-") for name in missing),
+            file=sys.stderr,
+        )
+        return None
+    if problem := uscc_problem(arguments.operator_uscc):
+        print(f"运营单位的统一社会信用代码不对：{problem}", file=sys.stderr)
+        return None
+    if arguments.origin.startswith("demo."):
+        print("以 demo. 开头的来源只用于演示，请用 ./plumb demo。", file=sys.stderr)
+        return None
+    return Settings(
+        origin=arguments.origin,
+        public_url=arguments.public_url,
+        demo=False,
+        operator=(arguments.operator_uscc, arguments.operator_name),
+    )

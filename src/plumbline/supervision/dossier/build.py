@@ -1,0 +1,193 @@
+"""Building the bundle of a report (出具报告包): bytes from the journal, receipts against one head, the registered PDF.
+
+No personal part goes in: messages name people by number, envelopes name personal records by salted digest,
+and pictures of people are named by digest alone.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from plumbline.evidence.checkpoint import Checkpoint, parse_note
+from plumbline.evidence.proof import parse_proof
+from plumbline.exchange.decode import parse_message
+from plumbline.exchange.signatures import Signer
+from plumbline.exchange.submission import decode_envelope
+from plumbline.sdk.bundle.format import BundleContent, BundleEntry, BundlePicture, write_bundle
+from plumbline.sdk.bundle.verify import pictures_of
+from plumbline.supervision.config import Platform
+from plumbline.supervision.dossier.collect import ApplicationUnknown, Collected, Collector
+from plumbline.supervision.journal.files import FileDigestMismatch, FileStore
+from plumbline.supervision.journal.heads import CheckpointSigner
+from plumbline.supervision.journal.keys import PlatformKeys
+from plumbline.supervision.journal.receipts import StoredEntry, receipts_of
+
+__all__ = ["ApplicationUnknown", "BundleIncomplete", "build_bundle", "bundle_response_bytes"]
+
+#: Pictures that show things. The others may show people and stay out.
+THINGS = frozenset({"sealed_sample", "press_start", "break"})
+#: Bytes of pictures in one bundle; what goes beyond is named by digest.
+PICTURE_BYTES = 60 * 1024 * 1024
+#: How long a request waits for the projector.
+PROJECTION_WAIT_S = 2.0
+
+_Bytes = dict[tuple[uuid.UUID, bytes], tuple[bytes, bytes]]
+
+
+class BundleIncomplete(RuntimeError):
+    """The journal lacks an entry that the facts name; an audit finds out why."""
+
+
+def build_bundle(
+    conninfos: Mapping[str, str],
+    signer: CheckpointSigner,
+    files: FileStore,
+    application_id: str,
+    *,
+    statement: Signer | None = None,
+) -> bytes:
+    """The bundle of an application, whatever its state; `statement` is the platform's web key.
+
+    `conninfos` has `plumb_worker` (facts, journal) and `plumb_gateway` (receipts). Raises
+    :class:`ApplicationUnknown`; :class:`BundleIncomplete` when facts and journal disagree.
+    """
+    with psycopg.connect(conninfos["plumb_worker"], row_factory=dict_row, autocommit=True) as conn:
+        _await_projection(conn)
+        # Facts move while we read: a snapshot keeps the chain of one moment.
+        with conn.transaction():
+            conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            collector = Collector(conn)
+            found = collector.collect(application_id)
+            stored = _bytes_of(conn, found)
+            # Enrolments are entries too, with keys of their own: the web key of entry 0 in the end.
+            collector.add_keys(found, _key_ids(stored))
+            stored |= _bytes_of(conn, found)
+    receipts = _receipts(conninfos["plumb_gateway"], signer, list(stored))
+    # With a parked entry nobody can say that nothing is missing.
+    return write_bundle(_content(found, stored, receipts, files), statement if found.is_complete else None)
+
+
+def _await_projection(conn: psycopg.Connection[dict[str, Any]]) -> None:
+    """Give the projector `PROJECTION_WAIT_S` to come up to the head of now, so that a withdrawal of a moment ago is in.
+
+    A bundle that is made all the same is as of the entries that were projected, and says so.
+    """
+    until = time.monotonic() + PROJECTION_WAIT_S
+    head = conn.execute("SELECT size FROM journal.head").fetchone()
+    while head is not None and time.monotonic() < until:
+        row = conn.execute("SELECT pos FROM fact.position WHERE id = 'projector'").fetchone()
+        if row is None or row["pos"] >= head["size"]:
+            return
+        time.sleep(0.02)
+
+
+def _identity(event: dict[str, Any]) -> tuple[uuid.UUID, bytes]:
+    return event["uid"], bytes.fromhex(event["sender"])
+
+
+def _bytes_of(conn: psycopg.Connection[dict[str, Any]], found: Collected) -> _Bytes:
+    """(message, envelope) of every event, as they arrived."""
+    stored: _Bytes = {}
+    for event in found.in_order:
+        row = conn.execute(
+            "SELECT message, envelope FROM journal.entry WHERE uid = %s AND sender_id = %s",
+            list(_identity(event)),
+        ).fetchone()
+        if row is None:
+            raise BundleIncomplete(f"总账里没有第 {event['idx']} 条")
+        stored[_identity(event)] = bytes(row["message"]), bytes(row["envelope"])
+    return stored
+
+
+def _key_ids(stored: _Bytes) -> set[str]:
+    """Every key that a transport or origin signature of these entries names."""
+    ids: set[str] = set()
+    for _, envelope in stored.values():
+        read = decode_envelope(envelope)
+        ids |= {read.key_id, *(each.key_id for each in read.origin)}
+    return ids
+
+
+def _receipts(
+    conninfo: str, signer: CheckpointSigner, identities: Sequence[tuple[uuid.UUID, bytes]]
+) -> dict[tuple[uuid.UUID, bytes], StoredEntry]:
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        return receipts_of(conn, signer, identities)
+
+
+def _content(
+    found: Collected,
+    stored: _Bytes,
+    receipts: dict[tuple[uuid.UUID, bytes], StoredEntry],
+    files: FileStore,
+) -> BundleContent:
+    entries = []
+    for event in found.in_order:
+        message, envelope = stored[_identity(event)]
+        receipt = receipts.get(_identity(event))
+        if receipt is None:
+            raise BundleIncomplete(f"第 {event['idx']} 条没有回执")
+        entry = BundleEntry(
+            role=event["kind"],
+            sender=event["sender"],
+            uid=event["uid"],
+            index=receipt.index,
+            message=message,
+            envelope=envelope,
+            receipt=receipt.receipt.encode(),
+        )
+        entries.append(entry)
+    head = Checkpoint.parse(parse_note(parse_proof(entries[0].receipt.decode()).checkpoint_note).text)
+    return BundleContent(
+        origin=head.origin,
+        size=found.size,
+        application=found.application["id"],
+        code=found.application["code"],
+        number=found.application["number"],
+        entries=tuple(entries),
+        pdf=_report(found, files),
+        pictures=_pictures(entries, files),
+    )
+
+
+def _report(found: Collected, files: FileStore) -> bytes | None:
+    """The registered bytes; None before registration, or when the file has not arrived."""
+    digest = found.code["pdf_sha256"] if found.code else None
+    return _file(files, digest) if digest else None
+
+
+def _file(files: FileStore, digest: str) -> bytes | None:
+    try:
+        return files.read(digest)
+    except (FileNotFoundError, FileDigestMismatch):
+        return None
+
+
+def _pictures(entries: Sequence[BundleEntry], files: FileStore) -> tuple[BundlePicture, ...]:
+    room, pictures = PICTURE_BYTES, []
+    for entry in entries:
+        for kind, digest in pictures_of(parse_message(entry.message)):
+            data = _file(files, digest) if kind in THINGS else None
+            if data is not None and len(data) > room:
+                data = None
+            room -= len(data or b"")
+            pictures.append(BundlePicture(entry=entry.entry, picture=kind, sha256=digest, data=data))
+    return tuple(pictures)
+
+
+def bundle_response_bytes(platform: Platform, application_id: str) -> bytes:
+    """The bundle of an application as this platform serves it, with its statement of completeness."""
+    keys = PlatformKeys.load(platform.folder("keys"))
+    return build_bundle(
+        {role: platform.conninfo(role) for role in ("plumb_worker", "plumb_gateway")},
+        CheckpointSigner(keys.log, platform.folder("marks")),
+        FileStore(platform.folder("files")),
+        application_id,
+        statement=keys.signer("web"),
+    )

@@ -1,0 +1,196 @@
+"""What every endpoint shares (网关运行环境): pool, directory, journal appender, files, vault, position watch, live hub."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+from starlette.requests import Request
+
+from plumbline.exchange.problems import Problem
+from plumbline.exchange.signatures import Target
+from plumbline.supervision.config import Platform
+from plumbline.supervision.gateway.appender import Appender
+from plumbline.supervision.gateway.directory import Directory
+from plumbline.supervision.gateway.door import Door, Received
+from plumbline.supervision.gateway.limits import RateLimit
+from plumbline.supervision.gateway.live import LiveHub
+from plumbline.supervision.gateway.nonces import Nonces
+from plumbline.supervision.journal.files import FileStore
+from plumbline.supervision.journal.heads import CheckpointSigner
+from plumbline.supervision.journal.keys import PlatformKeys
+from plumbline.supervision.journal.lookup import Lookups
+from plumbline.supervision.journal.submit import PlatformSender
+from plumbline.supervision.journal.vault import Vault
+
+CHANNEL = "plumb_projected"
+LOOPBACK = frozenset({"127.0.0.1", "::1", "testclient"})
+
+
+class PositionWatch:
+    """How far the projector has come: LISTEN for the hint, the position itself is read."""
+
+    def __init__(self, conninfo: str, pool: AsyncConnectionPool) -> None:
+        self._conninfo = conninfo
+        self._pool = pool
+        self._moved = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._task = asyncio.create_task(self._listen())
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True) as conn:
+                    await conn.execute(f"LISTEN {CHANNEL}".encode())
+                    async for _ in conn.notifies():
+                        self._moved.set()
+            except psycopg.Error:
+                await asyncio.sleep(0.5)
+
+    async def position(self) -> int:
+        """First index that is not projected yet."""
+        async with self._pool.connection() as conn:
+            row = await (await conn.execute("SELECT pos FROM fact.position")).fetchone()
+        return int(row[0]) if row else 0
+
+    async def passed(self, index: int, wait_s: float) -> bool:
+        """Wait until the projector passed `index`, at most `wait_s`."""
+        until = asyncio.get_running_loop().time() + wait_s
+        while await self.position() <= index:
+            left = until - asyncio.get_running_loop().time()
+            if left <= 0:
+                return False
+            self._moved.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._moved.wait(), min(left, 0.25))
+        return True
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """One gateway process."""
+
+    platform: Platform
+    pool: AsyncConnectionPool
+    directory: Directory
+    door: Door
+    appender: Appender
+    files: FileStore
+    vault: Vault
+    watch: PositionWatch
+    live: LiveHub
+    signer: CheckpointSigner
+    keys: PlatformKeys
+    operator: str
+    sender: PlatformSender
+    nonces: Nonces
+    uploads: RateLimit
+    lookups: RateLimit
+    log: Lookups
+    #: Complaints of one address about one code, and of everybody.
+    complaints: RateLimit
+    all_complaints: RateLimit
+    #: Refusals that are written down; beyond it they are only logged.
+    audits: RateLimit
+    trusted_proxies: frozenset[str] = frozenset()
+
+
+def context_of(request: Request) -> Context:
+    """The process context of a request."""
+    context: Context = request.app.state.context
+    return context
+
+
+def _peer(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def client_of(request: Request) -> str:
+    """The address that asks. A forwarded one is believed only from a proxy that PLUMB_TRUSTED_PROXY names."""
+    peer = _peer(request)
+    if peer not in context_of(request).trusted_proxies:
+        return peer
+    # the last address is the one that our own proxy saw; those before it are whatever the caller wrote
+    return request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()[:64] or peer
+
+
+def scheme_of(request: Request) -> str:
+    """http or https, as the one who asks sees it; the same trust as in :func:`client_of`."""
+    told = request.headers.get("x-forwarded-proto", "")
+    is_told = _peer(request) in context_of(request).trusted_proxies and told in ("http", "https")
+    return told if is_told else request.url.scheme
+
+
+def is_local(request: Request) -> bool:
+    """Whether a process of this machine asks, not somebody behind a proxy on it."""
+    return client_of(request) in LOOPBACK and "x-forwarded-for" not in request.headers
+
+
+def require_secure(request: Request) -> None:
+    """Machine paths over plain HTTP are refused beyond loopback (PROTOCOL §8)."""
+    if scheme_of(request) == "http" and client_of(request) not in LOOPBACK:
+        raise Problem(slug="plain-http")
+
+
+def target_of(request: Request) -> Target:
+    """`@target-uri` from the configured public address, never from the Host header."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    uri = (
+        context_of(request).platform.public_url
+        + request.scope.get("raw_path", request.url.path.encode()).decode("ascii")
+        + query
+    )
+    return Target(method=request.method, uri=uri)
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body, refused as soon as it is larger than `limit`."""
+    announced = request.headers.get("content-length", "0")
+    if announced.isascii() and announced.isdigit() and int(announced) > limit:
+        raise Problem(slug="too-large", detail=f"声明了 {announced} 字节，最多 {limit} 字节")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise Problem(slug="too-large", detail=f"超过 {limit} 字节")
+    return bytes(body)
+
+
+def stated_at_of(request: Request) -> datetime | None:
+    """The time that a demo generator states; it counts only in a demo log and from this machine."""
+    stated = request.headers.get("plumb-demo-time")
+    if not stated or not context_of(request).platform.demo or not is_local(request):
+        return None
+    try:
+        at = datetime.fromisoformat(stated)
+    except ValueError:
+        raise Problem(slug="schema", detail="Plumb-Demo-Time 不是 RFC 3339 时刻") from None
+    if at.tzinfo is None:
+        raise Problem(slug="schema", detail="Plumb-Demo-Time 没有时区")
+    return at
+
+
+async def received(request: Request, limit: int) -> Received:
+    """The request as the door takes it: target, headers, body within `limit`, times."""
+    require_secure(request)
+    return Received(
+        target=target_of(request),
+        headers=request.headers,
+        stated_at=stated_at_of(request),
+        body=await read_body(request, limit),
+        arrived_at=datetime.now(UTC),
+    )

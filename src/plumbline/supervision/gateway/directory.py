@@ -1,0 +1,103 @@
+"""Keys and parties as the door needs them (密钥与单位目录): newest state from schema fact, cached for at most five seconds."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from plumbline.exchange.problems import Problem
+
+CACHE_S = 5.0
+_FIND = """
+SELECT k.id, k.party, k.algorithm, k.use, k.public_key, k.valid_from, k.valid_until, k.revoked_at, k.person, k.device,
+       p.roles, p.name, p.division, s.nonce, s.ciphertext
+  FROM fact.key k JOIN fact.party p ON p.id = k.party
+  LEFT JOIN ops.transport_secret s ON s.key_id = k.id
+ WHERE k.id = %s
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownKey:
+    """A key and its party, as of the newest projection. `material` is the public key, or the secret of an HMAC key."""
+
+    key_id: str
+    party: str
+    algorithm: str
+    use: str
+    material: bytes
+    valid_from: datetime
+    valid_until: datetime
+    revoked_at: datetime | None
+    roles: frozenset[str]
+    party_name: str
+    division: str
+
+    def problem(self, now: datetime) -> Problem | None:
+        """Why this key cannot be used now, or None."""
+        if self.revoked_at is not None:
+            return Problem(
+                slug="key-revoked", detail=f"密钥 {self.key_id} 已于 {self.revoked_at:%Y-%m-%d %H:%M} 停用"
+            )
+        if not self.valid_from <= now < self.valid_until:
+            return Problem(
+                slug="key-revoked",
+                detail=f"密钥 {self.key_id} 的有效期是 {self.valid_from:%Y-%m-%d} 至 {self.valid_until:%Y-%m-%d}",
+            )
+        return None
+
+
+class Directory:
+    """Answers which key and party a request is of. An unknown key is asked again after five seconds at the latest."""
+
+    def __init__(self, pool: AsyncConnectionPool, kek: bytes, *, cache_s: float = CACHE_S) -> None:
+        self._pool = pool
+        self._cache_s = min(cache_s, CACHE_S)
+        self._kek = AESGCM(kek)
+        self._cache: dict[str, tuple[float, KnownKey | None]] = {}
+
+    async def key(self, key_id: str) -> KnownKey | None:
+        """The key of this id, or None."""
+        cached = self._cache.get(key_id)
+        if cached and time.monotonic() - cached[0] < self._cache_s:
+            return cached[1]
+        async with self._pool.connection() as conn, conn.cursor(row_factory=dict_row) as cur:
+            await cur.execute(_FIND, [key_id])
+            row = await cur.fetchone()
+        if len(self._cache) > 10_000:
+            self._cache.clear()
+        known = self._known(row) if row else None
+        self._cache[key_id] = (time.monotonic(), known)
+        return known
+
+    def _known(self, row: dict[str, Any]) -> KnownKey | None:
+        material = bytes(row["public_key"]) if row["public_key"] else b""
+        if row["algorithm"] == "hmac-sha256":
+            if row["ciphertext"] is None:
+                return None
+            try:
+                material = self._kek.decrypt(
+                    bytes(row["nonce"]), bytes(row["ciphertext"]), str(row["id"]).encode()
+                )
+            except InvalidTag:
+                return None
+        return KnownKey(
+            key_id=row["id"],
+            party=row["party"],
+            algorithm=row["algorithm"],
+            use=row["use"],
+            material=material,
+            valid_from=row["valid_from"],
+            valid_until=row["valid_until"],
+            revoked_at=row["revoked_at"],
+            roles=frozenset(row["roles"]),
+            party_name=row["name"],
+            division=row["division"],
+        )

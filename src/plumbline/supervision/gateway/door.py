@@ -1,0 +1,197 @@
+"""The door (收件): what a signed upload must satisfy before it may wait for its place in the log.
+
+Refused here are broken or stale signatures, unknown or revoked keys, another party's keys, bad schema and personal data in free text.
+Everything else is a fact and comes in; what is wrong with it becomes a finding later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from starlette.concurrency import run_in_threadpool
+
+from plumbline.exchange.decode import MAX_BODY_BYTES, check_json, decode_message, outer_submission
+from plumbline.exchange.messages import kind_of
+from plumbline.exchange.messages.header import Message
+from plumbline.exchange.origin import verify_origin
+from plumbline.exchange.problems import FieldProblem, Problem
+from plumbline.exchange.signatures import (
+    SignedRequest,
+    Target,
+    check_age,
+    check_digests,
+    read_signature,
+    verify,
+)
+from plumbline.exchange.submission import Envelope, OriginSignature, Submission, encode_envelope
+from plumbline.exchange.uids import uid_time_problem
+from plumbline.supervision.gateway.directory import Directory, KnownKey
+from plumbline.supervision.journal.model import Pending, canonical_claim
+from plumbline.supervision.journal.vault import SubjectDestroyedError, Vault
+
+#: From this size on a body is parsed in a thread.
+LARGE_BODY_BYTES = 64 * 1024
+ORIGIN_USES = frozenset({"origin", "device", "person", "web"})
+#: A request is signed with a key that its party enrolled for that; a device's or a person's key opens no door.
+TRANSPORT_USES = frozenset({"transport", "origin"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A request as it arrived. `headers` have lower-case names; `stated_at` only from a demo generator."""
+
+    target: Target
+    headers: Mapping[str, str]
+    body: bytes
+    arrived_at: datetime
+    stated_at: datetime | None = None
+
+
+def _read(body: bytes, message: bytes) -> Message:
+    check_json(body)
+    return decode_message(message)
+
+
+class Door:
+    """Turns a received request into a pending submission, or raises :class:`Problem`."""
+
+    def __init__(self, directory: Directory, vault: Vault, *, max_bytes: int = MAX_BODY_BYTES) -> None:
+        self._directory = directory
+        self._vault = vault
+        self._max_bytes = max_bytes
+
+    async def authenticate(self, received: Received, message: bytes) -> tuple[SignedRequest, KnownKey]:
+        """Signature, age, digests and key of a request whose message part is `message`."""
+        try:
+            signed = read_signature(received.headers, received.target)
+        except ValueError:  # digits of another script, or a header that is not ASCII
+            raise Problem(slug="signature-invalid", detail="签名头只用半角字符") from None
+        now = datetime.now(UTC)
+        check_age(signed.created, now.timestamp())
+        key = await self._directory.key(signed.key_id)
+        if key is None or key.algorithm != signed.algorithm:
+            raise Problem(slug="key-unknown", detail=f"不认识密钥 {signed.key_id}", retry_after_s=5)
+        if key.use not in TRANSPORT_USES:
+            raise Problem(
+                slug="key-unknown", detail=f"密钥 {signed.key_id} 登记的用途是 {key.use}，不能用来签请求"
+            )
+        if problem := key.problem(received.stated_at or now):
+            raise problem
+        if not verify(key.algorithm, key.material, signed.base, signed.signature):
+            raise Problem(slug="signature-invalid", detail=f"用密钥 {signed.key_id} 验不过")
+        check_digests(received.headers, received.body, message)
+        return signed, key
+
+    async def open(self, received: Received) -> tuple[Submission, SignedRequest, KnownKey, Message]:
+        """Who sends, then what: a stranger's body is not parsed beyond its outermost braces."""
+        submission = outer_submission(received.body, max_bytes=self._max_bytes)
+        data = bytes(submission.message)
+        signed, key = await self.authenticate(received, data)
+        if len(received.body) > LARGE_BODY_BYTES:  # the event loop answers others meanwhile
+            message = await run_in_threadpool(_read, received.body, data)
+        else:
+            message = _read(received.body, data)
+        return submission, signed, key, message
+
+    async def admit(self, received: Received) -> tuple[Pending, Message, KnownKey]:
+        """Everything that can be checked outside a transaction (PROTOCOL §2.1)."""
+        submission, signed, key, message = await self.open(received)
+        data = bytes(submission.message)
+        self._check_sender(message, key)
+        if problem := uid_time_problem(message.uid, received.stated_at or received.arrived_at):
+            raise Problem(
+                slug="uid-time",
+                detail=problem,
+                errors=(
+                    FieldProblem(pointer="/message/uid", reason=problem, remedy="用当前时间生成新的 UUIDv7"),
+                ),
+            )
+        for number, origin in enumerate(submission.origin):
+            await self._check_origin(origin, data, key, number)
+        pending = (
+            await run_in_threadpool(self._pending, received, submission, message, signed)
+            if submission.personal
+            else (self._pending(received, submission, message, signed))
+        )
+        return pending, message, key
+
+    def _check_sender(self, message: Message, key: KnownKey) -> None:
+        if message.sender != key.party:
+            raise Problem(
+                slug="sender-mismatch", detail=f"sender 是 {message.sender[:8]}…，密钥属于 {key.party_name}"
+            )
+        row = kind_of(message)
+        if not row.senders & key.roles:
+            raise Problem(
+                slug="kind-not-allowed",
+                detail=f"{row.title}（{row.tag}）由 {'、'.join(sorted(row.senders))} 发送",
+            )
+
+    async def _check_origin(
+        self, origin: OriginSignature, message: bytes, transport: KnownKey, number: int
+    ) -> None:
+        pointer = f"/origin/{number}"
+        key = await self._directory.key(origin.key_id)
+        if key is None or key.algorithm != origin.algorithm or key.use not in ORIGIN_USES:
+            raise Problem(
+                slug="key-unknown",
+                detail=f"源头签名的密钥 {origin.key_id} 没有登记为机构、设备或个人密钥",
+                retry_after_s=5,
+            )
+        if key.party != transport.party:
+            raise Problem(
+                slug="sender-mismatch",
+                detail=f"源头签名的密钥 {origin.key_id} 属于 {key.party_name}，不是发送单位",
+            )
+        if problem := key.problem(datetime.now(UTC)):
+            raise problem
+        if not verify_origin(origin, key.material, message):
+            raise Problem(
+                slug="signature-invalid",
+                detail=f"{pointer}：源头签名验不过",
+                errors=(
+                    FieldProblem(
+                        pointer=pointer,
+                        reason="源头签名验不过",
+                        remedy="对消息部分的原始字节签名，见手册“源头签名”",
+                    ),
+                ),
+            )
+
+    def _pending(
+        self, received: Received, submission: Submission, message: Message, signed: SignedRequest
+    ) -> Pending:
+        data = bytes(submission.message)
+        if unnamed := [record.ref for record in submission.personal if record.ref.encode() not in data]:
+            reason = f"消息里没有引用 {unnamed[0][:16]}…"
+            raise Problem(
+                slug="personal-mismatch",
+                detail=reason,
+                errors=(FieldProblem(pointer="/personal", reason=reason, remedy="在消息里写上摘要"),),
+            )
+        try:
+            sealed = [self._vault.seal(record) for record in submission.personal]
+        except SubjectDestroyedError:
+            raise Problem(slug="personal-data", detail="这个人的信息已经销毁，不能再报送") from None
+        envelope = Envelope(
+            v=1,
+            channel="http",
+            key_id=signed.key_id,
+            signature_base=signed.base.decode(),
+            signature=signed.signature.hex(),
+            origin=submission.origin,
+            personal=[record.digest.hex() for record in sealed],
+        )
+        return Pending(
+            sender_id=bytes.fromhex(message.sender),
+            uid=message.uid,
+            key_id=signed.key_id,
+            envelope=encode_envelope(envelope),
+            message=bytes(submission.message),
+            arrived_at=received.arrived_at,
+            claims=[canonical_claim(kind, value) for kind, value in kind_of(message).claims(message)],
+            personal=sealed,
+            stated_at=received.stated_at,
+        )

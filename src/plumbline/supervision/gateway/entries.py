@@ -1,0 +1,179 @@
+"""Uploads, receipts and the change feed (报送、回执、变更): the machine interface under /x/v1/."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from datetime import UTC, datetime
+
+from psycopg.rows import dict_row
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from plumbline.exchange.decode import MAX_BODY_BYTES
+from plumbline.exchange.messages.header import Message
+from plumbline.exchange.messages.reports import ReportApplied, ReportRegistered
+from plumbline.exchange.problems import Problem
+from plumbline.supervision.codes.facts import dry_run_decision
+from plumbline.supervision.gateway.answers import json_response, receipt_body
+from plumbline.supervision.gateway.context import Context, client_of, context_of, received
+from plumbline.supervision.journal.model import Accepted
+
+#: What a party sent itself, what the platform decided about its reports and runs, and what gave rise to a finding about its own
+#: objects. Of a stranger's entry only kind, time and the finding are told.
+_CHANGES = """
+SELECT e.idx, e.id AS entry, e.kind, e.logged_at::text,
+       CASE WHEN told.own THEN e.uid::text END AS uid, CASE WHEN told.own THEN e.sender END AS sender,
+       CASE WHEN told.own THEN e.subject END AS subject,
+       a.state, a.code, a.reasons, g.accepted, found.findings
+  FROM fact.event e
+  LEFT JOIN fact.registration g ON g.id = e.subject AND e.kind = 'report.examined'
+  LEFT JOIN fact.run r ON r.id = e.subject AND e.kind = 'evaluation.computed'
+  LEFT JOIN fact.application a ON a.id = coalesce(g.application, e.subject)
+   AND e.kind IN ('code.reserved', 'code.withheld', 'code.released', 'report.examined', 'clock.deadline_passed')
+  CROSS JOIN LATERAL (SELECT e.sender = %(party)s OR a.institution IS NOT DISTINCT FROM %(party)s
+                             OR r.institution IS NOT DISTINCT FROM %(party)s AS own) told
+  CROSS JOIN LATERAL (
+       SELECT jsonb_agg(jsonb_build_object('code', f.code, 'clause', f.clause, 'severity', f.severity, 'sentence', f.sentence,
+                                           'remedy', f.remedy, 'subject', f.subject) ORDER BY f.code) AS findings
+         FROM fact.finding f WHERE f.idx = e.idx AND f.entry = e.id AND (e.sender = %(party)s OR f.institution = %(party)s)) found
+ WHERE e.idx > %(after)s AND (told.own OR found.findings IS NOT NULL)
+ ORDER BY e.idx LIMIT 200
+"""
+MAX_WAIT_S = 30.0
+_INDEX = re.compile(r"-?[0-9]{1,15}")
+_WAIT = re.compile(r"\bwait=(\d{1,3})\b")
+
+
+async def post_entry(request: Request) -> Response:
+    """Receive one submission; 201 for a new entry, 200 for one that was there with the same bytes."""
+    context = context_of(request)
+    got = await received(request, MAX_BODY_BYTES)
+    pending, message, key = await context.door.admit(got)
+    context.uploads.take(key.key_id)
+    accepted = await context.appender.append(pending)
+    body = receipt_body(accepted, message.sender, str(message.uid))
+    wait = _WAIT.search(request.headers.get("prefer", ""))
+    if wait:
+        body["result"] = await _result(context, accepted, message, min(float(wait[1]), MAX_WAIT_S))
+    return json_response(body, 200 if accepted.duplicate else 201, {"Location": str(body["receipt_url"])})
+
+
+async def _result(context: Context, accepted: Accepted, message: Message, wait_s: float) -> dict[str, object]:
+    """What the projection made of an entry: findings, and the decision when one was asked for."""
+    if not await context.watch.passed(accepted.index, wait_s):
+        return {"projected": False, "detail": "已受理，正在入账"}
+    entry = accepted.entry.hex()
+    result: dict[str, object] = {"projected": True, "findings": await _findings(context, entry)}
+    if isinstance(message, ReportApplied):
+        result["decision"] = await _decision(context, await _object_of(context, entry), wait_s)
+    elif isinstance(message, ReportRegistered):
+        async with context.pool.connection() as conn, conn.cursor(row_factory=dict_row) as cur:
+            await cur.execute("SELECT state, code FROM fact.registration WHERE id = %s", [entry])
+            result["registration"] = await cur.fetchone()
+    return result
+
+
+async def _object_of(context: Context, entry: str) -> str:
+    """The object that an entry is about: a new version speaks of the first one's object."""
+    async with context.pool.connection() as conn:
+        found = await conn.execute("SELECT subject FROM fact.event WHERE id = %s", [entry])
+        row = await found.fetchone()
+    return str(row[0]) if row and row[0] else entry
+
+
+async def _findings(context: Context, entry: str) -> list[dict[str, object]]:
+    async with context.pool.connection() as conn, conn.cursor(row_factory=dict_row) as cur:
+        await cur.execute(
+            "SELECT code, clause, severity, sentence, remedy FROM fact.finding WHERE entry = %s ORDER BY code",
+            [entry],
+        )
+        return await cur.fetchall()
+
+
+async def _decision(context: Context, application: str, wait_s: float) -> dict[str, object]:
+    until = asyncio.get_running_loop().time() + wait_s
+    while True:
+        async with context.pool.connection() as conn, conn.cursor(row_factory=dict_row) as cur:
+            await cur.execute(
+                "SELECT a.state, a.code, a.reasons, c.claims, c.dies_at::text FROM fact.application a "
+                "LEFT JOIN fact.code c ON c.id = a.code WHERE a.id = %s",
+                [application],
+            )
+            row = await cur.fetchone()
+        if row is None:  # the entry is projected, so that none will come
+            return {
+                "state": "not_taken",
+                "code": None,
+                "reasons": [],
+                "detail": "这次申请没有采用，见 findings",
+            }
+        if row["state"] not in ("applied", "released"):
+            return row
+        if asyncio.get_running_loop().time() >= until:
+            return {"state": "applied", "detail": "已受理，还没有决定"}
+        await asyncio.sleep(0.03)
+
+
+async def dry_run(request: Request) -> Response:
+    """What the gate would say to this application now; nothing is stored."""
+    context = context_of(request)
+    got = await received(request, MAX_BODY_BYTES)
+    _, _, key, message = await context.door.open(got)
+    context.uploads.take(key.key_id)
+    if not isinstance(message, ReportApplied):
+        raise Problem(slug="schema", detail="试算只接受 report.applied")
+    if message.sender != key.party:
+        raise Problem(slug="sender-mismatch", detail="sender 不是密钥的主人")
+    # judged as of now, as the application itself would be
+    at = got.stated_at or got.arrived_at
+    decision = await run_in_threadpool(
+        dry_run_decision, context.platform.conninfo("plumb_worker"), message, at
+    )
+    return json_response(decision)
+
+
+def _identity(request: Request) -> tuple[uuid.UUID, bytes]:
+    try:
+        return uuid.UUID(request.path_params["uid"]), bytes.fromhex(request.path_params["sender"])
+    except ValueError:
+        raise Problem(slug="not-found", detail="地址里的编号不对") from None
+
+
+async def get_receipt(request: Request) -> Response:
+    """The receipt of a stored entry in the newest checkpoint; whoever knows sender and uid may have it."""
+    context = context_of(request)
+    context.lookups.take(client_of(request))
+    identity = _identity(request)
+    stored = await run_in_threadpool(context.log.receipt, identity)
+    if stored is None:
+        raise Problem(slug="not-found", detail="没有这一条")
+    accepted = stored.accepted(duplicate=True)
+    if "text/plain" in request.headers.get("accept", ""):
+        return PlainTextResponse(accepted.receipt)
+    return json_response(receipt_body(accepted, identity[1].hex(), str(identity[0])))
+
+
+async def get_changes(request: Request) -> Response:
+    """Entries after a position that concern the caller: its own, and decisions about its reports."""
+    context = context_of(request)
+    got = await received(request, 0)
+    _, key = await context.door.authenticate(got, b"")
+    context.uploads.take(key.key_id)
+    after = request.query_params.get("after", "-1")
+    if not _INDEX.fullmatch(after):
+        raise Problem(slug="schema", detail="after 是日志序号")
+    async with context.pool.connection() as conn, conn.cursor(row_factory=dict_row) as cur:
+        await cur.execute(
+            _CHANGES,
+            {"after": int(after), "party": key.party},
+        )
+        rows = await cur.fetchall()
+    return json_response({"items": rows, "next": rows[-1]["idx"] if rows else int(after)})
+
+
+async def get_time(request: Request) -> Response:
+    """The platform's time, for clients that correct their clocks."""
+    return json_response({"now": datetime.now(UTC).isoformat()})

@@ -1,0 +1,33 @@
+"""Fair use (限速): a token bucket per key, so that one busy sender does not keep the others waiting."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+
+from plumbline.exchange.problems import Problem
+
+
+class RateLimit:
+    """`rate` requests a second with `burst` in one go, for each name; the oldest names are forgotten."""
+
+    def __init__(self, rate: float, burst: int, *, names: int = 10_000, told: str = "") -> None:
+        """`told` is the sentence of a refusal, "每秒最多 N 次" unless given."""
+        self._told = told or f"每秒最多 {rate:g} 次"
+        self._rate = rate
+        self._burst = burst
+        self._names = names
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, name: str) -> None:
+        """Take one token or raise `rate-limited` with Retry-After."""
+        now = time.monotonic()
+        tokens, at = self._buckets.pop(name, (float(self._burst), now))
+        tokens = min(self._burst, tokens + (now - at) * self._rate)
+        if tokens < 1:
+            self._buckets[name] = (tokens, now)
+            wait = max(1, round((1 - tokens) / self._rate + 0.5))
+            raise Problem(slug="rate-limited", detail=self._told, retry_after_s=wait)
+        self._buckets[name] = (tokens - 1, now)
+        while len(self._buckets) > self._names:
+            self._buckets.popitem(last=False)

@@ -1,0 +1,227 @@
+"""Public verification (公众验证): /v/ pages, the check of a PDF's hash, complaints. Masked rows only, through one database function."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs
+
+from psycopg.rows import dict_row
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+
+from plumbline.domain.reporting.code import CodeProblem, format_code, parse_code
+from plumbline.exchange.messages.reports import ComplaintFiled
+from plumbline.exchange.problems import Problem
+from plumbline.exchange.uids import new_uid
+from plumbline.supervision.gateway.answers import json_response
+from plumbline.supervision.gateway.context import Context, client_of, context_of, read_body
+from plumbline.supervision.gateway.public_page import (
+    check_answer,
+    masked_name,
+    page_of,
+    state_of,
+    unknown_page,
+)
+from plumbline.supervision.journal.vault import SealedRecord, SubjectDestroyedError
+from plumbline.supervision.pages.public_rendering import code_entry_html, complaint_html, verification_html
+from plumbline.supervision.pages.verification import CodeEntryPage, ComplaintPage
+from plumbline.web.security import CONTENT_SECURITY_POLICY
+
+_SHA = re.compile(r"[0-9a-f]{64}")
+_FIELDS = {"grade", "strength", "structural_part", "tested_on", "client", "number", "other"}
+_KEYS = {"part": "structural_part", "date": "tested_on"}
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+def _html(text: str, status: int = 200) -> Response:
+    return HTMLResponse(text, status, HEADERS)
+
+
+async def _find(context: Context, code: str) -> dict[str, Any] | None:
+    async with (
+        context.pool.connection() as conn,
+        conn.transaction(),
+        conn.cursor(row_factory=dict_row) as cur,
+    ):
+        await cur.execute("SET LOCAL ROLE plumb_public")
+        await cur.execute("SELECT * FROM ops.verify(%s)", [[code]])
+        return await cur.fetchone()
+
+
+async def entry_page(request: Request) -> Response:
+    """Where a code is typed or scanned; `?code=` goes on to its page."""
+    context = context_of(request)
+    typed = request.query_params.get("code", "").strip()[:80]
+    if not typed:
+        return _html(code_entry_html(CodeEntryPage(is_demo=context.platform.demo)))
+    parsed = parse_code(typed)
+    if isinstance(parsed, CodeProblem):
+        return _html(
+            code_entry_html(CodeEntryPage(typed=typed, problem=str(parsed), is_demo=context.platform.demo)),
+            404,
+        )
+    return RedirectResponse(f"/v/{parsed.text}", 303)
+
+
+async def code_page(request: Request) -> Response:
+    """The answer to one code: one sentence, then facts, then technical detail."""
+    context = context_of(request)
+    context.lookups.take(client_of(request))
+    typed = request.path_params["code"][:80]
+    parsed = parse_code(typed)
+    now = datetime.now(UTC)
+    if isinstance(parsed, CodeProblem):
+        return _html(verification_html(unknown_page(typed, now, str(parsed), context.platform)), 404)
+    row = await _find(context, parsed.text)
+    if row is None:
+        return _html(
+            verification_html(unknown_page(format_code(parsed.text), now, "", context.platform)), 404
+        )
+    names = await _masked_names(context, row)
+    if "application/json" in request.headers.get("accept", ""):
+        return json_response(
+            {
+                "code": parsed.text,
+                "state": state_of(row).value,
+                "number": row["number"],
+                "institution": row["institution_name"],
+                "pdf_sha256": row["pdf_sha256"] or "",
+                "claims": row["claims"] or "",
+            },
+            headers={"Cache-Control": "max-age=5"},
+        )
+    return _html(verification_html(page_of(row, names, now, context.platform)))
+
+
+async def _masked_names(context: Context, row: dict[str, Any]) -> dict[str, str]:
+    """Sampler and witness by role, masked; a person whose records were destroyed is left out."""
+    wanted = {role: row[f"{role}_personal"] for role in ("sampler", "witness") if row[f"{role}_personal"]}
+    async with context.pool.connection() as conn, conn.cursor(row_factory=dict_row) as cur:
+        await cur.execute(
+            "SELECT digest, subject, nonce, ciphertext FROM ops.personal WHERE digest = ANY(%s)",
+            [[bytes.fromhex(d) for d in wanted.values()]],
+        )
+        sealed = {bytes(r["digest"]).hex(): r for r in await cur.fetchall()}
+    names = {}
+    for role, digest in wanted.items():
+        if stored := sealed.get(digest):
+            try:
+                fields = context.vault.open(
+                    SealedRecord(
+                        digest=bytes(stored["digest"]),
+                        subject=stored["subject"],
+                        nonce=bytes(stored["nonce"]),
+                        ciphertext=bytes(stored["ciphertext"]),
+                    )
+                )
+            except SubjectDestroyedError:
+                continue
+            names[role] = masked_name(fields.name or "")
+    return names
+
+
+async def check_file(request: Request) -> Response:
+    """Whether bytes of this SHA-256 are the registered ones; the file itself never leaves the reader's device."""
+    context = context_of(request)
+    context.lookups.take(client_of(request))
+    sha256 = request.query_params.get("sha256", "").lower()
+    parsed = parse_code(request.path_params["code"][:80])
+    if not _SHA.fullmatch(sha256):
+        raise Problem(slug="schema", detail="sha256 是 64 位十六进制")
+    row = None if isinstance(parsed, CodeProblem) else await _find(context, parsed.text)
+    return json_response(check_answer(row, sha256), headers={"Cache-Control": "no-store"})
+
+
+async def file_complaint(request: Request) -> Response:
+    """不一致: the complaint becomes an entry of the log and has a number."""
+    context = context_of(request)
+    context.lookups.take(f"complaint/{client_of(request)}")
+    parsed = parse_code(request.path_params["code"][:80])
+    row = None if isinstance(parsed, CodeProblem) else await _find(context, parsed.text)
+    if row is None or isinstance(parsed, CodeProblem):
+        raise Problem(slug="not-found", detail="查不到这个监管码")
+    try:
+        form = parse_qs((await read_body(request, 20_000)).decode("utf-8"), max_num_fields=20)
+    except ValueError:  # not UTF-8, or more fields than the form has
+        raise Problem(slug="schema", detail="表单内容不对，请刷新页面后重新填写") from None
+    try:
+        context.complaints.take(f"{client_of(request)}/{parsed.text}")
+        context.all_complaints.take("")
+    except Problem as problem:
+        return _too_many(context, request, problem, parsed.text)
+    differs = [_KEYS.get(v, v) for v in form.get("item", [])] or ["other"]
+    note, paper_value, file_sha256 = (
+        form.get(name, [""])[0].strip() or None for name in ("note", "paper_value", "file_sha256")
+    )
+    now = datetime.now(UTC)
+    message = ComplaintFiled(
+        v=1,
+        uid=new_uid(now),
+        sender=context.operator,
+        occurred_at=now,
+        code=parsed.text,
+        differs=[d if d in _FIELDS else "other" for d in differs],
+        note=note,
+        paper_value=paper_value,  # type: ignore[misc]
+        file_sha256=file_sha256 if file_sha256 and _SHA.fullmatch(file_sha256) else None,
+    )
+    accepted = await run_in_threadpool(lambda: context.sender.submit(message, session="public"))
+    number = f"J-{accepted.index}"
+    receipt = f"/x/v1/receipts/{context.operator}/{message.uid}"
+    if "application/json" in request.headers.get("accept", ""):
+        return json_response(
+            {
+                "number": number,
+                "index": accepted.index,
+                "logged_at": accepted.logged_at.isoformat(),
+                "receipt_url": receipt,
+            },
+            201,
+        )
+    page = ComplaintPage(
+        code=format_code(parsed.text),
+        number=number,
+        logged_at=accepted.logged_at,
+        log_index=accepted.index,
+        receipt_url=receipt,
+        is_demo=context.platform.demo,
+    )
+    return _html(complaint_html(page), 201)
+
+
+def _too_many(context: Context, request: Request, problem: Problem, code: str) -> Response:
+    """429 as a page for people, as problem details for programs."""
+    if "text/html" not in request.headers.get("accept", ""):
+        raise problem
+    page = CodeEntryPage(typed=format_code(code), problem=problem.detail, is_demo=context.platform.demo)
+    answer = _html(code_entry_html(page), 429)
+    answer.headers["Retry-After"] = str(problem.retry_after_s)
+    return answer
+
+
+async def document(request: Request) -> Response:
+    """The registered document itself: viewers lie, so the page shows what was registered."""
+    context = context_of(request)
+    context.lookups.take(client_of(request))
+    parsed = parse_code(request.path_params["code"][:80])
+    row = None if isinstance(parsed, CodeProblem) else await _find(context, parsed.text)
+    if row is None or not row["pdf_sha256"] or not context.files.has(row["pdf_sha256"]):
+        raise Problem(slug="not-found", detail="没有登记的原件")
+    return FileResponse(
+        context.files.path(row["pdf_sha256"]),
+        media_type="application/pdf",
+        headers={
+            "Content-Disposition": f'inline; filename="{row["number"].encode("ascii", "ignore").decode()}.pdf"',
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "sandbox",
+            "Cache-Control": "no-store",
+        },
+    )

@@ -1,0 +1,48 @@
+"""Refusals that are written down (拒收审计): broken signatures, wrong keys, two contents under one uid."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import psycopg
+from psycopg.types.json import Jsonb
+from psycopg_pool import PoolTimeout
+from starlette.requests import Request
+
+from plumbline.exchange.problems import Problem
+
+_log = logging.getLogger("plumbline.gateway")
+AUDITED = frozenset(
+    {
+        "signature-missing",
+        "signature-invalid",
+        "signature-stale",
+        "digest-mismatch",
+        "key-unknown",
+        "key-revoked",
+        "sender-mismatch",
+        "uid-conflict",
+    }
+)
+_KEY_ID = re.compile(r'keyid="([a-z0-9][a-z0-9.:-]{3,79})"')
+
+
+async def audit_refusal(request: Request, problem: Problem, instance: str) -> None:
+    """One row of `ops.audit_event`: outcome, key id, number of the problem; nothing that the caller wrote beyond the key id.
+
+    A flood of refusals is written down up to a limit and then only logged, and a lost database holds no answer up.
+    """
+    context = request.app.state.context
+    found = _KEY_ID.search(request.headers.get("signature-input", "")[:2000])
+    values = [found[1] if found else "", request.method, problem.slug, instance]
+    try:
+        context.audits.take("")
+        async with context.pool.connection(timeout=1) as conn:
+            await conn.execute(
+                "INSERT INTO ops.audit_event (actor, action, subject, outcome, request, detail) "
+                "VALUES (%s, 'gateway.refused', %s, %s, %s, %s)",
+                [*values, Jsonb({"status": problem.kind.status})],
+            )
+    except (Problem, psycopg.Error, PoolTimeout):
+        _log.warning("refusal %s (%s) is not in the audit table", instance, problem.slug)

@@ -1,0 +1,105 @@
+"""One address (转发): in the demo the gateway listens on the public port and relays the rest to web over loopback."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+import httpx
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+
+from plumbline.exchange.problems import Problem
+from plumbline.supervision.gateway.answers import problem_response
+from plumbline.supervision.gateway.context import client_of, read_body, scheme_of
+
+MAX_BODY_BYTES = 32 * 1024 * 1024
+_HOP = {
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "upgrade",
+    "host",
+    "te",
+    "trailer",
+    "proxy-authorization",
+    "content-length",
+    "forwarded",
+    "x-real-ip",
+}
+
+
+def _passes(name: str) -> bool:
+    """Whether a visitor's header goes on to web: none that belongs to the connection or claims an address."""
+    return name not in _HOP and not name.startswith("x-forwarded-")
+
+
+class Relay:
+    """Passes a request on to web with the visitor's address, and streams the answer back.
+
+    It keeps nothing between two visitors: a cookie jar would hand one visitor's session to the next.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        nobody = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        self._client = httpx.AsyncClient(base_url=base_url, timeout=30, trust_env=False, cookies=nobody)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def answer(self, request: Request) -> Response:
+        """Relay one request; a body beyond 32 MB is refused, at its announcement or while it flows."""
+        headers = [(k, v) for k, v in request.headers.items() if _passes(k)]
+        headers += [
+            ("host", request.headers.get("host", "")),
+            ("x-forwarded-for", client_of(request)),
+            ("x-forwarded-proto", scheme_of(request)),
+        ]
+        target = httpx.URL(path=request.url.path, query=request.url.query.encode())
+        try:
+            length, content = await _content(request)
+            outgoing = self._client.build_request(
+                request.method, target, headers=[*headers, *length], content=content
+            )
+            incoming = await self._client.send(outgoing, stream=True)
+        except Problem as problem:
+            return problem_response(problem)
+        except ClientDisconnect:  # cut in the middle: nobody is there to be told
+            return Response(None, 400)
+        except httpx.HTTPError:
+            return PlainTextResponse("网页服务正在启动，请稍后刷新。", 503, {"Retry-After": "2"})
+        response = StreamingResponse(_chunks(incoming), incoming.status_code)
+        response.raw_headers = [
+            (k.lower(), v)
+            for k, v in incoming.headers.raw
+            if k.lower().decode() not in _HOP - {"content-length"}
+        ]
+        return response
+
+
+async def _chunks(incoming: httpx.Response) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in incoming.aiter_raw():
+            yield chunk
+    finally:
+        await incoming.aclose()
+
+
+async def _content(request: Request) -> tuple[list[tuple[str, str]], AsyncIterator[bytes] | bytes]:
+    """(Content-Length as a header, what to send on). web goes by the length: a body without one is collected first."""
+    announced = request.headers.get("content-length", "")
+    if not (announced.isascii() and announced.isdigit()):
+        return [], await read_body(request, MAX_BODY_BYTES)
+    if int(announced) > MAX_BODY_BYTES:
+        raise Problem(slug="too-large", detail=f"声明了 {announced[:20]} 字节，最多 {MAX_BODY_BYTES} 字节")
+    return [("content-length", announced)], _limited(request, int(announced))
+
+
+async def _limited(request: Request, limit: int) -> AsyncIterator[bytes]:
+    passed = 0
+    async for chunk in request.stream():
+        passed += len(chunk)
+        if passed > limit:
+            raise Problem(slug="too-large", detail=f"收到的比声明的 {limit} 字节多")
+        yield chunk

@@ -1,0 +1,49 @@
+"""What the public is told of a registered report (公众验证状态): without the institution's own signature it is never 真."""
+
+from __future__ import annotations
+
+import pytest
+
+from plumbline.supervision.gateway.public_page import check_answer, state_of
+from plumbline.supervision.pages.verification import VerificationState
+
+ROW = {
+    "state": "registered",
+    "examined": True,
+    "accepted": True,
+    "root_kind": "licensed",
+    "application_attestation": "origin",
+    "registration_attestation": "origin",
+    "pdf_sha256": "ab" * 32,
+    "report": {"issued_on": "2026-11-20"},
+    "institution_name": "某机构",
+    "registration": "x",
+}
+
+
+@pytest.mark.parametrize("proof", ["origin", "transport", "session", "internal"])
+def test_a_sound_report_with_a_signature_is_genuine(proof):
+    row = ROW | {"application_attestation": proof, "registration_attestation": proof}
+    assert state_of(row) is VerificationState.GENUINE
+
+
+@pytest.mark.parametrize("column", ["application_attestation", "registration_attestation"])
+@pytest.mark.parametrize("root", ["licensed", "demo"])
+def test_a_report_sent_with_a_shared_secret_alone_is_only_registered(column, root):
+    row = ROW | {column: "hmac", "root_kind": root}
+    assert state_of(row) is VerificationState.REGISTERED_ONLY
+    told = check_answer(row, "ab" * 32)
+    assert told["headline"] == "已登记，没有机构签名，不能证明"
+    assert told["tone"] == "warn"
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({"examined": False}, VerificationState.RESERVED),
+        ({"accepted": False}, VerificationState.UNREACHABLE),
+        ({"state": "withdrawn"}, VerificationState.WITHDRAWN),
+    ],
+)
+def test_a_worse_state_comes_before_the_missing_signature(changes, state):
+    assert state_of(ROW | {"registration_attestation": "hmac"} | changes) is state

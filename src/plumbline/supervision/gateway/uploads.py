@@ -1,0 +1,208 @@
+"""Resumable files (文件续传): tus 1.0 core and creation, own small server; the hash is announced first and checked at the end.
+
+A finished file is durable before its row, the row before the entry `blob.stored`. A file that is there already is not sent again.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import fcntl
+import hashlib
+import json
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from plumbline.exchange.messages.platform import BlobStored
+from plumbline.exchange.problems import Problem
+from plumbline.exchange.uids import derived_uid
+from plumbline.supervision.gateway.context import Context, context_of, received, stated_at_of
+from plumbline.supervision.journal.failpoints import hit
+from plumbline.supervision.journal.files import FileDigestMismatch
+from plumbline.supervision.journal.keys import write_private
+
+MAX_FILE_BYTES = 512 * 1024 * 1024
+MAX_CHUNK_BYTES = 16 * 1024 * 1024
+MEDIA_TYPES = frozenset(
+    {"application/pdf", "image/png", "image/jpeg", "image/webp", "application/octet-stream", "video/mp4"}
+)
+_LENGTH = re.compile(r"[0-9]{1,15}")
+_TUS = {"Tus-Resumable": "1.0.0"}
+
+
+def _metadata(header: str) -> dict[str, str]:
+    result = {}
+    for pair in header.split(","):
+        name, _, value = pair.strip().partition(" ")
+        try:
+            result[name] = base64.b64decode(value, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            raise Problem(slug="schema", detail="Upload-Metadata 里的值要用 base64") from None
+    return result
+
+
+def _upload_id(party: str, sha256: str) -> str:
+    return hashlib.sha256(f"{party}/{sha256}".encode()).hexdigest()[:32]
+
+
+async def create(request: Request) -> Response:
+    """Announce a file: length, SHA-256, media type. 201 with its address; 200 when it is stored already."""
+    context = context_of(request)
+    got = await received(request, 0)
+    signed, key = await context.door.authenticate(got, b"")
+    await context.nonces.take(signed)
+    context.uploads.take(key.key_id)
+    length, meta = (
+        request.headers.get("upload-length", ""),
+        _metadata(request.headers.get("upload-metadata", "")),
+    )
+    if not _LENGTH.fullmatch(length) or int(length) == 0:
+        raise Problem(slug="schema", detail="Upload-Length 要写文件的字节数，大于 0")
+    if int(length) > MAX_FILE_BYTES:
+        raise Problem(slug="too-large", detail=f"Upload-Length 最多 {MAX_FILE_BYTES} 字节")
+    sha256, media_type = meta.get("sha256", ""), meta.get("media_type", "application/octet-stream")
+    if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef") or media_type not in MEDIA_TYPES:
+        raise Problem(slug="schema", detail="Upload-Metadata 要有 sha256（64 位十六进制）和 media_type")
+    upload = _upload_id(key.party, sha256)
+    location = {"Location": f"/x/v1/files/{upload}", **_TUS}
+    note = {"sha256": sha256, "length": int(length), "media_type": media_type, "party": key.party}
+    if await run_in_threadpool(context.files.has, sha256):
+        # durable, but a crash may have come between the file and its entry: the announcement heals it
+        note["length"] = (await run_in_threadpool(context.files.path(sha256).stat)).st_size
+        await _enter(context, note, request)
+        return Response(None, 200, location | {"Upload-Offset": str(note["length"])})
+    await run_in_threadpool(_announce, context.files.incoming(upload), note)
+    await _row(context, note, "announced")
+    return Response(None, 201, location)
+
+
+def _announce(path: Path, note: dict[str, object]) -> None:
+    path.touch(exist_ok=True)
+    note_path = path.with_suffix(".json")
+    if not note_path.exists():
+        write_private(note_path, json.dumps(note).encode())
+
+
+async def _row(context: Context, note: dict[str, object], state: str) -> None:
+    """announced → stored (durable) → verified (entered in the log); never back."""
+    async with context.pool.connection() as conn:
+        await conn.execute(
+            "INSERT INTO ops.file (sha256, bytes, media_type, uploaded_by, state) VALUES (%s, %s, %s, %s, %s) "
+            "ON CONFLICT (sha256) DO UPDATE SET state = excluded.state, changed_at = now() "
+            "WHERE ops.file.state < excluded.state",
+            [
+                bytes.fromhex(str(note["sha256"])),
+                note["length"],
+                note["media_type"],
+                bytes.fromhex(str(note["party"])),
+                state,
+            ],
+        )
+
+
+async def _known(request: Request, limit: int) -> tuple[Context, Path, dict[str, object], bytes]:
+    context = context_of(request)
+    got = await received(request, limit)
+    signed, key = await context.door.authenticate(got, got.body)
+    if request.method != "HEAD":
+        await context.nonces.take(signed)
+    context.uploads.take(key.key_id)
+    try:
+        path = context.files.incoming(request.path_params["upload"])
+        note: dict[str, object] = json.loads(path.with_suffix(".json").read_text("utf-8"))
+    except (ValueError, OSError):
+        raise Problem(slug="not-found", detail="没有这个上传，或者已经完成") from None
+    if note["party"] != key.party:
+        raise Problem(slug="not-found", detail="没有这个上传，或者已经完成")
+    return context, path, note, got.body
+
+
+async def offset(request: Request) -> Response:
+    """How many bytes have arrived."""
+    _, path, note, _ = await _known(request, 0)
+    return Response(
+        None,
+        200,
+        {
+            "Upload-Offset": str(path.stat().st_size),
+            "Upload-Length": str(note["length"]),
+            "Cache-Control": "no-store",
+            **_TUS,
+        },
+    )
+
+
+async def append(request: Request) -> Response:
+    """The next bytes; at the end the hash is checked, the file becomes durable, and `blob.stored` is entered."""
+    context, path, note, body = await _known(request, MAX_CHUNK_BYTES)
+    stated, length = request.headers.get("upload-offset", ""), int(str(note["length"]))
+    if not _LENGTH.fullmatch(stated):
+        raise Problem(slug="offset-mismatch", detail="Upload-Offset 要写已收到的字节数")
+    reached = await run_in_threadpool(_write, path, int(stated), length, body)
+    if reached == length:
+        await _finish(context, path, note, request)
+    return Response(None, 204, {"Upload-Offset": str(reached), **_TUS})
+
+
+def _write(path: Path, offset: int, length: int, body: bytes) -> int:
+    """Append at `offset` or raise; returns the new length. The lock keeps two senders of one file apart."""
+    with path.open("rb+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        have = file.seek(0, os.SEEK_END)
+        if have != offset:
+            detail = f"已收到 {have} 字节"
+            raise Problem(slug="offset-mismatch", detail=detail, extra={"offset": str(have)})
+        if have + len(body) > length:
+            raise Problem(slug="too-large", detail=f"声明 {length} 字节，实际更多")
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
+    hit("file.after_write")
+    return have + len(body)
+
+
+async def _finish(context: Context, path: Path, note: dict[str, object], request: Request) -> None:
+    try:
+        await run_in_threadpool(context.files.adopt, path, str(note["sha256"]))
+    except FileDigestMismatch:
+        path.unlink(missing_ok=True)
+        path.with_suffix(".json").unlink(missing_ok=True)
+        raise Problem(slug="file-digest-mismatch") from None
+    path.with_suffix(".json").unlink(missing_ok=True)
+    await _row(context, note, "stored")
+    hit("file.after_row")
+    await _enter(context, note, request)
+
+
+async def _is_entered(context: Context, sha256: str) -> bool:
+    async with context.pool.connection() as conn:
+        found = await conn.execute("SELECT state FROM ops.file WHERE sha256 = %s", [bytes.fromhex(sha256)])
+        row = await found.fetchone()
+    return row is not None and row[0] == "verified"
+
+
+async def _enter(context: Context, note: dict[str, object], request: Request) -> None:
+    """The entry `blob.stored` of a durable file, unless it has been made."""
+    sha256 = str(note["sha256"])
+    if await _is_entered(context, sha256):
+        return
+    stated = stated_at_of(request)
+    at = stated or datetime.now(UTC)
+    message = BlobStored(
+        v=1,
+        uid=derived_uid("blob.stored", "file", sha256, at),
+        sender=context.operator,
+        occurred_at=at,
+        sha256=sha256,
+        bytes=int(str(note["length"])),
+        media_type=str(note["media_type"]),
+        uploaded_by=str(note["party"]),
+    )
+    await run_in_threadpool(lambda: context.sender.submit(message, stated_at=stated))
+    await _row(context, note, "verified")

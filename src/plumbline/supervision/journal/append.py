@@ -1,0 +1,373 @@
+"""The append protocol (入账协议): entries, claims, personal parts, head, leaves, commit; then, never before, the signature.
+
+PROTOCOL §2 step by step. Many processes may append at once; the head row is the only thing that orders them. Nothing but the head,
+leaves and nodes is written under its lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg import errors
+
+from plumbline.evidence.leaf import Leaf, leaf_hash, sha256, sm3, us_from_instant
+from plumbline.evidence.receipt import make_receipt
+from plumbline.evidence.tree import batch_inclusion_paths
+from plumbline.exchange.problems import Problem
+from plumbline.supervision.journal.clock import Clock, ClockProblem, ClockWatch, SystemClock
+from plumbline.supervision.journal.failpoints import hit
+from plumbline.supervision.journal.heads import CheckpointSigner, HeadRow, SigningStopped, extends, read_head
+from plumbline.supervision.journal.model import Accepted, Outcome, Pending
+from plumbline.supervision.journal.receipts import receipts_of
+from plumbline.supervision.journal.replication import Doubts
+
+MAX_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Placed:
+    """A pending submission with its leaf in the batch that was just committed."""
+
+    pending: Pending
+    leaf: Leaf
+    index: int
+
+
+class Journal:
+    """The one way into the journal, for gateway, web and worker alike.
+
+    Contract: when `append` returns :class:`Accepted` for a submission, its bytes and its leaf are committed with
+    `synchronous_commit = on` and the receipt's checkpoint is remembered by this host's mark. A returned :class:`Problem` means that
+    nothing of that submission was stored. When `append` raises, the outcome of the batch is unknown: the connection is closed, nothing
+    was signed, and a retry with the same uid is safe. One instance belongs to one thread.
+    """
+
+    def __init__(self, conninfo: str, signer: CheckpointSigner, clock: Clock | None = None) -> None:
+        self._conninfo = conninfo
+        self._signer = signer
+        self._clock = clock or SystemClock()
+        self._watch = ClockWatch()
+        self._conn: psycopg.Connection | None = None
+        self._last_seen: HeadRow | None = None
+        self._doubts: Doubts | None = None
+
+    def close(self) -> None:
+        """Drop the connection."""
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
+
+    def _connection(self) -> psycopg.Connection:
+        if self._conn is None or self._conn.closed:
+            conn = psycopg.connect(self._conninfo, autocommit=True)
+            self._doubts = Doubts(conn)
+            try:
+                self._last_seen = self._signer.check_start(conn)
+            except BaseException:  # a connection that was not checked is never used
+                conn.close()
+                raise
+            self._conn = conn
+        elif self._signer.peers_are_due:
+            self._signer.check_peers(self._conn)
+        return self._conn
+
+    def append(self, batch: Sequence[Pending]) -> list[Outcome]:
+        """Place at most 64 submissions; results in the order given. Halves the batch on a database error of one of them."""
+        if len(batch) > MAX_BATCH:
+            raise ValueError(f"a batch holds at most {MAX_BATCH}")
+        unique, repeats, outcomes = _resolve_within_batch(batch)
+        for pending, outcome in zip(unique, self._append_halving(unique), strict=True):
+            outcomes[id(pending)] = outcome
+        for pending, first in repeats:
+            outcomes[id(pending)] = _as_repeat(outcomes[id(first)])
+        return [outcomes[id(pending)] for pending in batch]
+
+    def _append_halving(self, batch: list[Pending]) -> list[Outcome]:
+        if not batch:
+            return []
+        try:
+            return self._append_once(batch)
+        except Problem as problem:  # the clock: the transaction is rolled back, nothing was stored
+            return [problem] * len(batch)
+        except (
+            errors.LockNotAvailable,
+            errors.QueryCanceled,
+            errors.OperationalError,
+            errors.InterfaceError,
+        ):
+            self.close()
+            raise
+        except psycopg.Error as error:
+            if self._conn is not None and self._conn.closed:
+                raise
+            if len(batch) == 1:
+                return [self._refused_by_database(batch[0], error)]
+            middle = len(batch) // 2
+            return self._append_halving(batch[:middle]) + self._append_halving(batch[middle:])
+
+    @staticmethod
+    def _refused_by_database(pending: Pending, error: psycopg.Error) -> Problem:
+        if isinstance(error, errors.CheckViolation) and "no partition" in str(error):
+            return Problem(slug="unavailable", detail="这个月份的账册还没有建好", retry_after_s=60)
+        return Problem(slug="internal", detail=f"数据库拒收：{error.sqlstate}")
+
+    def _append_once(self, batch: list[Pending]) -> list[Outcome]:
+        conn = self._connection()
+        hit("append.before_begin")
+        before = after = None
+        placed: list[_Placed] = []
+        assert self._doubts is not None
+        self._doubts.clear()
+        with conn.transaction():
+            conn.execute("SET LOCAL synchronous_commit = on")
+            new, lost = _insert_entries_and_claims(conn, batch)
+            if new:
+                _insert_personal(conn, new)
+                hit("append.after_personal")
+                before = read_head(conn, lock=True)
+                after, placed = self._write_leaves(conn, before, new)
+                hit("append.before_commit")
+        self._doubts.require_none()
+        hit("append.after_commit")
+        outcomes: dict[int, Outcome] = {
+            id(p): Problem(slug="claim-lost", detail=detail) for p, detail in lost
+        }
+        if before is not None and after is not None:
+            outcomes |= self._receipts(conn, before, after, placed)
+        stored = [p for p in batch if id(p) not in outcomes]
+        outcomes |= self._already_stored(conn, stored)
+        return [outcomes[id(pending)] for pending in batch]
+
+    def _write_leaves(
+        self, conn: psycopg.Connection, before: HeadRow, new: list[Pending]
+    ) -> tuple[HeadRow, list[_Placed]]:
+        """Under the head lock: times, leaves, nodes, the new head."""
+        hit("append.after_head_lock")
+        times = self._times(conn, before, new)
+        placed = []
+        for offset, (pending, logged_at) in enumerate(zip(new, times, strict=True)):
+            leaf = Leaf(
+                sender_id=pending.sender_id,
+                uid=pending.uid,
+                arrived_at_us=us_from_instant(pending.stated_at or pending.arrived_at),
+                logged_at_us=us_from_instant(logged_at),
+                envelope_sha256=sha256(pending.envelope),
+                message_sha256=sha256(pending.message),
+                message_sm3=sm3(pending.message),
+            )
+            placed.append(_Placed(pending=pending, leaf=leaf, index=before.size + offset))
+        hashes = [leaf_hash(each.leaf.encode()) for each in placed]
+        grown = before.frontier.append(hashes)
+        rows = [
+            (before.epoch, each.index, each.pending.uid, each.pending.sender_id, at, digest)
+            for each, at, digest in zip(placed, times, hashes, strict=True)
+        ]
+        _copy(
+            conn,
+            "journal.leaf (epoch, idx, uid, sender_id, logged_at, leaf_hash)",
+            ["int4", "int8", "uuid", "bytea", "timestamptz", "bytea"],
+            rows,
+        )
+        if grown.nodes:
+            nodes = [(before.epoch, node.level, node.start, node.hash) for node in grown.nodes]
+            _copy(conn, "journal.node (epoch, level, start, hash)", ["int4", "int4", "int8", "bytea"], nodes)
+        hit("append.after_leaves")
+        after = before.grown(grown.frontier, times[-1])
+        changed = conn.execute(
+            "UPDATE journal.head SET size = %s, root = %s, frontier = %s, last_time = %s WHERE single AND size = %s",
+            [after.size, after.root, after.frontier.encode(), after.last_time, before.size],
+        )
+        if changed.rowcount != 1:
+            raise RuntimeError("the head moved under its lock")
+        return after, placed
+
+    def _times(self, conn: psycopg.Connection, before: HeadRow, new: list[Pending]) -> list[datetime]:
+        """`logged_at` of each entry: PostgreSQL's clock under the lock, or the stated times of a demo log, never going back."""
+        if before.origin.startswith("demo.") and all(p.stated_at is not None for p in new):
+            times, latest = [], before.last_time
+            for pending in new:
+                assert pending.stated_at is not None
+                latest = max(latest, pending.stated_at)
+                times.append(latest)
+            return times
+        row = conn.execute(
+            "SELECT clock_timestamp(), EXISTS (SELECT 1 FROM ops.clock_confirmed WHERE at > now() - interval '10 min')"
+        ).fetchone()
+        assert row is not None
+        try:
+            at = self._watch.check(row[0], before.last_time, self._clock.now(), confirmed=row[1])
+        except ClockProblem as error:
+            raise Problem(slug="clock-off", detail=str(error), retry_after_s=30) from None
+        return [at] * len(new)
+
+    def _receipts(
+        self, conn: psycopg.Connection, before: HeadRow, after: HeadRow, placed: list[_Placed]
+    ) -> dict[int, Outcome]:
+        if self._last_seen is not None and before != self._last_seen:
+            if not extends(conn, self._last_seen, before):
+                raise SigningStopped("日志头不是本机上次所见的后继：日志被改写")
+        note = self._signer.sign_if_largest(after)
+        self._last_seen = after
+        if note is None:  # another process of this host has signed a larger head meanwhile
+            return self._already_stored(conn, [each.pending for each in placed], duplicate=False)
+        hit("append.after_sign")
+        hashes = [leaf_hash(each.leaf.encode()) for each in placed]
+        paths = batch_inclusion_paths(before.frontier, hashes)
+        return {
+            id(each.pending): Accepted(
+                entry=each.pending.entry,
+                epoch=after.epoch,
+                index=each.index,
+                logged_at=datetime.fromtimestamp(each.leaf.logged_at_us / 1e6, tz=UTC),
+                receipt=make_receipt(each.leaf, each.index, path, note),
+                duplicate=False,
+            )
+            for each, path in zip(placed, paths, strict=True)
+        }
+
+    def _already_stored(
+        self, conn: psycopg.Connection, batch: list[Pending], *, duplicate: bool = True
+    ) -> dict[int, Outcome]:
+        """Entries that the journal holds already: the stored receipt, or 409 when the message differs."""
+        if not batch:
+            return {}
+        found = receipts_of(conn, self._signer, [p.identity for p in batch])
+        outcomes: dict[int, Outcome] = {}
+        for pending in batch:
+            stored = found[pending.identity]
+            if stored.message_sha256 != pending.digest:
+                outcomes[id(pending)] = Problem(
+                    slug="uid-conflict",
+                    detail=f"uid {pending.uid} 已于 {stored.logged_at:%Y-%m-%d %H:%M} 用于另一份内容",
+                )
+            else:
+                outcomes[id(pending)] = stored.accepted(duplicate=duplicate)
+        return outcomes
+
+
+def _resolve_within_batch(
+    batch: Sequence[Pending],
+) -> tuple[list[Pending], list[tuple[Pending, Pending]], dict[int, Outcome]]:
+    """(first of each identity in log order, repeats with their first, conflicts)."""
+    first: dict[tuple[object, bytes], Pending] = {}
+    repeats: list[tuple[Pending, Pending]] = []
+    outcomes: dict[int, Outcome] = {}
+    for pending in batch:
+        known = first.setdefault(pending.identity, pending)
+        if known is pending:
+            continue
+        if known.digest == pending.digest:
+            repeats.append((pending, known))
+        else:
+            outcomes[id(pending)] = Problem(
+                slug="uid-conflict", detail=f"uid {pending.uid} 在同一批里用于两份内容"
+            )
+    ordered = list(
+        first.values()
+    )  # the log keeps the order of arrival; rows are inserted in the order of keys
+    if all(p.stated_at is not None for p in ordered):
+        ordered.sort(key=lambda p: p.stated_at or p.arrived_at)
+    return ordered, repeats, outcomes
+
+
+def _as_repeat(outcome: Outcome) -> Outcome:
+    if isinstance(outcome, Problem):
+        return outcome
+    return Accepted(
+        entry=outcome.entry,
+        epoch=outcome.epoch,
+        index=outcome.index,
+        logged_at=outcome.logged_at,
+        receipt=outcome.receipt,
+        duplicate=True,
+    )
+
+
+_ENTRY_COLUMNS = "uid, sender_id, key_id, envelope, message, arrived_at"
+_ENTRY_TYPES = ["uuid", "bytea", "text", "bytea", "bytea", "timestamptz"]
+
+
+def _copy(
+    conn: psycopg.Connection, target: str, types: list[str], rows: Sequence[tuple[object, ...]]
+) -> None:
+    with conn.cursor().copy(f"COPY {target} FROM STDIN (FORMAT BINARY)".encode()) as copy:
+        copy.set_types(types)
+        for row in rows:
+            copy.write_row(row)
+
+
+def _entry_row(p: Pending) -> tuple[object, ...]:
+    return p.uid, p.sender_id, p.key_id, p.envelope, p.message, p.stated_at or p.arrived_at
+
+
+def _insert_entries_and_claims(
+    conn: psycopg.Connection, batch: list[Pending]
+) -> tuple[list[Pending], list[tuple[Pending, str]]]:
+    """(entries that are new and hold all their claims, losers of a claim with the value)."""
+    remaining: list[Pending] = list(batch)
+    lost: list[tuple[Pending, str]] = []
+    while True:
+        conn.execute("SAVEPOINT b")
+        new = _insert_entries(conn, remaining)
+        hit("append.after_entries")
+        losers = _insert_claims(conn, new)
+        if not losers:
+            hit("append.after_claims")
+            conn.execute("RELEASE SAVEPOINT b")
+            return new, lost
+        conn.execute("ROLLBACK TO SAVEPOINT b")
+        lost += losers
+        gone = {id(p) for p, _ in losers}
+        remaining = [p for p in remaining if id(p) not in gone]
+        if not remaining:
+            return [], lost
+
+
+def _insert_entries(conn: psycopg.Connection, batch: list[Pending]) -> list[Pending]:
+    """COPY first, which is cheaper; ON CONFLICT only after a repeat was met."""
+    ordered = sorted(batch, key=lambda p: (p.uid.bytes, p.sender_id))
+    conn.execute("SAVEPOINT c")
+    try:
+        _copy(conn, f"journal.entry ({_ENTRY_COLUMNS})", _ENTRY_TYPES, [_entry_row(p) for p in ordered])
+        return batch
+    except errors.UniqueViolation:
+        conn.execute("ROLLBACK TO SAVEPOINT c")
+    new: set[tuple[object, bytes]] = set()
+    with conn.cursor() as cur:
+        for pending in ordered:
+            cur.execute(
+                f"INSERT INTO journal.entry ({_ENTRY_COLUMNS}) "
+                f"VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING uid".encode(),
+                _entry_row(pending),
+            )
+            if cur.fetchone():
+                new.add(pending.identity)
+    return [p for p in batch if p.identity in new]
+
+
+def _insert_claims(conn: psycopg.Connection, new: list[Pending]) -> list[tuple[Pending, str]]:
+    wanted = sorted((kind, value, p.entry, index) for index, p in enumerate(new) for kind, value in p.claims)
+    losers: dict[int, str] = {}
+    for kind, value, entry, index in wanted:
+        won = conn.execute(
+            "INSERT INTO journal.claim (kind, value, entry) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING RETURNING kind",
+            [kind, value, entry],
+        ).fetchone()
+        if won is None:
+            losers[index] = value
+    return [(new[index], value) for index, value in losers.items()]
+
+
+def _insert_personal(conn: psycopg.Connection, new: list[Pending]) -> None:
+    records = sorted(((r, p) for p in new for r in p.personal), key=lambda pair: pair[0].digest)
+    for record, pending in records:
+        conn.execute(
+            "INSERT INTO ops.personal (digest, subject, nonce, ciphertext, arrived_at) VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            [record.digest, record.subject, record.nonce, record.ciphertext, pending.arrived_at],
+        )
+
+
+__all__ = ["MAX_BATCH", "Journal"]

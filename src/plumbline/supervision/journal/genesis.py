@@ -1,0 +1,71 @@
+"""Opening a log (创世): the head row, the first mark, and entry 0 with the platform's root keys."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import psycopg
+
+from plumbline.domain.basics.identifiers import party_id
+from plumbline.evidence.tree import EMPTY_ROOT, Frontier
+from plumbline.exchange.messages.registry import LogOpened, RootKey
+from plumbline.exchange.uids import new_uid
+from plumbline.supervision.journal.append import Journal
+from plumbline.supervision.journal.heads import CheckpointSigner, HeadRow
+from plumbline.supervision.journal.keys import PLATFORM_KEYS, PlatformKeys
+from plumbline.supervision.journal.submit import pending_from
+
+
+def is_open(migrate_conninfo: str) -> bool:
+    """Whether this database holds a log."""
+    with psycopg.connect(migrate_conninfo) as conn:
+        conn.execute("SET ROLE plumb_owner")
+        return conn.execute("SELECT 1 FROM journal.head").fetchone() is not None
+
+
+def open_log(
+    conninfo: dict[str, str],
+    *,
+    origin: str,
+    operator: tuple[str, str],
+    keys: PlatformKeys,
+    signer: CheckpointSigner,
+    at: datetime | None = None,
+) -> None:
+    """Make head and mark at size 0 and append entry 0. `operator` is (USCC, name); `at` dates a demo log back."""
+    uscc, name = operator
+    head = HeadRow(
+        origin=origin,
+        epoch=1,
+        size=0,
+        root=EMPTY_ROOT,
+        frontier=Frontier.empty(),
+        last_time=datetime(2000, 1, 1, tzinfo=UTC),
+    )
+    with psycopg.connect(conninfo["plumb_migrate"]) as conn:
+        conn.execute("SET ROLE plumb_owner")
+        conn.execute(
+            "INSERT INTO journal.head (origin, epoch, size, root, frontier, last_time) VALUES (%s, %s, 0, %s, %s, %s)",
+            [origin, head.epoch, head.root, head.frontier.encode(), head.last_time],
+        )
+    signer.open_log(head)
+    now = at or datetime.now(UTC)
+    message = LogOpened(
+        v=1,
+        uid=new_uid(now),
+        sender=party_id(uscc).hex(),
+        occurred_at=now,
+        origin=origin,
+        epoch=1,
+        operator_uscc=uscc,
+        operator_name=name,
+        keys=[
+            RootKey(key_id=keys.signer(use).key_id, algorithm="ed25519", use=use, public_key=keys.public(use))  # type: ignore[arg-type]
+            for use in PLATFORM_KEYS
+        ],
+    )
+    journal = Journal(conninfo["plumb_gateway"], signer)
+    try:
+        journal.append([pending_from(message, keys.signer("web"), channel="internal", stated_at=at)])
+    finally:
+        journal.close()

@@ -1,0 +1,252 @@
+"""The head of the log and who signs it (日志头与检查点签名): the mark is asked before every signature."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+import psycopg
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from plumbline.evidence.checkpoint import Checkpoint, sign_checkpoint
+from plumbline.evidence.mark import Head, HeadMark, MarkRefused
+from plumbline.evidence.note import Ed25519NoteSigner
+from plumbline.evidence.paths import LeafAndNodeSource, node_hash
+from plumbline.evidence.tree import EMPTY_ROOT, Frontier
+from plumbline.supervision.journal.failpoints import hit
+
+#: How often the other signing hosts are asked for their marks while a process runs.
+PEERS_EVERY_S = 3600.0
+PEER_TIMEOUT_S = 3.0
+_HOST = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,60}")
+
+
+class SigningStopped(RuntimeError):
+    """This host must not sign: its mark and the database disagree. The message says how; an operator decides."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadRow:
+    """The row journal.head."""
+
+    origin: str
+    epoch: int
+    size: int
+    root: bytes
+    frontier: Frontier
+    last_time: datetime
+
+    def grown(self, frontier: Frontier, at: datetime) -> HeadRow:
+        """The head after an append."""
+        return HeadRow(
+            origin=self.origin,
+            epoch=self.epoch,
+            size=frontier.size,
+            root=frontier.root(),
+            frontier=frontier,
+            last_time=at,
+        )
+
+    @property
+    def log_origin(self) -> str:
+        """The origin line of checkpoints: each epoch is a log of its own."""
+        return log_origin(self.origin, self.epoch)
+
+
+def log_origin(origin: str, epoch: int) -> str:
+    """`<origin>/<epoch>`."""
+    return f"{origin}/{epoch}"
+
+
+def read_head(conn: psycopg.Connection, *, lock: bool = False) -> HeadRow:
+    """The head, with `lock` under FOR UPDATE. A missing row means that the log was never opened."""
+    suffix = " FOR UPDATE" if lock else ""
+    row = conn.execute(
+        f"SELECT origin, epoch, size, root, frontier, last_time FROM journal.head WHERE single{suffix}".encode()
+    ).fetchone()
+    if row is None:
+        raise SigningStopped("日志还没有创世")
+    return HeadRow(
+        origin=row[0],
+        epoch=row[1],
+        size=row[2],
+        root=bytes(row[3]),
+        frontier=Frontier.decode(bytes(row[4])),
+        last_time=row[5],
+    )
+
+
+def source_of(conn: psycopg.Connection, epoch: int, size: int) -> LeafAndNodeSource:
+    """Subtrees of the stored log: nodes from level 8, and at most 256 leaves a block."""
+
+    def node(level: int, start: int) -> bytes | None:
+        row = conn.execute(
+            "SELECT hash FROM journal.node WHERE epoch = %s AND level = %s AND start = %s",
+            [epoch, level, start],
+        ).fetchone()
+        return bytes(row[0]) if row else None
+
+    def leaves(start: int, end: int) -> list[bytes]:
+        rows = conn.execute(
+            "SELECT leaf_hash FROM journal.leaf WHERE epoch = %s AND idx >= %s AND idx < %s ORDER BY idx",
+            [epoch, start, end],
+        ).fetchall()
+        return [bytes(row[0]) for row in rows]
+
+    return LeafAndNodeSource(size, node, leaves)
+
+
+def root_at(conn: psycopg.Connection, epoch: int, size: int) -> bytes:
+    """The root that the stored leaves and nodes give for the first `size` leaves."""
+    if size == 0:
+        return EMPTY_ROOT
+    source, start, parts = source_of(conn, epoch, size), 0, []
+    for level in range(size.bit_length() - 1, -1, -1):
+        if size >> level & 1:
+            parts.append(source.subtree(level, start))
+            start += 1 << level
+    root = parts.pop()
+    while parts:
+        root = node_hash(parts.pop(), root)
+    return root
+
+
+def extends(conn: psycopg.Connection, seen: HeadRow, now: HeadRow) -> bool:
+    """Whether `now` is `seen` plus the stored leaves between them: the cheap check between two batches."""
+    if (seen.origin, seen.epoch) != (now.origin, now.epoch) or now.size < seen.size:
+        return False
+    rows = conn.execute(
+        "SELECT leaf_hash FROM journal.leaf WHERE epoch = %s AND idx >= %s AND idx < %s ORDER BY idx",
+        [seen.epoch, seen.size, now.size],
+    ).fetchall()
+    return seen.frontier.append([bytes(row[0]) for row in rows]).frontier.root() == now.root
+
+
+def _ask_mark(host: str, url: str | None) -> Head:
+    """The mark of another host as it answers GET /x/v1/log/mark."""
+    if not url:
+        raise SigningStopped(f"签名主机 {host} 没有登记水位地址，无法核对")
+    try:
+        answer = httpx.get(url, timeout=PEER_TIMEOUT_S, trust_env=False)
+        answer.raise_for_status()
+        body = answer.json()
+        return Head(str(body["origin"]), int(body["epoch"]), int(body["size"]), bytes.fromhex(body["root"]))
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
+        raise SigningStopped(f"问不到签名主机 {host} 的水位，不能签名（{type(error).__name__}）") from None
+
+
+class CheckpointSigner:
+    """Signs heads with the log key of this host, after the mark allowed it. Safe between threads."""
+
+    def __init__(self, key: Ed25519PrivateKey, marks: Path, host: str = "") -> None:
+        """`host` is this host's name in `ops.signing_host`: PLUMB_SIGNING_HOST, else `local`."""
+        self.host = host or os.environ.get("PLUMB_SIGNING_HOST", "") or "local"
+        if not _HOST.fullmatch(self.host):
+            raise ValueError(f"{self.host!r} is not the name of a signing host")
+        self._key = key
+        self._mark = HeadMark(marks / f"{self.host}.mark", hit)
+        self._peers_asked = float("-inf")
+        self._newest: tuple[int, int, str] = (0, 0, "")
+        self._lock = threading.Lock()
+
+    def verifier_key(self, origin: str) -> str:
+        """C2SP vkey of the log key under the name of the origin line."""
+        return Ed25519NoteSigner(origin, self._key).verifier_key()
+
+    def mark(self) -> Head | None:
+        """The largest head this host has signed."""
+        return self._mark.read()
+
+    def open_log(self, head: HeadRow) -> None:
+        """First mark of a new log (genesis)."""
+        self._mark.create(Head(head.origin, head.epoch, head.size, head.root))
+
+    def check_start(self, conn: psycopg.Connection) -> HeadRow:
+        """On start and on every new connection: the stored log extends the marks of all hosts, and its leaves give its own root."""
+        self.check_peers(conn)
+        head = self.check_extends(conn)
+        if root_at(conn, head.epoch, head.size) != head.root:
+            raise SigningStopped("数据库里的叶子算不出日志头的根哈希")
+        return head
+
+    @property
+    def peers_are_due(self) -> bool:
+        """Whether the other hosts were last asked more than an hour ago."""
+        return time.monotonic() - self._peers_asked >= PEERS_EVERY_S
+
+    def check_peers(self, conn: psycopg.Connection) -> None:
+        """Ask every other registered signing host for its mark; raises :class:`SigningStopped` unless the stored log extends all.
+
+        One that cannot be asked may have signed anything, so that nothing is signed here. The marks are asked before the head is
+        read: heads only grow, so a mark beyond the head cannot be a matter of timing.
+        """
+        rows = conn.execute("SELECT host, mark_url FROM ops.signing_host WHERE host <> %s", [self.host])
+        marks = {host: _ask_mark(host, url) for host, url in rows.fetchall()}
+        head = read_head(conn)
+        for host, mark in marks.items():
+            if (mark.origin, mark.epoch) != (head.origin, head.epoch):
+                raise SigningStopped(
+                    f"签名主机 {host} 的水位属于 {mark.origin} 第 {mark.epoch} 期，与数据库不同"
+                )
+            if mark.size > head.size:
+                raise SigningStopped(
+                    f"签名主机 {host} 签过 {mark.size} 条，数据库里的日志只有 {head.size} 条"
+                )
+            if root_at(conn, head.epoch, mark.size) != mark.root:
+                raise SigningStopped(f"日志前 {mark.size} 条与签名主机 {host} 签过的不同：日志被改写")
+        self._peers_asked = time.monotonic()
+
+    def check_extends(self, conn: psycopg.Connection) -> HeadRow:
+        """The committed head; raises :class:`SigningStopped` unless the stored log extends what this host signed.
+
+        head.size ≥ mark.size **and** the root recomputed at mark.size equals mark.root. The mark is read first: it only grows after a
+        commit, so that a head read later cannot be behind it but by a restore. The other hosts are asked at most once an hour.
+        """
+        if self.peers_are_due:
+            self.check_peers(conn)
+        try:
+            mark = self._mark.read()
+        except MarkRefused as refused:
+            raise SigningStopped(f"本机的日志水位读不出来：{refused}") from refused
+        head = read_head(conn)
+        if mark is None:
+            if head.size > 0:
+                raise SigningStopped("本机的日志水位丢失，而日志里已有记录；请执行 plumbline log resume")
+            return head
+        if (mark.origin, mark.epoch) != (head.origin, head.epoch):
+            raise SigningStopped(
+                f"水位属于 {mark.origin} 第 {mark.epoch} 期，数据库是 {head.origin} 第 {head.epoch} 期"
+            )
+        if head.size < mark.size:
+            raise SigningStopped(
+                f"数据库里的日志只有 {head.size} 条，本机签过 {mark.size} 条：数据库被恢复到了以前"
+            )
+        if root_at(conn, head.epoch, mark.size) != mark.root:
+            raise SigningStopped(f"日志前 {mark.size} 条与本机签过的不同：日志被改写")
+        return head
+
+    def sign_if_largest(self, head: HeadRow) -> str | None:
+        """A checkpoint note over a committed head, or None when this host has signed a larger one already."""
+        try:
+            self._mark.advance(Head(head.origin, head.epoch, head.size, head.root))
+        except MarkRefused as refused:
+            if refused.reason == "smaller":
+                return None
+            raise SigningStopped(str(refused)) from refused
+        hit("append.after_mark")
+        checkpoint = Checkpoint(head.log_origin, head.size, head.root)
+        note = sign_checkpoint(checkpoint, [Ed25519NoteSigner(head.log_origin, self._key)])
+        with self._lock:
+            self._newest = max(self._newest, (head.epoch, head.size, note))
+        return note
+
+    def newest(self) -> tuple[int, int, str]:
+        """(epoch, size, note) of the largest head signed by this process; size 0 before the first."""
+        with self._lock:
+            return self._newest

@@ -1,0 +1,69 @@
+"""What goes into an append and what comes out (入账的输入与结果)."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from plumbline.evidence.leaf import entry_id
+from plumbline.exchange.problems import Problem
+from plumbline.supervision.journal.vault import SealedRecord
+
+
+@dataclass(slots=True, kw_only=True)
+class Pending:
+    """One verified submission that waits for its place in the log.
+
+    `stated_at` is set only in a demo log: the instant that the demo clock follows.
+    """
+
+    sender_id: bytes
+    uid: uuid.UUID
+    key_id: str
+    envelope: bytes
+    message: bytes
+    arrived_at: datetime
+    claims: list[tuple[str, str]] = field(default_factory=list)
+    personal: list[SealedRecord] = field(default_factory=list)
+    stated_at: datetime | None = None
+
+    @property
+    def identity(self) -> tuple[uuid.UUID, bytes]:
+        """What the journal's primary key says."""
+        return self.uid, self.sender_id
+
+    @property
+    def entry(self) -> bytes:
+        """The entry id, 16 bytes."""
+        return entry_id(self.sender_id, self.uid)
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the message: decides between a repeat and a conflict."""
+        return hashlib.sha256(self.message).digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """Durable, logged, and provable: `receipt` is a complete inclusion proof."""
+
+    entry: bytes
+    epoch: int
+    index: int
+    logged_at: datetime
+    receipt: str
+    duplicate: bool
+
+
+Outcome = Accepted | Problem
+
+
+def canonical_claim(kind: str, value: str) -> tuple[str, str]:
+    """NFKC, trimmed, upper case; at most 200 bytes (PROTOCOL §2)."""
+    text = unicodedata.normalize("NFKC", value).strip().upper()
+    if len(text.encode()) > 200:
+        raise Problem(slug="schema", detail="占用的号码超过 200 字节")
+    return kind, text

@@ -1,0 +1,98 @@
+"""Receipts of what is already in the journal (回执): same entry id, index, leaf and times; path and checkpoint may be newer."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from plumbline.evidence.leaf import Leaf, entry_id, leaf_hash, sha256, sm3, us_from_instant
+from plumbline.evidence.paths import inclusion_path
+from plumbline.evidence.receipt import make_receipt
+from plumbline.supervision.journal.heads import HeadRow, SigningStopped, source_of
+from plumbline.supervision.journal.model import Accepted
+from plumbline.supervision.journal.replication import require_replicated
+
+if TYPE_CHECKING:
+    from plumbline.supervision.journal.heads import CheckpointSigner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEntry:
+    """An entry that the journal holds, with a fresh receipt."""
+
+    entry: bytes
+    epoch: int
+    index: int
+    logged_at: datetime
+    message_sha256: bytes
+    receipt: str
+
+    def accepted(self, *, duplicate: bool) -> Accepted:
+        """The outcome to answer with."""
+        return Accepted(
+            entry=self.entry,
+            epoch=self.epoch,
+            index=self.index,
+            logged_at=self.logged_at,
+            receipt=self.receipt,
+            duplicate=duplicate,
+        )
+
+
+_FIND = """
+SELECT e.uid, e.sender_id, e.envelope, e.message, e.arrived_at, l.epoch, l.idx, l.logged_at, l.leaf_hash
+  FROM journal.entry e JOIN journal.leaf l ON l.uid = e.uid AND l.sender_id = e.sender_id
+ WHERE e.uid = %s AND e.sender_id = %s
+"""
+
+
+def signed_head(
+    conn: psycopg.Connection, signer: CheckpointSigner, attempts: int = 20
+) -> tuple[HeadRow, str]:
+    """The newest committed head with this host's checkpoint over it; raises CommitUnknown while no standby confirms it."""
+    for _ in range(attempts):
+        head = signer.check_extends(conn)
+        require_replicated(conn)
+        note = signer.sign_if_largest(head)
+        if note is not None:
+            return head, note
+    raise SigningStopped("日志头一直在变，没有签成")
+
+
+def receipts_of(
+    conn: psycopg.Connection, signer: CheckpointSigner, identities: Sequence[tuple[uuid.UUID, bytes]]
+) -> dict[tuple[uuid.UUID, bytes], StoredEntry]:
+    """Receipts by identity; an identity that is not stored is absent. Rebuilt from `node` and at most 256 leaves each."""
+    head, note = signed_head(conn, signer)
+    source = source_of(conn, head.epoch, head.size)
+    found = {}
+    for uid, sender in identities:
+        row = conn.execute(_FIND, [uid, sender]).fetchone()
+        if row is None or row[6] >= head.size:
+            continue
+        leaf = Leaf(
+            sender_id=bytes(row[1]),
+            uid=row[0],
+            arrived_at_us=us_from_instant(row[4]),
+            logged_at_us=us_from_instant(row[7]),
+            envelope_sha256=sha256(bytes(row[2])),
+            message_sha256=sha256(bytes(row[3])),
+            message_sm3=sm3(bytes(row[3])),
+        )
+        if leaf_hash(leaf.encode()) != bytes(row[8]):
+            raise SigningStopped(f"第 {row[6]} 条的内容与它的叶子对不上：总账被改过")
+        path = inclusion_path(row[6], head.size, source)
+        found[(row[0], bytes(row[1]))] = StoredEntry(
+            entry=entry_id(bytes(row[1]), row[0]),
+            epoch=row[5],
+            index=row[6],
+            logged_at=row[7],
+            message_sha256=leaf.message_sha256,
+            receipt=make_receipt(leaf, row[6], path, note),
+        )
+    return found

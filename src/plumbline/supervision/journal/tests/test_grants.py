@@ -1,0 +1,95 @@
+"""Who may touch what: the grants of every table and partition are listed here and nowhere else (数据库权限)."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from plumbline.supervision.projection.tables import TABLES
+
+pytestmark = pytest.mark.service
+
+_GRANTS = """
+SELECT grantee, table_schema || '.' || table_name, string_agg(privilege_type, ',' ORDER BY privilege_type)
+  FROM information_schema.role_table_grants
+ WHERE table_schema IN ('journal', 'ops', 'fact', 'public', 'plumb') AND grantee NOT IN ('plumb_owner', 'plumb_definer', 'postgres')
+ GROUP BY 1, 2
+"""
+_JOURNAL = {"entry", "leaf", "node", "claim", "checkpoint"}
+
+
+@pytest.fixture
+def grants(quiet_platform):
+    with psycopg.connect(quiet_platform.platform.conninfo("plumb_migrate")) as conn:
+        conn.execute("SET ROLE plumb_owner")
+        return {(who, table): rights for who, table, rights in conn.execute(_GRANTS).fetchall()}
+
+
+def test_facts_are_written_by_the_projector_alone(grants) -> None:
+    writers = {
+        who for (who, table), rights in grants.items() if table.startswith("fact.") and rights != "SELECT"
+    }
+    assert writers == {"plumb_projector"}
+    assert {table for who, table in grants if who == "plumb_web" and table.startswith("fact.")} == {
+        f"fact.{t}" for t in TABLES
+    }
+
+
+def test_the_journal_takes_inserts_from_the_gateway_and_nothing_else(grants) -> None:
+    for name in _JOURNAL:
+        assert grants["plumb_gateway", f"journal.{name}"] == "INSERT,SELECT"
+    others = {
+        rights
+        for (who, table), rights in grants.items()
+        if table.startswith("journal.") and who != "plumb_gateway"
+    }
+    assert others == {"SELECT"}
+
+
+def test_no_partition_is_granted_to_anybody(grants) -> None:
+    partitions = [table for _, table in grants if table.startswith(("journal.entry_", "fact.code_"))]
+    assert partitions == []
+
+
+@pytest.mark.parametrize("table", sorted(_JOURNAL | {"head"}))
+@pytest.mark.parametrize(
+    "verb", ["UPDATE journal.{} SET {} = {}", "DELETE FROM journal.{}", "TRUNCATE journal.{}"]
+)
+def test_even_the_owner_cannot_change_the_journal(quiet_platform, table: str, verb: str) -> None:
+    column = {
+        "entry": "key_id",
+        "leaf": "epoch",
+        "node": "epoch",
+        "claim": "kind",
+        "checkpoint": "note",
+        "head": "size",
+    }[table]
+    value = "size - 1" if table == "head" else column
+    statement = verb.format(table, column, value)
+    with psycopg.connect(quiet_platform.platform.conninfo("plumb_migrate")) as conn:
+        conn.execute("SET ROLE plumb_owner")
+        conn.execute("INSERT INTO journal.node VALUES (1, 8, 0, sha256('n'))")
+        conn.execute("INSERT INTO journal.claim VALUES ('k', 'V', decode(repeat('00', 16), 'hex'))")
+        conn.execute("INSERT INTO journal.checkpoint VALUES ('o', 1, 'n')")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute(statement.encode())
+
+
+def test_a_temporary_table_cannot_answer_for_the_public_function(quiet_platform) -> None:
+    with psycopg.connect(quiet_platform.platform.conninfo("plumb_web")) as conn:
+        conn.execute("SET ROLE plumb_public")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute("CREATE TEMP TABLE code (id text)")
+
+
+def test_the_public_sees_one_function_and_no_table(quiet_platform) -> None:
+    with psycopg.connect(quiet_platform.platform.conninfo("plumb_web"), autocommit=True) as conn:
+        conn.execute("SET ROLE plumb_public")
+        assert conn.execute("SELECT count(*) FROM ops.verify(ARRAY['x'])").fetchone() == (0,)
+        for table in ("fact.code", "ops.personal", "journal.entry"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                conn.execute(f"SELECT 1 FROM {table}".encode())
+        with pytest.raises(psycopg.errors.InvalidParameterValue):
+            conn.execute("SELECT * FROM ops.verify(array_fill('x'::text, ARRAY[101]))")
+        with pytest.raises(psycopg.errors.InvalidParameterValue):  # one row of 101 columns counts as 101
+            conn.execute("SELECT * FROM ops.verify(array_fill('x'::text, ARRAY[1, 101]))")

@@ -1,0 +1,87 @@
+"""Keys of subjects: one for all gateways, and gone for ever once destroyed (个人信息密钥)."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from plumbline.exchange.personal import PersonalFields, make_record
+from plumbline.supervision.journal.vault import SubjectDestroyedError, Vault
+
+SUBJECT = "ab" * 16
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "subjects"
+    made.mkdir(mode=0o700)
+    return made
+
+
+def _record(name: str = "张三"):
+    return make_record(SUBJECT, PersonalFields(name=name))
+
+
+def test_two_gateways_that_meet_a_subject_at_once_use_one_key(folder: Path) -> None:
+    start, sealed = threading.Barrier(8), []
+
+    def work() -> None:
+        vault = Vault(folder)
+        start.wait()
+        sealed.append(vault.seal(_record()))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    [each.start() for each in threads]
+    [each.join() for each in threads]
+    assert [Vault(folder).open(each).name for each in sealed] == ["张三"] * 8
+    assert [path.name for path in folder.iterdir()] == [f"{SUBJECT}.key"]
+
+
+def test_a_key_that_another_gateway_made_first_is_kept(folder: Path) -> None:
+    first, second = Vault(folder), Vault(folder)
+    sealed = first.seal(_record())
+    second._make_key(SUBJECT, folder / f"{SUBJECT}.key")
+    assert second.open(sealed).name == "张三"
+
+
+def test_a_destroyed_subject_can_neither_be_read_nor_stored(folder: Path) -> None:
+    vault = Vault(folder)
+    sealed = vault.seal(_record())
+    (folder / f"{SUBJECT}.key.0011.new").write_bytes(b"left by a crash")
+    vault.destroy(SUBJECT)
+    assert list(folder.iterdir()) == []
+    for act in (lambda: vault.open(sealed), lambda: vault.seal(_record())):
+        with pytest.raises(SubjectDestroyedError):
+            act()
+
+
+def test_a_restored_backup_of_the_keys_brings_nobody_back(folder: Path) -> None:
+    vault = Vault(folder)
+    sealed = vault.seal(_record())
+    backup = folder.parent / "backup"
+    shutil.copytree(folder, backup)
+    vault.destroy(SUBJECT)
+    shutil.rmtree(folder)
+    shutil.copytree(backup, folder)
+    with pytest.raises(SubjectDestroyedError):
+        Vault(folder).open(sealed)
+    assert not (folder / f"{SUBJECT}.key").exists()
+
+
+def test_the_list_lies_outside_the_key_folder_and_is_private(folder: Path) -> None:
+    vault = Vault(folder)
+    vault.destroy(SUBJECT)
+    vault.destroy(SUBJECT)
+    listed = folder.parent / "destroyed" / "destroyed.list"
+    assert len(listed.read_text().splitlines()) == 1
+    assert listed.stat().st_mode & 0o777 == 0o600
+    assert vault.destroyed_at(SUBJECT) is not None
+
+
+@pytest.mark.parametrize("subject", ["", "../x", "AB" * 16, "ab" * 15])
+def test_what_is_no_subject_is_refused(folder: Path, subject: str) -> None:
+    with pytest.raises(ValueError, match="32 hex"):
+        Vault(folder).destroy(subject)

@@ -1,0 +1,154 @@
+"""Personal records (个人信息保险箱): AES-256-GCM under one key per subject; the keys live outside PostgreSQL.
+
+After the key of a subject is destroyed the ciphertext is noise and the digest in the log says nothing, because the salt was only inside
+the ciphertext. Destroyed subjects are listed in a folder of their own, apart from the keys: a restored backup of the keys brings nobody
+back, because every opening of the vault destroys again whoever is listed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import fcntl
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from plumbline.exchange.personal import PersonalFields, PersonalRecord, record_digest
+from plumbline.exchange.problems import FieldProblem, Problem
+from plumbline.supervision.journal.keys import sync_folder, write_temporary
+
+
+class SubjectDestroyedError(LookupError):
+    """The key of this subject was destroyed; nothing can be read or stored for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedRecord:
+    """What is stored: the digest that the message names, and ciphertext."""
+
+    digest: bytes
+    subject: str
+    nonce: bytes
+    ciphertext: bytes
+
+
+class Vault:
+    """Key per subject in a folder (file in the demo; KMS or HSM in production behind the same four methods)."""
+
+    def __init__(self, folder: Path, destroyed: Path | None = None) -> None:
+        """`destroyed` is the folder of the list, `destroyed/` beside the key folder unless given."""
+        self._folder = folder
+        self._destroyed = (destroyed or folder.parent / "destroyed") / "destroyed.list"
+        self._destroyed.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.replay()
+
+    def _listed(self) -> dict[str, datetime]:
+        if not self._destroyed.exists():
+            return {}
+        pairs = (line.split() for line in self._destroyed.read_text("ascii").splitlines() if line)
+        return {subject: datetime.fromisoformat(at) for subject, at in pairs}
+
+    def replay(self) -> None:
+        """Destroy again every key that is listed: what a restore of the key folder brought back goes first of all."""
+        for subject in self._listed():
+            self._unlink(subject)
+
+    def is_destroyed(self, subject: str) -> bool:
+        """Whether this subject stands in the list of the destroyed."""
+        return subject in self._listed()
+
+    def destroyed_at(self, subject: str) -> datetime | None:
+        """When the key was destroyed; None while it lives."""
+        return self._listed().get(subject)
+
+    def _key(self, subject: str, *, create: bool) -> bytes:
+        _require_subject(subject)
+        if self.is_destroyed(subject):
+            raise SubjectDestroyedError(subject)
+        path = self._folder / f"{subject}.key"
+        if not path.exists():
+            if not create:
+                raise SubjectDestroyedError(subject)
+            self._make_key(subject, path)
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:  # destroyed in this moment
+            raise SubjectDestroyedError(subject) from None
+
+    def _make_key(self, subject: str, path: Path) -> None:
+        """The first one makes the key, whoever comes at the same moment reads it: a link fails where a name is taken."""
+        temporary = write_temporary(path, secrets.token_bytes(32))
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            pass
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_folder(self._folder)
+        if self.is_destroyed(subject):  # listed between our first look and the link
+            self._unlink(subject)
+            raise SubjectDestroyedError(subject)
+
+    def seal(self, record: PersonalRecord) -> SealedRecord:
+        """Check the digest and encrypt; raises :class:`Problem` when digest and record differ."""
+        try:
+            salt = base64.b64decode(record.salt, validate=True)
+        except binascii.Error:
+            salt = b""
+        if len(salt) != 16 or record_digest(salt, record.subject, record.fields) != record.ref:
+            raise Problem(
+                slug="personal-mismatch",
+                errors=(
+                    FieldProblem(
+                        pointer="/personal",
+                        reason=f"{record.ref[:16]}… 与内容对不上",
+                        remedy="salt 为 16 字节，重新计算摘要",
+                    ),
+                ),
+            )
+        nonce = secrets.token_bytes(12)
+        plain = msgspec.json.encode({"salt": record.salt, "fields": record.fields})
+        digest = bytes.fromhex(record.ref)
+        cipher = AESGCM(self._key(record.subject, create=True)).encrypt(nonce, plain, digest)
+        return SealedRecord(digest=digest, subject=record.subject, nonce=nonce, ciphertext=cipher)
+
+    def open(self, sealed: SealedRecord) -> PersonalFields:
+        """Decrypt; raises :class:`SubjectDestroyedError` after destruction or when the ciphertext was changed."""
+        try:
+            plain = AESGCM(self._key(sealed.subject, create=False)).decrypt(
+                sealed.nonce, sealed.ciphertext, sealed.digest
+            )
+        except InvalidTag:
+            raise SubjectDestroyedError(sealed.subject) from None
+        return msgspec.convert(msgspec.json.decode(plain)["fields"], PersonalFields)
+
+    def destroy(self, subject: str) -> None:
+        """Forget the key: listed first, then unlinked, so that no crash leaves a key that is believed gone."""
+        _require_subject(subject)
+        with self._destroyed.open("a+b") as file:
+            self._destroyed.chmod(0o600)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not self.is_destroyed(subject):
+                file.write(f"{subject} {datetime.now(UTC).isoformat()}\n".encode("ascii"))
+                file.flush()
+                os.fsync(file.fileno())
+        sync_folder(self._destroyed.parent)
+        self._unlink(subject)
+
+    def _unlink(self, subject: str) -> None:
+        """The key, and what a broken writing of it may have left beside it."""
+        for path in (*self._folder.glob(f"{subject}.key.*.new"), self._folder / f"{subject}.key"):
+            path.unlink(missing_ok=True)
+        sync_folder(self._folder)
+
+
+def _require_subject(subject: str) -> None:
+    if not (len(subject) == 32 and all(c in "0123456789abcdef" for c in subject)):
+        raise ValueError("a subject is 32 hex characters")

@@ -1,0 +1,156 @@
+"""The views: address in, page out; all reading is done by the page source (视图).
+
+Navigation is plain page loads, the address is the whole state of a list, nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from functools import lru_cache
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.utils.module_loading import import_string
+from django.views.decorators.http import require_safe
+
+from plumbline.supervision.pages.ports import PageSource, ReportQuery
+from plumbline.supervision.pages.rendering import not_found, page_html, with_place
+from plumbline.supervision.pages.view_models import ReportRow
+from plumbline.web.formats import local_time
+
+REPORTS = ("检测报告", "/reports/")
+NUMBERS = ("编号连续性", "/numbers/")
+EXPORT_HEADINGS = ("报告编号", "存证", "评定", "项目", "规格", "结果", "工程", "机构", "登记时间")
+#: Longest text taken from the address; beyond it nothing sensible is searched.
+LONGEST_TEXT = 200
+
+
+@lru_cache(maxsize=1)
+def page_source() -> PageSource:
+    """Return the source named by ``PLUMBLINE_PAGE_SOURCE``."""
+    source: PageSource = import_string(settings.PLUMBLINE_PAGE_SOURCE)()
+    return source
+
+
+def report_query(request: HttpRequest) -> ReportQuery:
+    """Read the list's condition from the address."""
+    values = {
+        name: request.GET.get(name, "").strip()[:LONGEST_TEXT] for name in ("q", "view", "after", "before")
+    }
+    return ReportQuery(
+        text=values["q"], view=values["view"] or "all", after=values["after"], before=values["before"]
+    )
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """Show role cards (demo), running tests and the newest reports."""
+    source = page_source()
+    shell = source.shell(request)
+    own = next((item.label for _, items in shell.menu for item in items if item.url == "/"), "首页")
+    shell = with_place(shell, (own, "/"))
+    return HttpResponse(page_html("home", source.home(request), shell, request))
+
+
+@require_safe
+def report_list(request: HttpRequest) -> HttpResponse:
+    """Show one page of the reports."""
+    source = page_source()
+    shell = with_place(source.shell(request), REPORTS)
+    page = source.reports(request, report_query(request))
+    return HttpResponse(page_html("report_list", page, shell, request))
+
+
+class _Echo:
+    """A file that hands back what is written, so that rows can be streamed."""
+
+    def write(self, line: str) -> str:
+        """Return the line."""
+        return line
+
+
+def _guarded(cell: str) -> str:
+    """Return the cell so that a spreadsheet never reads it as a formula (OWASP, CSV injection)."""
+    return f"'{cell}" if cell[:1] in "=+-@\t\r" else cell
+
+
+def _csv_lines(rows: Iterator[ReportRow]) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield "\ufeff" + writer.writerow(EXPORT_HEADINGS)  # Excel reads UTF-8 only with the mark
+    for row in rows:
+        cells = (
+            row.number,
+            row.proof.look.word,
+            row.verdict.text,
+            row.category,
+            row.specification,
+            row.result,
+            row.project,
+            row.institution,
+            local_time(row.registered_at, "second"),
+        )
+        yield writer.writerow([_guarded(cell) for cell in cells])
+
+
+@require_safe
+def report_export(request: HttpRequest) -> StreamingHttpResponse:
+    """Stream exactly what the list's condition selects, as CSV with labels."""
+    rows = page_source().report_rows(request, report_query(request))
+    response = StreamingHttpResponse(_csv_lines(rows), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = (
+        "attachment; filename=\"reports.csv\"; filename*=UTF-8''%E6%8A%A5%E5%91%8A.csv"
+    )
+    return response
+
+
+@require_safe
+def trace(request: HttpRequest, number: str) -> HttpResponse:
+    """Show everything that happened to one report."""
+    source = page_source()
+    page = source.trace(request, number)
+    shell = with_place(source.shell(request), REPORTS, (page.head.number if page else number, ""))
+    if page is None:
+        detail = "编号可能写错了，或者这份报告不在您的辖区。请核对编号，或在上方查监管码。"
+        return not_found(shell, "没有找到这份报告", detail, request)
+    return HttpResponse(page_html("trace", page, shell, request))
+
+
+@require_safe
+def curve(request: HttpRequest, number: str, specimen: int) -> HttpResponse:
+    """Answer the curve of one specimen as JSON."""
+    document = page_source().curve(request, number, specimen)
+    if document is None:
+        return HttpResponse('{"title":"没有这条曲线"}', status=404, content_type="application/problem+json")
+    response = HttpResponse(document, content_type="application/json")
+    response["Cache-Control"] = "private, max-age=300"
+    return response
+
+
+@require_safe
+def live(request: HttpRequest, test_id: str) -> HttpResponse:
+    """Show a running test."""
+    source = page_source()
+    shell = with_place(source.shell(request), ("正在做的试验", "/"), (test_id, ""))
+    page = source.live(request, test_id)
+    if page is None:
+        return not_found(shell, "这项试验不在进行", "它可能已经结束，结果在检测报告里查。", request)
+    return HttpResponse(page_html("live", page, shell, request))
+
+
+@require_safe
+def numbers(request: HttpRequest) -> HttpResponse:
+    """Show whether the yearly series of numbers are whole."""
+    source = page_source()
+    year, institution = (request.GET.get(name, "")[:LONGEST_TEXT] for name in ("year", "institution"))
+    shell = with_place(source.shell(request), NUMBERS)
+    page = source.numbers(request, year, institution)
+    return HttpResponse(page_html("numbers", page, shell, request))
+
+
+@require_safe
+def status(request: HttpRequest) -> HttpResponse:
+    """Show how the platform is."""
+    source = page_source()
+    shell = with_place(source.shell(request), ("运行状态", "/status/"))
+    return HttpResponse(page_html("status", source.status(request), shell, request))

@@ -1,0 +1,69 @@
+"""Where the views get their view models from (页面的数据来源).
+
+The views know HTTP, the source knows the database; ``PLUMBLINE_PAGE_SOURCE`` in the settings names the class.
+Scope is the source's affair: it reads the signed-in user from the request and answers None for what the
+user may not see, so that 不存在 and 无权 look the same from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from django.http import HttpRequest
+
+from plumbline.supervision.pages.number_models import NumbersPage
+from plumbline.supervision.pages.view_models import (
+    HomePage,
+    LiveCurvePage,
+    ReportListPage,
+    ReportRow,
+    Shell,
+    StatusPage,
+    TracePage,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportQuery:
+    """What the address of the report list asks for; every field may be empty (列表条件)."""
+
+    #: free text: supervision code, report, commission or sample number, project, institution
+    text: str = ""
+    #: key of the saved view: all, failed, reminded, unproved
+    view: str = "all"
+    #: opaque keyset position made by the source; never an offset
+    after: str = ""
+    before: str = ""
+
+
+class PageSource(Protocol):
+    """All that the pages read. A method answers None for what is not there or may not be seen."""
+
+    def shell(self, request: HttpRequest) -> Shell:
+        """Return menu, person and division for the signed-in user; the view adds the breadcrumb."""
+
+    def home(self, request: HttpRequest) -> HomePage:
+        """Return the first page."""
+
+    def reports(self, request: HttpRequest, query: ReportQuery) -> ReportListPage:
+        """Return one keyset page of the reports in the user's scope."""
+
+    def report_rows(self, request: HttpRequest, query: ReportQuery) -> Iterator[ReportRow]:
+        """Yield every report of the filter, for the export; paging is ignored."""
+
+    def trace(self, request: HttpRequest, number: str) -> TracePage | None:
+        """Return the trace of one report by its number."""
+
+    def curve(self, request: HttpRequest, number: str, specimen: int) -> bytes | None:
+        """Return the curve document of a specimen (counted from 1) as JSON bytes."""
+
+    def live(self, request: HttpRequest, test_id: str) -> LiveCurvePage | None:
+        """Return the page of a running test, with a stream address that holds its token."""
+
+    def numbers(self, request: HttpRequest, year: str, institution: str) -> NumbersPage:
+        """Return the series of numbers that the user may see; empty texts mean the newest year, everybody."""
+
+    def status(self, request: HttpRequest) -> StatusPage:
+        """Return how the platform is."""

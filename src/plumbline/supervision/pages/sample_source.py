@@ -1,0 +1,64 @@
+"""A page source over the samples, so that the views can be tried without a database (示例数据来源)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.http import HttpRequest
+
+from plumbline.supervision.pages import samples
+from plumbline.supervision.pages.number_models import NumbersPage
+from plumbline.supervision.pages.ports import ReportQuery
+from plumbline.supervision.pages.sample_curves import cube_json
+from plumbline.supervision.pages.sample_numbers import sample_numbers
+from plumbline.supervision.pages.view_models import (
+    HomePage,
+    LiveCurvePage,
+    ReportListPage,
+    ReportRow,
+    Shell,
+    StatusPage,
+    TracePage,
+)
+
+
+class SampleSource:
+    """Knows one report, ``samples.NUMBER``, and one running test, ``t1``."""
+
+    def shell(self, request: HttpRequest) -> Shell:
+        """Return the sample shell."""
+        return samples.sample_shell()
+
+    def home(self, request: HttpRequest) -> HomePage:
+        """Return the sample home page."""
+        return samples.sample_home()
+
+    def reports(self, request: HttpRequest, query: ReportQuery) -> ReportListPage:
+        """Return the sample list with the rows that hold the text."""
+        return samples.sample_list(tuple(self.report_rows(request, query)))
+
+    def report_rows(self, request: HttpRequest, query: ReportQuery) -> Iterator[ReportRow]:
+        """Yield the sample rows that hold the text."""
+        for row in samples.sample_rows():
+            if query.text in row.number or query.text in row.project:
+                yield row
+
+    def trace(self, request: HttpRequest, number: str) -> TracePage | None:
+        """Return the sample trace."""
+        return samples.sample_trace() if number == samples.NUMBER else None
+
+    def curve(self, request: HttpRequest, number: str, specimen: int) -> bytes | None:
+        """Return a sample curve."""
+        return cube_json(specimen) if number == samples.NUMBER and specimen in (1, 2, 3) else None
+
+    def live(self, request: HttpRequest, test_id: str) -> LiveCurvePage | None:
+        """Return the sample running test."""
+        return samples.sample_live() if test_id == "t1" else None
+
+    def numbers(self, request: HttpRequest, year: str, institution: str) -> NumbersPage:
+        """Return the sample series."""
+        return sample_numbers()
+
+    def status(self, request: HttpRequest) -> StatusPage:
+        """Return the sample status."""
+        return samples.sample_status()

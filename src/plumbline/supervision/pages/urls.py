@@ -1,0 +1,19 @@
+"""Addresses of the supervision pages (页面地址)."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from plumbline.supervision.pages import pages
+
+app_name = "supervision_pages"
+urlpatterns = [
+    path("", pages.home, name="home"),
+    path("reports/", pages.report_list, name="reports"),
+    path("reports/export.csv", pages.report_export, name="reports-export"),
+    path("reports/<str:number>/", pages.trace, name="trace"),
+    path("reports/<str:number>/curves/<int:specimen>.json", pages.curve, name="curve"),
+    path("live-tests/<str:test_id>/", pages.live, name="live"),
+    path("numbers/", pages.numbers, name="numbers"),
+    path("status/", pages.status, name="status"),
+]

@@ -1,0 +1,33 @@
+"""`python -m plumbline.supervision.projection`: one projector process (投影进程); several may run, one is active."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+
+from plumbline.supervision.config import Platform
+from plumbline.supervision.heartbeat import Heartbeat
+from plumbline.supervision.projection.projector import Projector
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    platform = Platform.from_env()
+    heartbeat = Heartbeat(platform.conninfo("plumb_projector"), "projector")
+    heartbeat.start()
+    projector = Projector(platform.conninfo("plumb_projector"))
+    print("projector ready", flush=True)
+    try:
+        projector.run(stop.is_set)
+    finally:
+        projector.close()
+        heartbeat.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""One journal entry as the handlers see it (待投影的一条入账)."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from plumbline.domain.basics.calendar import SHANGHAI
+from plumbline.domain.basics.findings import Finding, Severity
+from plumbline.exchange.messages.header import Message
+from plumbline.supervision.projection.facts import FactState, Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """Message and provenance of one entry. `now` of every rule is `logged_at`: the projector never reads a clock."""
+
+    entry: str
+    idx: int
+    uid: uuid.UUID
+    sender: str
+    key_id: str
+    attestation: str
+    arrived_at: datetime
+    logged_at: datetime
+    message: Message
+    #: Keys of the origin signatures that the entry carries beside its transport key.
+    origin_keys: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """Wire name of the message type."""
+        return str(self.message.__struct_config__.tag)
+
+    def provenance(self, version: int = 1, body: dict[str, Any] | None = None) -> Row:
+        """The columns that every F row carries."""
+        return {
+            "entry": self.entry,
+            "idx": self.idx,
+            "sender": self.sender,
+            "key_id": self.key_id,
+            "attestation": self.attestation,
+            "occurred_at": self.message.occurred_at,
+            "arrived_at": self.arrived_at,
+            "logged_at": self.logged_at,
+            "version": version,
+            "body": body if body is not None else self.body(),
+        }
+
+    def body(self) -> dict[str, Any]:
+        """The message as plain JSON values."""
+        result: dict[str, Any] = msgspec.to_builtins(self.message)
+        return result
+
+
+class NotTakenOver(Exception):
+    """The entry stays in the log and changes nothing: its finding and its event are all that is stored of it."""
+
+    def __init__(self, finding: Finding, subject_kind: str, institution: str | None = None) -> None:
+        super().__init__(finding.code)
+        self.finding = finding
+        self.subject_kind = subject_kind
+        self.institution = institution
+
+
+@dataclass(slots=True)
+class Projection:
+    """What a handler works with: the state, and a place to leave findings."""
+
+    state: FactState
+    arrival: Arrival
+
+    def put_object(
+        self,
+        table: str,
+        columns: Row,
+        *,
+        key: str | None = None,
+        body: dict[str, Any] | None = None,
+        initial: Row | None = None,
+    ) -> str:
+        """Write the object that this entry creates, or its next version when the entry supersedes one. Returns the object's id.
+
+        `initial` holds what later entries fill in (receipts of a sample, the report of a number): a new
+        version keeps it.
+        """
+        message = self.arrival.message
+        if message.supersedes is None:
+            object_id = key or self.arrival.entry
+            self.state.put(table, object_id, self.arrival.provenance(body=body) | columns | (initial or {}))
+            return object_id
+        return self._next_version(table, columns, body, key)
+
+    def superseded(self, table: str) -> Row | None:
+        """The current row of the object of which this entry says that it is a new version."""
+        earlier = self.state.get("event", self.arrival.message.supersedes)
+        return self.state.get(table, earlier["subject"]) if earlier else None
+
+    def _next_version(self, table: str, columns: Row, body: dict[str, Any] | None, key: str | None) -> str:
+        arrival, current = self.arrival, self.superseded(table)
+        if current is None or key not in (None, current["id"]):
+            raise _not_taken_over(table, "unknown_version", "要替代的那一条不存在", "核对 supersedes")
+        if current["sender"] != arrival.sender:
+            sentence = "要替代的那一条是别的单位报送的"
+            raise _not_taken_over(table, "foreign_version", sentence, "只能更正本单位的记录")
+        if current["entry"] != arrival.message.supersedes:
+            sentence = "有人先改了这一条，这次修改没有采用"
+            raise _not_taken_over(table, "conflict", sentence, "在新版本上重新修改")
+        version = current["version"] + 1
+        values = arrival.provenance(version, body)
+        self.state.put(
+            "version",
+            f"{current['id']}/{version}",
+            {
+                "object": current["id"],
+                "object_kind": table,
+                "version": version,
+                "entry": arrival.entry,
+                "idx": arrival.idx,
+                "reason": arrival.message.reason,
+                "before": current["body"],
+                "after": values["body"],
+            },
+        )
+        self.state.put(table, current["id"], values | columns)
+        return str(current["id"])
+
+    def find(self, finding: Finding, subject_kind: str, subject: str, institution: str | None = None) -> None:
+        """Store a finding; its id is uuid5(entry uid, code, subject), so that a rebuild gives the same one."""
+        arrival = self.arrival
+        key = str(
+            uuid.uuid5(
+                arrival.uid, f"{arrival.sender}\0{finding.code}\0{subject}\0{finding.facts.get('tag', '')}"
+            )
+        )
+        self.state.put(
+            "finding",
+            key,
+            {
+                "idx": arrival.idx,
+                "entry": arrival.entry,
+                "code": finding.code,
+                "clause": finding.clause,
+                "severity": finding.severity.value,
+                "subject_kind": subject_kind,
+                "subject": subject,
+                "institution": institution,
+                "sentence": finding.sentence,
+                "remedy": finding.remedy,
+                "facts": dict(finding.facts),
+                "logged_at": arrival.logged_at,
+            },
+        )
+        if institution:
+            self.count(institution, "findings")
+
+    def count(self, institution: str, column: str, amount: int = 1) -> None:
+        """Add to the institution's roll-up of the day (Asia/Shanghai)."""
+        day = self.arrival.logged_at.astimezone(SHANGHAI).date()
+        key = f"{institution}/{day.isoformat()}"
+        row = self.state.get("institution_day", key) or dict.fromkeys(
+            ("runs", "curves", "applications", "registrations", "findings"), 0
+        )
+        values = {name: row[name] for name in ("runs", "curves", "applications", "registrations", "findings")}
+        values[column] += amount
+        self.state.put("institution_day", key, {"institution": institution, "day": day} | values)
+
+
+def _not_taken_over(table: str, name: str, sentence: str, remedy: str) -> NotTakenOver:
+    finding = Finding(
+        code=f"edit.{name}",
+        clause="BJ 6.1.2",
+        sentence=sentence,
+        severity=Severity.WARNING,
+        facts={},
+        remedy=remedy,
+    )
+    return NotTakenOver(finding, table)

@@ -1,0 +1,28 @@
+"""Handlers of message kinds (各类消息的投影): one function a kind, pure but for the state that it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from plumbline.supervision.projection.arrival import Projection
+from plumbline.supervision.projection.handlers import custody, decisions, registry, reports, testing
+
+Handler = Callable[[Projection], str]
+
+HANDLERS: dict[str, Handler] = {
+    **registry.HANDLERS,
+    **custody.HANDLERS,
+    **testing.HANDLERS,
+    **reports.HANDLERS,
+    **decisions.HANDLERS,
+}
+
+
+def keep(p: Projection) -> str:
+    """A kind without a page yet: the fact is kept whole, the page follows."""
+    return p.put_object("record", {"kind": p.arrival.kind, "subject": None})
+
+
+def handler_of(kind: str) -> Handler:
+    """The handler of a kind; those without one of their own are kept as records."""
+    return HANDLERS.get(kind, keep)

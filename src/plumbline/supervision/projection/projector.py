@@ -1,0 +1,327 @@
+"""The projector (投影进程): reads leaves after its position and writes sets of 500 entries; one is active, others stand by.
+
+An entry that fails parks its keys; a later entry that names, reads or changes a parked object is parked too, so that nothing is
+built on a gap. Position
+and rows are written in one transaction (`SELECT … FOR UPDATE NOWAIT`, `UPDATE … WHERE pos = old`), so each entry counts once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import errors, sql
+
+from plumbline.evidence.leaf import entry_id
+from plumbline.exchange.decode import parse_message
+from plumbline.exchange.messages.header import Message
+from plumbline.exchange.submission import Envelope, decode_envelope
+from plumbline.supervision.journal.failpoints import hit
+from plumbline.supervision.projection.arrival import Arrival, NotTakenOver, Projection
+from plumbline.supervision.projection.facts import FactState, WaitsForParked
+from plumbline.supervision.projection.handlers import handler_of
+from plumbline.supervision.projection.lapsed import find_lapsed_keys
+from plumbline.supervision.projection.parking import follow_ups
+from plumbline.supervision.projection.reads import parking_keys, reads
+from plumbline.supervision.projection.schema import LIVE
+
+SET_SIZE = 500
+CHANNEL = "plumb_projected"
+#: No log grows that long: the bound of an unbounded projection.
+END = 2**62
+_log = logging.getLogger("plumbline.projector")
+_SELECT = """
+SELECT l.idx, l.epoch, l.uid, l.sender_id, l.logged_at, e.key_id, e.envelope, e.message, e.arrived_at
+  FROM journal.leaf l JOIN journal.entry e ON e.uid = l.uid AND e.sender_id = l.sender_id"""
+_NEXT = f"{_SELECT} WHERE l.epoch = %s AND l.idx >= %s AND l.idx < %s ORDER BY l.idx LIMIT %s"
+_PARKED = f"{_SELECT} WHERE l.epoch = %s AND l.idx = ANY(%s) ORDER BY l.idx"
+
+
+class StandingBy(Exception):
+    """Another projector holds the position."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    idx: int
+    uid: Any
+    sender_id: bytes
+    logged_at: datetime
+    key_id: str
+    envelope: bytes
+    message: bytes
+    arrived_at: datetime
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> _Raw:
+        """From a row of the query above."""
+        idx, _, uid, sender, logged_at, key_id, envelope, message, arrived_at = row
+        return cls(idx, uid, bytes(sender), logged_at, key_id, bytes(envelope), bytes(message), arrived_at)
+
+    @property
+    def entry(self) -> str:
+        return entry_id(self.sender_id, self.uid).hex()
+
+
+class Projector:
+    """Projects into one schema; `step` does one set and says how many entries it held."""
+
+    def __init__(
+        self, conninfo: str, schema: str = LIVE, *, set_size: int = SET_SIZE, until: int = END
+    ) -> None:
+        """`until`: the first index that is not projected, for a comparison as of one position."""
+        self.until = until
+        self._conninfo = conninfo
+        self._schema = schema
+        self._set_size = set_size
+        self._conn: psycopg.Connection | None = None
+
+    def close(self) -> None:
+        """Drop the connection."""
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
+
+    def _connection(self) -> psycopg.Connection:
+        if self._conn is None or self._conn.closed:
+            self._conn = psycopg.connect(self._conninfo, autocommit=True)
+        return self._conn
+
+    def step(self) -> int:
+        """Project the next set; 0 when there is nothing new. Raises :class:`StandingBy` when another one is active."""
+        conn = self._connection()
+        with conn.transaction():
+            epoch, pos = self._lock_position(conn)
+            rows = conn.execute(_NEXT, [epoch, pos, self.until, self._set_size]).fetchall()
+            if not rows:
+                return 0
+            raws = [_Raw.of(row) for row in rows]
+            write_set(conn, self._schema, raws)
+            moved = conn.execute(
+                sql.SQL("UPDATE {} SET pos = %s WHERE id = 'projector' AND pos = %s").format(
+                    sql.Identifier(self._schema, "position")
+                ),
+                [raws[-1].idx + 1, pos],
+            )
+            if moved.rowcount != 1:
+                raise RuntimeError("the position moved under its lock")
+            if self._schema == LIVE:
+                conn.execute(f"NOTIFY {CHANNEL}, '{raws[-1].idx}'".encode())
+            hit("project.before_commit")
+        hit("project.after_commit")
+        return len(raws)
+
+    def _lock_position(self, conn: psycopg.Connection) -> tuple[int, int]:
+        table = sql.Identifier(self._schema, "position")
+        try:
+            row = conn.execute(
+                sql.SQL("SELECT epoch, pos FROM {} WHERE id = 'projector' FOR UPDATE NOWAIT").format(table)
+            ).fetchone()
+        except errors.LockNotAvailable:
+            raise StandingBy from None
+        assert row is not None
+        return row[0], row[1]
+
+    def catch_up(self) -> int:
+        """Project until nothing is left; returns how many entries."""
+        total = 0
+        while done := self.step():
+            total += done
+        return total
+
+    def run(self, stop: Callable[[], bool], *, idle_s: float = 0.02) -> None:
+        """Until `stop`: project, and wait a little when there is nothing new; survives a lost database."""
+        while not stop():
+            try:
+                if self.step() == 0:
+                    time.sleep(idle_s)
+            except StandingBy:
+                time.sleep(1)
+            except psycopg.Error as error:
+                _log.warning("database lost, trying again: %s", type(error).__name__)
+                self.close()
+                time.sleep(0.5)
+
+
+def _attestation(state: FactState, raw: _Raw, envelope: Envelope) -> str:
+    """What proves who sent this: origin (asymmetric origin signature), transport, hmac, session or internal."""
+    if envelope.channel != "http":
+        return envelope.channel
+    if envelope.origin:
+        return "origin"
+    key = state.get("key", raw.key_id)
+    return "hmac" if key and key["algorithm"] == "hmac-sha256" else "transport"
+
+
+def write_set(conn: psycopg.Connection, schema: str, raws: list[_Raw]) -> None:
+    """Project and write a set inside the caller's transaction; a set that the database refuses is halved.
+
+    What is left over is one entry whose rows cannot be stored (a number beyond its column, a month without
+    partition): it is parked like one whose handler fails, so that it never holds up the others.
+    """
+    try:
+        with conn.transaction():
+            state = FactState(conn, schema)
+            _project_set(state, raws)
+            state.flush()
+    except (errors.DataError, errors.IntegrityError) as error:
+        if len(raws) > 1:
+            middle = len(raws) // 2
+            write_set(conn, schema, raws[:middle])
+            write_set(conn, schema, raws[middle:])
+            return
+        _log.error("entry %s is parked: the database refused its rows (%s)", raws[0].idx, error.sqlstate)
+        with conn.transaction():
+            state = FactState(conn, schema)
+            _park_unwritable(state, raws[0], error)
+            state.flush()
+
+
+def _park_unwritable(state: FactState, raw: _Raw, error: psycopg.Error) -> None:
+    message = _parsed(raw)
+    # The database's own text may repeat the value, so only its class and code are kept.
+    why = f"{type(error).__name__}: 数据库拒绝写入（{error.sqlstate}）"
+    if message is None:
+        _park_unreadable(state, raw)
+    else:
+        _park(state, _arrival(state, raw, message), why)
+
+
+def _parsed(raw: _Raw) -> Message | None:
+    """The message, or None for bytes that this version cannot read (an entry of a newer one)."""
+    try:
+        return parse_message(raw.message)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
+def _arrival(state: FactState, raw: _Raw, message: Message) -> Arrival:
+    envelope = decode_envelope(raw.envelope)
+    return Arrival(
+        entry=raw.entry,
+        idx=raw.idx,
+        uid=raw.uid,
+        sender=raw.sender_id.hex(),
+        key_id=raw.key_id,
+        attestation=_attestation(state, raw, envelope),
+        arrived_at=raw.arrived_at,
+        logged_at=raw.logged_at,
+        message=message,
+        origin_keys=tuple(each.key_id for each in envelope.origin),
+    )
+
+
+def _park_unreadable(state: FactState, raw: _Raw) -> None:
+    """Park an entry whose message cannot be read; it creates an object of its own id at most."""
+    state.put("parked", str(raw.idx), {"idx": raw.idx, "keys": [raw.entry], "error": "本版本读不懂这条消息"})
+    state.park(raw.entry, raw.idx)
+
+
+def _project_set(state: FactState, raws: list[_Raw]) -> None:
+    messages = [_parsed(raw) for raw in raws]
+    wanted: list[tuple[str, str | None]] = []
+    for raw, message in zip(raws, messages, strict=True):
+        if message is not None:
+            wanted += reads(raw.key_id, message)
+    state.preload(wanted)
+    for raw, message in zip(raws, messages, strict=True):
+        if message is None:
+            _log.error("entry %s is parked: its message cannot be read", raw.idx)
+            _park_unreadable(state, raw)
+        else:
+            project_one(state, _arrival(state, raw, message))
+
+
+def project_one(state: FactState, arrival: Arrival) -> bool:
+    """Project one entry. True when it went well.
+
+    An entry that fails, or that touches what a parked one may still change, is taken back and parked. One that
+    may not change what it means to change leaves its finding and its event.
+    """
+    state.begin_entry()
+    try:
+        subject = _handled(state, arrival)
+    except psycopg.Error:
+        raise
+    except WaitsForParked as waits:
+        state.rollback_entry()
+        state.end_entry()
+        _park(state, arrival, f"等待 {waits.key} 处理完")
+        return False
+    except Exception as error:
+        state.rollback_entry()
+        state.end_entry()
+        _log.exception("entry %s (%s) is parked", arrival.idx, arrival.kind)
+        _park(state, arrival, f"{type(error).__name__}: {error}")
+        return False
+    state.end_entry()
+    state.put("event", arrival.entry, _event(arrival, subject))
+    return True
+
+
+def _handled(state: FactState, arrival: Arrival) -> str:
+    """Let the handler do its work; returns the object that the entry is about."""
+    if state.parked:
+        for key in (f"key:{arrival.key_id}", *parking_keys(arrival.entry, arrival.message)):
+            if key in state.parked:
+                raise WaitsForParked(key)
+    projection = Projection(state, arrival)
+    # Before the handler: the entry that revokes a key is still signed by whatever was good until then.
+    find_lapsed_keys(projection)
+    try:
+        return handler_of(arrival.kind)(projection)
+    except NotTakenOver as refusal:
+        state.rollback_entry()
+        find_lapsed_keys(projection)
+        projection.find(refusal.finding, refusal.subject_kind, arrival.entry, refusal.institution)
+        return arrival.entry
+
+
+def _event(arrival: Arrival, subject: str | None) -> dict[str, Any]:
+    return {
+        "idx": arrival.idx,
+        "kind": arrival.kind,
+        "sender": arrival.sender,
+        "uid": arrival.uid,
+        "key_id": arrival.key_id,
+        "attestation": arrival.attestation,
+        "occurred_at": arrival.message.occurred_at,
+        "arrived_at": arrival.arrived_at,
+        "logged_at": arrival.logged_at,
+        "subject": subject,
+    }
+
+
+def _park(state: FactState, arrival: Arrival, error: str) -> None:
+    keys = [*parking_keys(arrival.entry, arrival.message), *follow_ups(state, arrival.message)]
+    state.put("parked", str(arrival.idx), {"idx": arrival.idx, "keys": keys, "error": error[:500]})
+    for key in keys:
+        state.park(key, arrival.idx)
+    state.put("event", arrival.entry, _event(arrival, None))
+
+
+def reproject(conninfo: str) -> tuple[int, int]:
+    """Replay parked entries by index in one transaction; returns (how many went well, how many stay
+    parked)."""
+    with psycopg.connect(conninfo) as conn:
+        held = conn.execute(
+            sql.SQL("SELECT epoch FROM {} WHERE id = 'projector' FOR UPDATE").format(
+                sql.Identifier(LIVE, "position")
+            )
+        ).fetchone()
+        indexes = [row[0] for row in conn.execute("SELECT idx FROM fact.parked ORDER BY idx").fetchall()]
+        rows = conn.execute(_PARKED, [held[0] if held else 1, indexes]).fetchall()
+        conn.execute("DELETE FROM fact.parked")
+        conn.execute("DELETE FROM fact.parked_key")
+        conn.execute("DELETE FROM fact.event WHERE idx = ANY(%s)", [indexes])
+        if rows:
+            write_set(conn, LIVE, [_Raw.of(row) for row in rows])
+        row = conn.execute("SELECT count(*) FROM fact.parked").fetchone()
+        left = row[0] if row else 0
+    return len(indexes) - left, left

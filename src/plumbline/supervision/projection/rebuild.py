@@ -1,0 +1,146 @@
+"""Rebuild and comparison (重建与比对): F and D tables made anew from the journal in a shadow schema, compared, swapped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg import sql
+
+from plumbline.supervision.projection.projector import END, Projector
+from plumbline.supervision.projection.schema import LIVE, NEXT, begin_rebuild, drop_shadow, swap
+from plumbline.supervision.projection.tables import TABLES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableDifference:
+    """Rows of one table that differ between two schemas: only in the first, only in the second, changed."""
+
+    table: str
+    missing: int
+    extra: int
+    changed: int
+    examples: tuple[str, ...]
+
+
+class RebuildRefused(RuntimeError):
+    """The rebuild is not made live; the message is one plain sentence."""
+
+
+def differences(conn: psycopg.Connection, first: str, second: str) -> list[TableDifference]:
+    """Compare two schemas row by row by primary key; an empty list means identical."""
+    found = []
+    for table in TABLES.values():
+        statement = sql.SQL(
+            "SELECT coalesce(a.id::text, b.id::text), a.id IS NULL, b.id IS NULL FROM {} a FULL JOIN {} b ON a.id = b.id "
+            "WHERE a.id IS NULL OR b.id IS NULL OR to_jsonb(a) IS DISTINCT FROM to_jsonb(b)"
+        ).format(sql.Identifier(first, table.name), sql.Identifier(second, table.name))
+        rows = conn.execute(statement).fetchall()
+        if rows:
+            found.append(
+                TableDifference(
+                    table=table.name,
+                    missing=sum(r[2] for r in rows),
+                    extra=sum(r[1] for r in rows),
+                    changed=sum(not r[1] and not r[2] for r in rows),
+                    examples=tuple(r[0] for r in rows[:5]),
+                )
+            )
+    return found
+
+
+def _position(conn: psycopg.Connection, *, lock: bool = False) -> int:
+    statement = sql.SQL("SELECT pos FROM {} WHERE id = 'projector'").format(sql.Identifier(LIVE, "position"))
+    row = conn.execute(statement + sql.SQL(" FOR UPDATE") if lock else statement).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def build_shadow(
+    conninfo: dict[str, str], progress: Callable[[int], None] = lambda done: None
+) -> tuple[Projector, int]:
+    """Project the journal up to the live position into the shadow schema; returns its projector and how many entries."""
+    begin_rebuild(conninfo["plumb_migrate"], datetime.now(UTC))
+    with psycopg.connect(conninfo["plumb_projector"]) as conn:
+        until = _position(conn)
+    projector = Projector(conninfo["plumb_projector"], NEXT, until=until)
+    total = 0
+    while done := projector.step():
+        total += done
+        progress(total)
+    return projector, total
+
+
+def rebuild(
+    conninfo: dict[str, str], progress: Callable[[int], None] = lambda done: None
+) -> tuple[int, list[TableDifference]]:
+    """Rebuild, report how the new tables differ from the old ones, and make them live.
+
+    The live tables are closed to the live projector from before they are compared until the schemas have changed
+    names, in one transaction: no entry can go to the old ones in between. Raises :class:`RebuildRefused`, with the
+    live tables as they were, when the rebuild cannot project what is projected live.
+    """
+    projector, total = build_shadow(conninfo, progress)
+    try:
+        with psycopg.connect(conninfo["plumb_migrate"]) as conn:
+            conn.execute("SET ROLE plumb_owner")
+            # Keeps every projector out (their SELECT … FOR UPDATE waits) and lets readers of the position go on.
+            conn.execute(f"LOCK TABLE {LIVE}.position IN EXCLUSIVE MODE".encode())
+            projector.until = _position(conn)
+            total += projector.catch_up()
+            found = differences(conn, LIVE, NEXT) if _comparable(conn) else []
+            _refuse_new_gaps(conn)
+            projector.until = END
+            total += projector.catch_up()
+            swap(conn)
+    except RebuildRefused:
+        drop_shadow(conninfo["plumb_migrate"])
+        raise
+    finally:
+        projector.close()
+    return total, found
+
+
+def _refuse_new_gaps(conn: psycopg.Connection) -> None:
+    rows = conn.execute(
+        f"SELECT idx, error FROM {NEXT}.parked WHERE idx NOT IN (SELECT idx FROM {LIVE}.parked) ORDER BY idx".encode()
+    ).fetchall()
+    if rows:
+        raise RebuildRefused(
+            f"重建后有 {len(rows)} 条入账投影不了，现在的表里却有（第一条：第 {rows[0][0]} 条，{rows[0][1]}）。"
+            "没有换表，现在的表照旧使用。"
+        )
+
+
+def _comparable(conn: psycopg.Connection) -> bool:
+    """Whether both schemas hold the same tables and columns (same declaration)."""
+    rows = conn.execute(
+        # declared tables only: the owner also sees partitions, of which a rebuild may have others
+        "SELECT table_schema, table_name, column_name FROM information_schema.columns "
+        "WHERE table_schema = ANY(%s) AND table_name = ANY(%s)",
+        [[LIVE, NEXT], list(TABLES)],
+    ).fetchall()
+    shapes = {schema: {(t, c) for s, t, c in rows if s == schema} for schema in (LIVE, NEXT)}
+    return shapes[LIVE] == shapes[NEXT]
+
+
+def audit_projection(conninfo: dict[str, str]) -> list[TableDifference]:
+    """Compare the live tables with a rebuild and throw the rebuild away: an edited F or D table is named (PROTOCOL §10).
+
+    The live projector waits only while the shadow catches up the last entries; the comparison itself reads one
+    snapshot of that moment.
+    """
+    projector, _ = build_shadow(conninfo)
+    try:
+        with psycopg.connect(conninfo["plumb_projector"]) as snapshot:
+            snapshot.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            with psycopg.connect(conninfo["plumb_projector"]) as hold:
+                projector.until = _position(hold, lock=True)
+                projector.catch_up()
+                _position(snapshot)  # the snapshot is taken here, while nothing moves
+            return differences(snapshot, LIVE, NEXT)
+    finally:
+        projector.close()
+        drop_shadow(conninfo["plumb_migrate"])

@@ -1,0 +1,170 @@
+"""Partitions in time, and a rebuild that never loses an entry (分区与重建)."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from plumbline.supervision import boot
+from plumbline.supervision.journal.setup import SetupProblem
+from plumbline.supervision.projection import rebuild as rebuilding
+from plumbline.supervision.projection import schema
+from plumbline.supervision.projection.projector import Projector, StandingBy
+from plumbline.supervision.run import PARTITIONS_EVERY_S, EachSecond
+
+NOW = datetime(2026, 11, 21, 4, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("first", "months"),
+    [
+        (datetime(2026, 11, 1, 4, tzinfo=UTC), ["2611", "2612", "2701", "2702"]),
+        (datetime(2026, 9, 30, 15, 59, tzinfo=UTC), ["2609", "2610", "2611", "2612", "2701", "2702"]),
+        (
+            datetime(2026, 9, 30, 16, 0, tzinfo=UTC),
+            ["2610", "2611", "2612", "2701", "2702"],
+        ),  # October in China
+    ],
+)
+def test_months_reach_from_the_first_entry_to_three_ahead(first, months):
+    assert schema.code_months(first, NOW) == months
+
+
+def test_months_begin_with_the_log_however_old_it_is():
+    assert schema.code_months(datetime(2024, 2, 1, tzinfo=UTC), NOW)[0] == "2402"
+    assert len(schema.code_months(datetime(2024, 2, 1, tzinfo=UTC), NOW)) == 37
+
+
+def _partitions(log) -> set[str]:
+    rows = log.rows("SELECT relname FROM pg_class WHERE relname ~ '^code_[0-9]{4}$'")
+    return {row["relname"] for row in rows}
+
+
+@pytest.mark.service
+def test_a_rebuild_years_later_has_a_partition_for_every_old_code(log, monkeypatch):
+    log.project()
+    began = log.rows("SELECT logged_at FROM fact.event WHERE idx = 0")[0]["logged_at"]
+    later = datetime.now(UTC) + timedelta(days=800)
+    monkeypatch.setattr(rebuilding, "datetime", type("Later", (), {"now": staticmethod(lambda zone: later)}))
+    rebuilding.rebuild(log.conninfo)
+    assert {f"code_{began:%y%m}", f"code_{later:%y%m}"} <= _partitions(log)
+
+
+@pytest.mark.service
+def test_the_supervising_process_makes_partitions_once_an_hour(log):
+    with psycopg.connect(log.conninfo["plumb_migrate"]) as conn:
+        conn.execute("SET ROLE plumb_owner")
+        newest = max(_partitions(log))
+        conn.execute(f"DROP TABLE fact.{newest}".encode())
+    clock = [0.0]
+    each = EachSecond(log.tested.platform, None, print, clock=lambda: clock[0])
+    each()
+    assert newest not in _partitions(log)
+    clock[0] = PARTITIONS_EVERY_S
+    each()
+    assert newest in _partitions(log)
+    assert schema.ensure_code_partitions(log.conninfo["plumb_migrate"], datetime.now(UTC)) == []
+
+
+@pytest.mark.service
+def test_a_database_out_of_reach_stops_nothing(log):
+    told = []
+    each = EachSecond(log.tested.platform, None, told.append, clock=lambda: 0.0)
+    broken = {"conninfo": lambda self, role: "host=127.0.0.1 port=1 connect_timeout=1"}
+    each.platform = type("Gone", (), broken)()
+    each.make_partitions()
+    assert told == ["分区没有建成，一小时内再试：OperationalError"]
+
+
+@pytest.mark.service
+def test_a_rebuild_that_projects_less_than_the_live_tables_is_not_made_live(tested, failing):
+    tested.project()
+    before = tested.row("run", tested.ids["run"])
+    mend = failing("run.recorded")
+    with pytest.raises(rebuilding.RebuildRefused, match="没有换表"):
+        rebuilding.rebuild(tested.conninfo)
+    mend()
+    assert tested.row("run", tested.ids["run"]) == before
+    assert tested.rows("SELECT to_regnamespace('fact_next') AS n") == [{"n": None}]
+    assert rebuilding.audit_projection(tested.conninfo) == []
+
+
+@pytest.mark.service
+def test_entries_that_come_in_during_a_rebuild_are_all_projected_once(tested, monkeypatch):
+    tested.project()
+    stop, failures = threading.Event(), []
+
+    def live() -> None:
+        projector = Projector(tested.conninfo["plumb_projector"], set_size=2)
+        while not stop.is_set():
+            try:
+                projector.step()
+            except StandingBy:
+                continue
+            except Exception as error:
+                failures.append(error)
+        projector.close()
+
+    swap = schema.swap
+
+    def slow_swap(conn) -> None:
+        tested.issue_tags(tags=["SWAP"])
+        stop.wait(0.3)
+        swap(conn)
+
+    monkeypatch.setattr(rebuilding, "swap", slow_swap)
+    thread = threading.Thread(target=live)
+    thread.start()
+    for number in range(3):
+        tested.issue_tags(tags=[f"R{number}"])
+        assert rebuilding.rebuild(tested.conninfo)[1] == []
+    stop.set()
+    thread.join()
+    assert failures == []
+    tested.project()
+    assert len(tested.rows("SELECT 1 FROM fact.tag WHERE id IN ('R0', 'R1', 'R2', 'SWAP')")) == 4
+    assert rebuilding.audit_projection(tested.conninfo) == []
+
+
+@pytest.mark.service
+def test_an_audit_of_a_projector_that_lags_compares_as_of_its_position(tested):
+    slow = Projector(tested.conninfo["plumb_projector"], set_size=5)
+    slow.step()
+    slow.close()
+    assert tested.rows("SELECT pos FROM fact.position")[0]["pos"] < len(tested.indexes)
+    assert rebuilding.audit_projection(tested.conninfo) == []
+    assert rebuilding.rebuild(tested.conninfo)[1] == []
+    assert tested.row("run", tested.ids["run"]) is not None
+
+
+@pytest.mark.service
+def test_a_start_with_another_declaration_rebuilds(tested):
+    tested.project()
+    with psycopg.connect(tested.conninfo["plumb_migrate"]) as conn:
+        conn.execute("SET ROLE plumb_owner")
+        conn.execute("ALTER TABLE fact.run ADD COLUMN former text")
+        conn.execute("COMMENT ON SCHEMA fact IS 'former'")
+    _start_again(tested)
+    assert "former" not in tested.row("run", tested.ids["run"])
+    assert rebuilding.audit_projection(tested.conninfo) == []
+
+
+@pytest.mark.service
+def test_a_start_that_cannot_rebuild_says_so_and_leaves_the_tables(tested, failing):
+    tested.project()
+    with psycopg.connect(tested.conninfo["plumb_migrate"]) as conn:
+        conn.execute("SET ROLE plumb_owner")
+        conn.execute("COMMENT ON SCHEMA fact IS 'former'")
+    failing("run.recorded")
+    with pytest.raises(SetupProblem, match="先前的版本"):
+        _start_again(tested)
+    assert len(tested.rows("SELECT 1 FROM fact.run")) == 1
+
+
+def _start_again(log) -> None:
+    outdated = schema.ensure_fact_schema(log.conninfo["plumb_migrate"], datetime.now(UTC))
+    assert outdated
+    boot.rebuild_outdated(log.tested.platform, outdated=outdated, progress=lambda text: None)

@@ -1,0 +1,85 @@
+"""Key pictures of a report (关键影像文件): which are stored, and the bytes of one, for those who may see the
+report."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from plumbline.supervision.access.sessions import principal_of
+from plumbline.supervision.journal.files import FileDigestMismatch, FileStore
+from plumbline.supervision.reading.database import rows
+from plumbline.supervision.reading.report_facts import ReportFacts, load, resolve
+
+#: First bytes → media type. What does not begin like a picture is not handed out as one.
+_PICTURES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"RIFF", "image/webp"))
+_MOST_BYTES = 32 * 1024 * 1024
+
+
+@lru_cache(maxsize=1)
+def file_store() -> FileStore:
+    """The files of this platform."""
+    return FileStore(settings.PLUMBLINE_PLATFORM.folder("files"))
+
+
+def stored_files(digests: Iterable[str]) -> set[str]:
+    """Those of the hashes (hex) whose file has arrived whole."""
+    wanted = [bytes.fromhex(each) for each in set(digests)]
+    if not wanted:
+        return set()
+    found = rows(
+        "SELECT encode(sha256, 'hex') AS sha256 FROM ops.file WHERE sha256 = ANY(%s) AND state <> 'announced'",
+        [wanted],
+    )
+    return {each["sha256"] for each in found}
+
+
+def pictures_of(facts: ReportFacts) -> list[dict[str, Any]]:
+    """Every key picture that the report's records name."""
+    bodies = []
+    for sample in facts.samples:
+        records = (sample.row, sample.witnessing, *sample.receipts, *sample.runs)
+        bodies += [record["body"] for record in records if record]
+    return [picture for body in bodies for picture in body.get("pictures") or []]
+
+
+def media_type(data: bytes) -> str | None:
+    """The picture type that the bytes themselves show, never what the sender said; None for anything else."""
+    kind = next((kind for start, kind in _PICTURES if data.startswith(start)), None)
+    return None if kind == "image/webp" and data[8:12] != b"WEBP" else kind
+
+
+@require_safe
+def picture(request: HttpRequest, number: str, sha256: str) -> HttpResponse:
+    """One key picture, checked against its hash; 404 alike for absent, foreign, not yet here, and not a
+    picture."""
+    application = resolve(principal_of(request), number)
+    facts = load(application) if application else None
+    if facts is None or sha256 not in {each["sha256"] for each in pictures_of(facts)}:
+        raise Http404
+    try:
+        if file_store().path(sha256).stat().st_size > _MOST_BYTES:
+            raise Http404
+        data = file_store().read(sha256)
+    except (FileNotFoundError, FileDigestMismatch, ValueError):
+        raise Http404 from None
+    kind = media_type(data)
+    if kind is None:
+        raise Http404
+    return _answer(data, kind)
+
+
+def _answer(data: bytes, kind: str) -> HttpResponse:
+    response = HttpResponse(data, content_type=kind)
+    name = hashlib.sha256(data).hexdigest()[:16]
+    response["Content-Disposition"] = f'inline; filename="{name}.{kind.removeprefix("image/")}"'
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    response["Cache-Control"] = "private, max-age=86400, immutable"
+    return response

@@ -1,0 +1,45 @@
+"""The first page (首页): role cards in the demo, newest reports and running tests of the reader's scope, three figures."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from plumbline.domain.basics.calendar import local_date
+from plumbline.supervision.access.principals import Principal
+from plumbline.supervision.access.scopes import report_scope
+from plumbline.supervision.access.sessions import demo_is_open
+from plumbline.supervision.pages.ports import ReportQuery
+from plumbline.supervision.pages.view_models import CurveFact, HomePage
+from plumbline.supervision.reading.database import count
+from plumbline.supervision.reading.demo_roles import role_cards
+from plumbline.supervision.reading.live import live_tests
+from plumbline.supervision.reading.reports import ReportList
+from plumbline.web.formats import grouped_number
+
+NEWEST = 8
+_REGISTERED = "SELECT count(*) FROM fact.application a WHERE a.state = 'registered' AND "
+
+
+def home_page(principal: Principal) -> HomePage:
+    """The page. The public sees the cards and figures of the whole platform, never a report."""
+    cards = role_cards() if demo_is_open() and not principal.is_signed_in else ()
+    if not principal.is_signed_in:
+        return HomePage(role_cards=cards, figures=_figures(principal), shows_work=False)
+    newest = tuple(ReportList.of(principal, ReportQuery()).rows(most=NEWEST))
+    return HomePage(newest=newest, live_tests=live_tests(principal), figures=_figures(principal))
+
+
+def _figures(principal: Principal) -> tuple[CurveFact, ...]:
+    scope = report_scope(principal)
+    condition, parameters = (scope.condition, scope.parameters) if principal.is_signed_in else ("true", ())
+    registered = count(_REGISTERED + condition, parameters)
+    runs = count(
+        "SELECT COALESCE(sum(runs), 0) FROM fact.institution_day WHERE day = %s",
+        [local_date(datetime.now(UTC))],
+    )
+    size = count("SELECT size FROM journal.head", [])
+    return (
+        CurveFact(label="登记的报告", value=grouped_number(registered), unit="份"),
+        CurveFact(label="今天全平台的试验", value=grouped_number(runs), unit="组"),
+        CurveFact(label="日志条数", value=grouped_number(size), unit="条"),
+    )

@@ -1,0 +1,72 @@
+"""Names of people for a page (人员姓名): from the vault, masked where the reader may not see them whole.
+
+A person whose key was destroyed is 已销毁: the record is noise, the log still verifies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from django.conf import settings
+
+from plumbline.supervision.journal.vault import SealedRecord, SubjectDestroyedError, Vault
+from plumbline.supervision.reading.database import Row, by_id
+from plumbline.web.formats import masked_name
+
+DESTROYED = "已销毁"
+_PEOPLE = """
+SELECT p.id, p.party, p.roles, p.certificate_number, s.digest, s.subject, s.nonce, s.ciphertext
+  FROM fact.person p LEFT JOIN ops.personal s ON s.digest = decode(p.personal, 'hex') WHERE p.id =
+  ANY(%s::text[])
+"""
+
+
+@lru_cache(maxsize=1)
+def vault() -> Vault:
+    """The vault of this platform."""
+    return Vault(settings.PLUMBLINE_PLATFORM.folder("subjects"))
+
+
+@dataclass(slots=True)
+class Names:
+    """Names by person id, fetched in one query. ``masked`` keeps the first and the last character only."""
+
+    masked: bool = False
+    _rows: dict[str, Row] = field(default_factory=dict)
+    _names: dict[str, str] = field(default_factory=dict)
+
+    def load(self, people: Iterable[str | None]) -> None:
+        """Fetch what is not there yet."""
+        wanted = {person for person in people if person} - self._rows.keys()
+        for person, found in by_id(_PEOPLE, wanted).items():
+            self._rows[person] = found
+            self._names[person] = self._opened(found)
+
+    def _opened(self, found: Row) -> str:
+        if found["digest"] is None:
+            return "姓名没有登记"
+        sealed = SealedRecord(
+            digest=bytes(found["digest"]),
+            subject=found["subject"],
+            nonce=bytes(found["nonce"]),
+            ciphertext=bytes(found["ciphertext"]),
+        )
+        try:
+            name = vault().open(sealed).name or "姓名没有登记"
+        except SubjectDestroyedError:
+            return DESTROYED
+        return masked_name(name) if self.masked else name
+
+    def name(self, person: str | None) -> str:
+        """The name; a person that is not on record shows as its number."""
+        if not person:
+            return ""
+        return self._names.get(person, f"没有登记的人员 {person[:8]}…")
+
+    def with_certificate(self, person: str | None, word: str) -> str:
+        """王海涛 · 取样员证 QY-20418; without a certificate the name and the capacity."""
+        found = self._rows.get(person or "")
+        number = found["certificate_number"] if found else None
+        return f"{self.name(person)} · {word}证 {number}" if number else f"{self.name(person)} · {word}"

@@ -1,0 +1,133 @@
+"""The page source over the database (页面数据来源): who asks decides what there is; absent and out of scope look the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from plumbline.supervision.access.principals import Principal, Role
+from plumbline.supervision.access.sessions import demo_is_open, principal_of
+from plumbline.supervision.pages.number_models import NumbersPage
+from plumbline.supervision.pages.ports import ReportQuery
+from plumbline.supervision.pages.view_models import (
+    HomePage,
+    LiveCurvePage,
+    MenuItem,
+    ReportListPage,
+    ReportRow,
+    Shell,
+    StatusPage,
+    TracePage,
+)
+from plumbline.supervision.reading.curve_documents import curve_document
+from plumbline.supervision.reading.database import row
+from plumbline.supervision.reading.home import home_page
+from plumbline.supervision.reading.live import live_page
+from plumbline.supervision.reading.numbers import numbers_page
+from plumbline.supervision.reading.people import Names
+from plumbline.supervision.reading.report_facts import load, resolve
+from plumbline.supervision.reading.reports import ReportList
+from plumbline.supervision.reading.status import status_page
+from plumbline.supervision.reading.trace import trace_page
+
+#: Key of the signed session that binds live tokens to it.
+LIVE_SESSION = "live"
+_PRODUCTS = {Role.OFFICER: "监管端", Role.INSTITUTION: "机构端", Role.PARTY: "工程端", Role.PUBLIC: "公众"}
+
+
+class DatabasePageSource:
+    """Every page from the tables; see `ports.PageSource`."""
+
+    def shell(self, request: HttpRequest) -> Shell:
+        """Return menu, person and division of whoever is signed in."""
+        principal = principal_of(request)
+        person, capacity = _face(principal)
+        return Shell(
+            menu=_menu(principal),
+            person=person,
+            capacity=capacity,
+            division=_region(principal),
+            product=_PRODUCTS[principal.role],
+            is_demo=demo_is_open(),
+            search_text=request.GET.get("q", "")[:200],
+            sign_out_url="/demo/sign-out/" if principal.is_signed_in else "",
+        )
+
+    def home(self, request: HttpRequest) -> HomePage:
+        """Return the first page."""
+        return home_page(principal_of(request))
+
+    def reports(self, request: HttpRequest, query: ReportQuery) -> ReportListPage:
+        """Return one page of the reports in scope."""
+        return ReportList.of(principal_of(request), query).page()
+
+    def report_rows(self, request: HttpRequest, query: ReportQuery) -> Iterator[ReportRow]:
+        """Yield every report of the filter."""
+        return ReportList.of(principal_of(request), query).rows()
+
+    def trace(self, request: HttpRequest, number: str) -> TracePage | None:
+        """Return the trace of a report by application id, supervision code or report number."""
+        return trace_page(principal_of(request), number)
+
+    def curve(self, request: HttpRequest, number: str, specimen: int) -> bytes | None:
+        """Return the curve document of a specimen, counted from 1 over the runs of the report."""
+        application = resolve(principal_of(request), number)
+        facts = load(application) if application else None
+        return curve_document(facts, specimen) if facts else None
+
+    def live(self, request: HttpRequest, test_id: str) -> LiveCurvePage | None:
+        """Return the page of a machine's stream with a token of this session."""
+        return live_page(principal_of(request), test_id, request.session.get(LIVE_SESSION, ""))
+
+    def numbers(self, request: HttpRequest, year: str, institution: str) -> NumbersPage:
+        """Return the series of numbers in scope."""
+        return numbers_page(principal_of(request), year, institution)
+
+    def status(self, request: HttpRequest) -> StatusPage:
+        """Return how the platform is."""
+        return status_page()
+
+
+def _menu(principal: Principal) -> tuple[tuple[str, tuple[MenuItem, ...]], ...]:
+    work = (
+        [MenuItem(label="检测报告", icon="file-certificate", url="/reports/")]
+        if principal.is_signed_in
+        else []
+    )
+    if principal.role in (Role.OFFICER, Role.INSTITUTION):
+        work.append(MenuItem(label="编号连续性", icon="list-check", url="/numbers/"))
+    return (
+        ("", (MenuItem(label="工作台" if principal.is_signed_in else "首页", icon="home", url="/"),)),
+        (
+            "监管业务" if principal.role is Role.OFFICER else "检测业务",
+            (*work, MenuItem(label="真伪验证", icon="scan", url="/v/")),
+        ),
+        ("系统", (MenuItem(label="运行状态", icon="activity", url="/status/"),)),
+    )
+
+
+def _face(principal: Principal) -> tuple[str, str]:
+    """(person, capacity): the person's own name, or the capacity where no person is on record."""
+    if not principal.is_signed_in:
+        return "", ""
+    if not principal.person:
+        return principal.capacity, principal.organisation
+    names = Names()
+    names.load([principal.person])
+    return names.name(principal.person), f"{principal.organisation} · {principal.capacity}"
+
+
+def _region(principal: Principal) -> str:
+    """Name of the division in the head: the operator's own city where it is that, else the code."""
+    division = principal.division
+    if not division:
+        found = row("SELECT division FROM fact.party WHERE 'platform' = ANY(roles) ORDER BY idx LIMIT 1", [])
+        division = found["division"] if found else ""
+    return region_name(division, demo=settings.PLUMBLINE_PLATFORM.demo)
+
+
+def region_name(division: str, *, demo: bool) -> str:
+    """The division as readers know it; the demo's city is invented and borrows a real code."""
+    return "衡川市（虚构）" if demo and division.startswith("6103") else division or "全部"

@@ -1,0 +1,132 @@
+"""How the platform itself is (运行状态): log, projection, checkpoint, heartbeats. Read by everybody, so it names no report."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+
+from django.conf import settings
+
+from plumbline.supervision.journal.heads import log_origin
+from plumbline.supervision.pages.view_models import Answer, ProcessRow, StatusPage
+from plumbline.supervision.pages.wording import Tone
+from plumbline.supervision.reading.database import Row, count, row, rows
+from plumbline.supervision.reading.proofs import newest_checkpoint
+from plumbline.web.formats import grouped_number
+
+KINDS = {"gateway": "网关", "web": "网页", "projector": "入账", "worker": "后台"}
+LATE = timedelta(seconds=15)
+LOST = timedelta(seconds=60)
+ALARM_LAG_S = 5.0
+#: A demo log may tell an older story: its entries are then timed by the log's own clock.
+STORY = timedelta(minutes=10)
+
+
+def status_page() -> StatusPage:
+    """The page as of now."""
+    head = row("SELECT origin, epoch, size, last_time FROM journal.head", []) or {
+        "origin": "",
+        "epoch": 1,
+        "size": 0,
+        "last_time": None,
+    }
+    projected = count("SELECT pos FROM fact.position WHERE id = 'projector'", [])
+    parked = count("SELECT count(*) FROM fact.parked", [])
+    checkpoint = newest_checkpoint()
+    beats = rows(
+        "SELECT name, kind, started_at, beat_at, now() AS now FROM ops.process ORDER BY kind, name", []
+    )
+    processes = tuple(process_row(each) for each in beats)
+    lag = _lag(head, projected)
+    return StatusPage(
+        headline=headline(lag, parked, processes),
+        origin=log_origin(head["origin"], head["epoch"]),
+        log_size=head["size"],
+        projected_size=projected,
+        lag_seconds=lag,
+        parked=parked,
+        checkpoint_size=checkpoint.size if checkpoint else None,
+        checkpoint_at=checkpoint.at if checkpoint else None,
+        processes=processes,
+        details=_details(),
+    )
+
+
+def _lag(head: Row, projected: int) -> float:
+    """Seconds since the first entry that is not projected was logged; 0 when there is none."""
+    waiting = row(
+        "SELECT logged_at FROM journal.leaf WHERE epoch = %s AND idx = %s", [head["epoch"], projected]
+    )
+    if waiting is None:
+        return 0.0
+    now = datetime.now(UTC)
+    if settings.PLUMBLINE_PLATFORM.demo and head["last_time"] and now - head["last_time"] > STORY:
+        now = head["last_time"]
+    return max(0.0, (now - waiting["logged_at"]).total_seconds())
+
+
+def process_row(beat: Row) -> ProcessRow:
+    """One process; `now` is the database's clock, as is the heartbeat."""
+    silent = beat["now"] - beat["beat_at"]
+    tone, standing = Tone.OK, "在跑"
+    if silent > LATE:
+        tone, standing = (
+            (Tone.BAD, "没有心跳")
+            if silent > LOST
+            else (Tone.WARN, f"心跳晚了 {int(silent.total_seconds())} s")
+        )
+    return ProcessRow(
+        kind=KINDS.get(beat["kind"]) or str(beat["kind"]),
+        name=beat["name"],
+        tone=tone,
+        standing=standing,
+        started_at=beat["started_at"],
+        heartbeat_at=beat["beat_at"],
+    )
+
+
+def headline(lag_seconds: float, parked: int, processes: tuple[ProcessRow, ...]) -> Answer:
+    """The worst that is true, in one sentence."""
+    silent = [each.kind for each in processes if each.tone is not Tone.OK]
+    present = {each.kind for each in processes}
+    missing = [KINDS[kind] for kind in ("gateway", "projector", "worker") if KINDS[kind] not in present]
+    if missing:
+        return Answer(
+            tone=Tone.BAD,
+            headline=f"{'、'.join(missing)}进程没有报到",
+            detail="报送仍会存进日志，页面上的结果会晚。",
+        )
+    if lag_seconds >= ALARM_LAG_S:
+        return Answer(
+            tone=Tone.BAD, headline=f"入账晚了 {lag_seconds:.0f} s", detail="报送没有丢，页面上的结果会晚。"
+        )
+    if parked:
+        return Answer(tone=Tone.WARN, headline=f"{parked} 条记录搁置", detail="有关的报告页面上会说明。")
+    if silent:
+        return Answer(
+            tone=Tone.WARN, headline=f"{'、'.join(silent)}进程心跳晚了", detail="别的进程在接着做。"
+        )
+    return Answer(
+        tone=Tone.OK,
+        headline="一切正常",
+        detail=f"入账延迟 {lag_seconds:.1f} s，{len(processes)} 个进程都有心跳。",
+    )
+
+
+def _details() -> tuple[tuple[str, str], ...]:
+    platform = settings.PLUMBLINE_PLATFORM
+    server = row("SHOW server_version", []) or {"server_version": ""}
+    place = "内嵌" if platform.database.host.startswith("/") else "外部"
+    files = (
+        row(
+            "SELECT count(*) AS files, COALESCE(sum(bytes), 0) AS bytes FROM ops.file WHERE state <> 'announced'",
+            [],
+        )
+        or {}
+    )
+    megabytes = int(files.get("bytes", 0)) / 1_000_000
+    return (
+        ("数据库", f"PostgreSQL {server['server_version'].split()[0]}，{place}"),
+        ("文件", f"{grouped_number(int(files.get('files', 0)))} 个，{megabytes:.1f} MB"),
+        ("版本", version("plumbline")),
+    )

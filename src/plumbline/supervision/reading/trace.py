@@ -1,0 +1,263 @@
+"""The trace page of one report (报告追溯页): chain, curves, three answers, findings, evidence, versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+
+from plumbline.domain.reporting.code import format_code
+from plumbline.supervision.access.principals import Principal
+from plumbline.supervision.journal.heads import log_origin
+from plumbline.supervision.pages.view_models import (
+    Amendment,
+    Chip,
+    EvidenceBlock,
+    ProofChip,
+    ReportHead,
+    TracePage,
+    VerdictBlock,
+    VersionInfo,
+)
+from plumbline.supervision.pages.wording import ProofState, Tone
+from plumbline.supervision.reading import judged, verdicts
+from plumbline.supervision.reading.chain import Chain
+from plumbline.supervision.reading.curve_panels import panels, why_no_panel
+from plumbline.supervision.reading.database import Row, row
+from plumbline.supervision.reading.files import pictures_of, stored_files
+from plumbline.supervision.reading.people import Names
+from plumbline.supervision.reading.proofs import CheckpointFacts, chip, newest_checkpoint
+from plumbline.supervision.reading.report_facts import ReportFacts, load, resolve
+
+#: What whoever checks a bundle types; the trust roots are their own.
+VERIFY_COMMAND = "plumbline verify 案卷包.zip --trust trust.txt --trust 根证书.pem"
+#: Fields of a message that say nothing about the object: never listed as a change.
+_HEADER = frozenset({"v", "uid", "sender", "occurred_at", "supersedes", "reason", "kind"})
+_FIELDS = {
+    "structural_part": "工程部位", "grade": "设计等级", "made_at": "成型时间", "specimens": "试件", "conclusion": "结论", "number": "编号",
+    "conclusion_text": "结论文字", "parameters": "参数与数值", "started_at": "试验开始", "finished_at": "试验结束", "remarks": "备注",
+    "pictures": "影像", "signed_on": "签订日期", "required_age_d": "龄期", "samples": "样品", "seal": "封志",
+}  # fmt: skip
+
+
+def trace_page(principal: Principal, number: str) -> TracePage | None:
+    """The page, or None for what is not there or not in the reader's scope."""
+    application = resolve(principal, number)
+    facts = load(application) if application else None
+    return assembled(facts, principal) if facts else None
+
+
+def assembled(facts: ReportFacts, principal: Principal) -> TracePage:
+    """The page from its facts. Unconfirmed findings are for the officer and the institution concerned."""
+    checkpoint = newest_checkpoint()
+    names = Names()
+    names.load(facts.people())
+    visible = facts.findings if principal.sees_unconfirmed_findings else []
+    stored = stored_files(each["sha256"] for each in pictures_of(facts))
+    panel = judged.panel(
+        [*visible, *_notes(facts, principal)], _judged(facts) if principal.sees_unconfirmed_findings else []
+    )
+    verdict = _verdict(facts, principal, visible)
+    return TracePage(
+        head=_head(facts, verdict, visible),
+        steps=Chain(facts, names, checkpoint, stored, visible).steps(),
+        panels=panels(facts),
+        verdict=verdict,
+        findings=panel,
+        evidence=_evidence(facts, checkpoint),
+        version=_version(facts),
+        amendments=tuple(_amendments(facts, names, checkpoint)),
+        pending_note=_pending(facts),
+        curves_missing_reason=why_no_panel(facts),
+    )
+
+
+def _first_sample(facts: ReportFacts) -> Row | None:
+    return next((sample.row for sample in facts.samples if sample.row), None)
+
+
+def _institution(facts: ReportFacts) -> str:
+    return facts.institution["name"] if facts.institution else "没有登记的机构"
+
+
+def _recomputed(facts: ReportFacts, *, with_findings: bool) -> str:
+    """One sentence: what the platform's recomputation of the runs gave."""
+    found = [facts.evaluations.get(run["id"]) for run in facts.runs]
+    if not found or any(each is None for each in found):
+        return "平台还没有复算。"
+    why = next(
+        (each["body"].get("because") for each in found if each and each["outcome"] != "computed"), None
+    )
+    if why:
+        return f"平台没有复算：{why.rstrip('。')}。"
+    notes = facts.application["reasons"] or []
+    differs = [each for each in notes if each["code"] == "methods.different_value"]
+    if differs and with_findings:
+        return f"平台复算与机构不一致：{differs[0]['sentence']}"
+    return "平台用原始荷载复算，与机构一致。" if not differs else "平台已复算。"
+
+
+def _verdict(facts: ReportFacts, principal: Principal, visible: list[Row]) -> VerdictBlock:
+    application = facts.application
+    said = verdicts.reported(application["category"], application["body"], _first_sample(facts))
+    is_open = principal.sees_unconfirmed_findings
+    unique = {(each["code"], each["sentence"]): each["severity"] for each in visible}
+    return VerdictBlock(
+        authenticity=verdicts.authenticity_answer(
+            application, facts.registration, _institution(facts), application["reasons"] or []
+        ),
+        result=verdicts.result_answer(said, _recomputed(facts, with_findings=is_open)),
+        process=verdicts.process_answer(list(unique.values()), is_visible=is_open),
+    )
+
+
+def _head(facts: ReportFacts, verdict: VerdictBlock, visible: list[Row]) -> ReportHead:
+    application = facts.application
+    said = verdicts.reported(application["category"], application["body"], _first_sample(facts))
+    real = verdict.authenticity
+    chips = [Chip(tone=real.tone, text=real.headline, icon=verdict.authenticity_icon)]
+    if application["state"] == "registered":
+        chips.append(verdicts.result_chip(said, "registered"))
+    serious = {
+        (each["code"], each["sentence"]) for each in visible if each["severity"] in ("warning", "severe")
+    }
+    if serious:
+        chips.append(Chip(tone=Tone.WARN, text=f"过程提醒 {len(serious)}", icon="alert-triangle"))
+    code = application["code"]
+    parts = dict.fromkeys(sample.row["structural_part"] for sample in facts.samples if sample.row)
+    is_registered = facts.registration is not None
+    return ReportHead(
+        title=application["title"],
+        number=application["number"],
+        code=format_code(code) if code else "",
+        project=facts.project["name"] if facts.project else "工程没有登记",
+        part="，".join(parts),
+        institution=_institution(facts),
+        chips=tuple(chips),
+        document_url=f"/v/{code}/document" if code and is_registered else None,
+        verification_url=f"/v/{code}" if code else None,
+    )
+
+
+def _notes(facts: ReportFacts, principal: Principal) -> list[Row]:
+    """Remarks of the gate; the reasons of a withheld code are findings already, and a decision that the parties may read."""
+    reasons = facts.application["reasons"] or []
+    if facts.application["state"] == "withheld":
+        severity = "block"
+    elif not principal.sees_unconfirmed_findings:
+        return []
+    else:
+        severity = "notice"
+    return [{**each, "severity": severity} for each in reasons]
+
+
+def _judged(facts: ReportFacts) -> Iterator[judged.JudgedRule]:
+    """The rules that had something to judge in this report."""
+    if facts.application["decided_idx"] is not None:
+        yield from judged.GATE_RULES
+    rows = [sample for sample in facts.samples if sample.row]
+    if rows:
+        yield from judged.SAMPLING_RULES
+    if any(sample.witnessing for sample in rows):
+        yield from judged.WITNESSING_RULES
+    if facts.commission:
+        yield from judged.COMMISSION_RULES
+    if any(sample.receipts for sample in rows):
+        yield from judged.RECEIPT_RULES
+    if facts.runs:
+        yield from judged.RUN_RULES
+    if any(
+        sample.runs and sample.row and sample.row["required_age_d"] and sample.row["curing"] == "standard"
+        for sample in rows
+    ):
+        yield from judged.AGE_RULES
+    if facts.curves:
+        yield from judged.CURVE_RULES
+    if any(each["outcome"] == "computed" for each in facts.evaluations.values()):
+        yield from judged.RECOMPUTED_RULES
+    if facts.registration and facts.registration["examined"]:
+        yield from judged.EXAMINED_RULES
+
+
+def _evidence(facts: ReportFacts, checkpoint: CheckpointFacts | None) -> EvidenceBlock:
+    record = facts.registration or facts.application
+    entry = facts.events.get(record["entry"])
+    roles = (facts.parties.get(record["sender"]) or {}).get("roles") or []
+    proof = chip(entry, covered=checkpoint.size if checkpoint else 0, roles=roles)
+    origin = checkpoint.origin if checkpoint else log_origin(settings.PLUMBLINE_PLATFORM.origin, 1)
+    return EvidenceBlock(
+        proof=proof or ProofChip(state=ProofState.AWAITING_CHECKPOINT),
+        origin=origin,
+        log_index=entry["idx"] if entry else None,
+        checkpoint_size=checkpoint.size if checkpoint else None,
+        checkpoint_at=checkpoint.at if checkpoint else None,
+        root=checkpoint.root if checkpoint else "",
+        verify_command=VERIFY_COMMAND if entry else "",
+        receipt_url=proof.receipt_url if proof else None,
+        bundle_url=f"/reports/{facts.id}/bundle.zip" if entry else None,
+    )
+
+
+def _version(facts: ReportFacts) -> VersionInfo:
+    application, code = facts.application, facts.code
+    number, state = int(application["body"].get("version", 1)), application["state"]
+    registration = facts.registration or {}
+    if state == "superseded" and code and code["replaced_by"]:
+        newer = row("SELECT application FROM fact.code WHERE id = %s", [code["replaced_by"]])
+        url = f"/reports/{newer['application']}/" if newer else None
+        return VersionInfo(number=number, standing="已有新版", tone=Tone.WARN, newer_url=url)
+    if state == "withdrawn":
+        return VersionInfo(
+            number=number,
+            standing=f"已撤回，原因：{registration.get('withdrawn_because') or '没有写'}",
+            tone=Tone.WARN,
+        )
+    earlier = application["body"].get("replaces_code")
+    standing = "未更正、未撤回" if state == "registered" else "还没有登记"
+    if earlier:
+        standing = f"替代 {format_code(earlier)}，{standing}"
+    return VersionInfo(number=number, standing=standing)
+
+
+def _amendments(facts: ReportFacts, names: Names, checkpoint: CheckpointFacts | None) -> Iterator[Amendment]:
+    covered = checkpoint.size if checkpoint else 0
+    for each in facts.versions:
+        who = (facts.parties.get(each["sender"]) or {}).get("name", "")
+        for field_name, before, after in _changes(each["before"] or {}, each["after"] or {}):
+            yield Amendment(at=each["logged_at"], who=who, field_name=field_name, before=before, after=after,
+                            reason=each["reason"] or "没有写原因", proof=chip(each, covered=covered))  # fmt: skip
+    for each in facts.corrections:
+        body = each["body"]
+        yield Amendment(
+            at=each["occurred_at"],
+            who=names.name(body["person"]),
+            field_name=f"试件 {each['ordinal']} {each['symbol']}",
+            before=body["before"],
+            after=body["after"],
+            reason=body["because"],
+            proof=chip(facts.events.get(each["entry"]), covered=covered),
+        )
+
+
+def _changes(before: Row, after: Row) -> Iterator[tuple[str, str, str]]:
+    for name in sorted((before.keys() | after.keys()) - _HEADER):
+        if before.get(name) != after.get(name):
+            yield _FIELDS.get(name, name), _short(before.get(name)), _short(after.get(name))
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "空"
+    if isinstance(value, list | dict):
+        return f"{len(value)} 项"
+    return str(value)[:80]
+
+
+def _pending(facts: ReportFacts) -> str:
+    if facts.parked:
+        places = "、".join(map(str, facts.parked[:5]))
+        return f"关于这份报告有 {len(facts.parked)} 条记录正在核对（日志序号 {places}），页面上可能还缺一步。"
+    if facts.application["state"] in ("applied", "released"):
+        return "机构刚申请监管码，平台正在判定，通常几秒钟。"
+    return ""

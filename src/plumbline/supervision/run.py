@@ -1,0 +1,164 @@
+"""Running the platform's processes together (整机启动): database, gateway, projector, worker, web, under one supervisor."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+
+from plumbline.embedded.folder import DataFolder
+from plumbline.embedded.ports import free_port, require_free_port
+from plumbline.embedded.postgres import Cluster
+from plumbline.embedded.supervisor import ProcessSpec, ReadyLine, ReadyUrl, Supervisor
+from plumbline.supervision.boot import Settings, prepare
+from plumbline.supervision.config import Platform
+from plumbline.supervision.journal.setup import ensure_partitions
+from plumbline.supervision.projection.schema import ensure_code_partitions
+
+#: Partitions reach three months ahead, so an hour is early enough by far.
+PARTITIONS_EVERY_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """Where to listen. `certificate` and `key` are given beyond loopback."""
+
+    host: str = "127.0.0.1"
+    port: int = 8700
+    certificate: Path | None = None
+    key: Path | None = None
+    ca: Path | None = None
+
+    @property
+    def scheme(self) -> str:
+        """https when there is a certificate."""
+        return "https" if self.certificate else "http"
+
+    @property
+    def url(self) -> str:
+        """The address that people open."""
+        return f"{self.scheme}://{self.host}:{self.port}"
+
+
+def process_specs(platform: Platform, serving: Serving, web_port: int) -> list[ProcessSpec]:
+    """The four kinds of process of the product, in the order in which they start."""
+    python, common = sys.executable, platform.environment() | {"PYTHONUNBUFFERED": "1"}
+    bind = "0.0.0.0" if serving.certificate else serving.host  # noqa: S104 - only with TLS, by --lan
+    granian = [python, "-m", "granian", "--no-ws", "--log-level", "warning", "--workers", "1"]
+    tls = (
+        ["--ssl-certificate", str(serving.certificate), "--ssl-keyfile", str(serving.key)]
+        if serving.certificate
+        else []
+    )
+    gateway = [
+        *granian,
+        "--interface",
+        "asgi",
+        "--factory",
+        "--host",
+        bind,
+        "--port",
+        str(serving.port),
+        *tls,
+        "plumbline.supervision.gateway.app:application",
+    ]
+    web = [
+        *granian,
+        "--interface",
+        "wsgi",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(web_port),
+        "--blocking-threads",
+        "8",
+        "plumbline.supervision.wsgi:application",
+    ]
+    relay = {"PLUMB_RELAY_TO": f"http://127.0.0.1:{web_port}"}
+    loopback = f"{serving.scheme}://127.0.0.1:{serving.port}/healthz"
+    return [
+        ProcessSpec(
+            "projector",
+            [python, "-m", "plumbline.supervision.projection"],
+            common,
+            ReadyLine("projector ready"),
+        ),
+        ProcessSpec(
+            "worker", [python, "-m", "plumbline.supervision.worker"], common, ReadyLine("worker ready")
+        ),
+        ProcessSpec("web", web, common, ReadyUrl(f"http://127.0.0.1:{web_port}/healthz/")),
+        ProcessSpec("gateway", gateway, common | relay, ReadyUrl(loopback, serving.ca)),
+    ]
+
+
+@dataclass(slots=True)
+class EachSecond:
+    """What the supervising process sees to while the others run: the database is up, and the coming months have partitions.
+
+    The worker may not make tables; this process holds the rights of plumb_migrate already.
+    """
+
+    platform: Platform
+    cluster: Cluster | None
+    report: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    _next: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        """`prepare` has just made them: the first look is an hour from now."""
+        self._next = self.clock() + PARTITIONS_EVERY_S
+
+    def __call__(self) -> None:
+        """Called about once a second."""
+        if self.cluster is not None:
+            self.cluster.start()
+        if self.clock() >= self._next:
+            self._next = self.clock() + PARTITIONS_EVERY_S
+            self.make_partitions()
+
+    def make_partitions(self) -> None:
+        """Make what is missing; a database that is out of reach or busy is tried again within the hour."""
+        migrate, now = self.platform.conninfo("plumb_migrate"), datetime.now(UTC)
+        try:
+            ensure_partitions(migrate, now)
+            ensure_code_partitions(migrate, now)
+        except psycopg.Error as error:
+            self.report(f"分区没有建成，一小时内再试：{type(error).__name__}")
+
+
+def run(
+    data_dir: Path,
+    settings: Settings,
+    serving: Serving,
+    *,
+    on_ready: Callable[[Platform, Supervisor], None],
+    also: Callable[[Platform], Sequence[ProcessSpec]] = lambda platform: (),
+    progress: Callable[[str], None] = print,
+) -> int:
+    """Start everything, wait for Ctrl-C or SIGTERM, stop everything. Returns the exit status."""
+    require_free_port(serving.host, serving.port)
+    cluster = None
+    running = None
+    if not os.environ.get("DATABASE_URL"):
+        cluster = Cluster(data_dir)
+        running = cluster.start()
+    else:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        DataFolder(data_dir)
+    try:
+        platform = prepare(data_dir, running, settings, progress)
+        specs = [*process_specs(platform, serving, free_port()), *also(platform)]
+        supervisor = Supervisor(specs, platform.folder("logs"), report=progress)
+        supervisor.run(
+            lambda: on_ready(platform, supervisor), each_second=EachSecond(platform, cluster, progress)
+        )
+    finally:
+        if cluster:
+            cluster.stop()
+    return 0

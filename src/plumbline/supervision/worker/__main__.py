@@ -1,0 +1,96 @@
+"""`python -m plumbline.supervision.worker`: one worker process (后台工作进程); any number may run."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+
+import psycopg
+
+from plumbline.domain.basics.identifiers import party_id
+from plumbline.exchange.problems import Problem
+from plumbline.supervision.boot import operator_of
+from plumbline.supervision.config import Platform
+from plumbline.supervision.heartbeat import Heartbeat
+from plumbline.supervision.journal.append import Journal
+from plumbline.supervision.journal.files import FileStore
+from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped
+from plumbline.supervision.journal.keys import PlatformKeys
+from plumbline.supervision.journal.submit import PlatformSender
+from plumbline.supervision.projection.projector import CHANNEL
+from plumbline.supervision.roots import load_roots
+from plumbline.supervision.worker.due import Worker
+from plumbline.supervision.worker.publishing import Publisher
+
+_log = logging.getLogger("plumbline.worker")
+SIGNING_STOPPED_WAIT_S = 30.0
+
+
+def make_worker(platform: Platform) -> tuple[Worker, CheckpointSigner]:
+    """A worker with its own journal connection."""
+    keys = PlatformKeys.load(platform.folder("keys"))
+    signer = CheckpointSigner(keys.log, platform.folder("marks"))
+    journal = Journal(platform.conninfo("plumb_gateway"), signer)
+    worker = Worker(
+        conninfo=platform.conninfo("plumb_worker"),
+        sender=PlatformSender(journal, keys.signer("web")),
+        issuer=keys.signer("code"),
+        operator=party_id(operator_of(platform)[0]).hex(),
+        files=FileStore(platform.folder("files")),
+        roots=load_roots(platform.folder("roots")),
+        demo=platform.demo,
+    )
+    return worker, signer
+
+
+def _wait(conn: psycopg.Connection, seconds: float) -> None:
+    """Until the projector has moved, or `seconds`."""
+    for _ in conn.notifies(timeout=seconds, stop_after=1):
+        return
+
+
+def main() -> None:
+    """Work until SIGTERM; a lost database is tried again."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    platform = Platform.from_env()
+    heartbeat = Heartbeat(platform.conninfo("plumb_worker"), "worker")
+    heartbeat.start()
+    worker, signer = make_worker(platform)
+    publisher = Publisher(platform.conninfo("plumb_gateway"), signer, platform.folder("tiles"))
+    publisher.start()
+    print("worker ready", flush=True)
+    while not stop.is_set():
+        try:
+            with psycopg.connect(platform.conninfo("plumb_worker"), autocommit=True) as conn:
+                conn.execute(f"LISTEN {CHANNEL}".encode())
+                _loop(platform, worker, conn, stop)
+        except (psycopg.Error, OSError, Problem) as error:
+            _log.warning("trying again: %s %s", type(error).__name__, error)
+            stop.wait(1)
+        except SigningStopped as stopped:
+            _log.error("waiting for an operator, signing stopped: %s", stopped)
+            stop.wait(SIGNING_STOPPED_WAIT_S)
+    publisher.stop()
+    heartbeat.stop()
+
+
+def _loop(
+    platform: Platform,
+    worker: Worker,
+    conn: psycopg.Connection,
+    stop: threading.Event,
+) -> None:
+    rounds = 0
+    while not stop.is_set():
+        worker.roots = load_roots(platform.folder("roots")) if rounds % 10 == 0 else worker.roots
+        if worker.round() == 0:
+            _wait(conn, 0.5)
+        rounds += 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,313 @@
+"""What is due (到期工作): queries over the tables say it, entries settle it; a worker that dies leaves nothing half done."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+from plumbline.domain.basics.findings import Finding, Severity
+from plumbline.domain.reporting.gate_facts import GateDecision
+from plumbline.exchange.claims import MAX_NUMBER_BYTES, ClaimsProblem
+from plumbline.exchange.decode import parse_message
+from plumbline.exchange.messages.header import Message
+from plumbline.exchange.messages.platform import DeadlinePassed, EvaluationComputed
+from plumbline.exchange.messages.reports import GateReason, ReportApplied, ReportExamined
+from plumbline.exchange.problems import Problem
+from plumbline.exchange.signatures import Signer
+from plumbline.exchange.uids import derived_uid
+from plumbline.sdk.pdf.examine import examine_pdf
+from plumbline.sdk.pdf.roots import TrustRoot
+from plumbline.supervision.codes.facts import decide
+from plumbline.supervision.codes.issue import reservation, withholding
+from plumbline.supervision.journal.files import FileDigestMismatch, FileStore
+from plumbline.supervision.journal.submit import PlatformSender
+from plumbline.supervision.worker.evaluations import (
+    evaluation_message,
+    reported_differences,
+    unreadable_message,
+)
+from plumbline.supervision.worker.masking import masked
+
+BATCH = 50
+RETRY_S = 60.0
+_log = logging.getLogger("plumbline.worker")
+#: A demo log whose story is older than this follows the story's own time.
+STORY = timedelta(minutes=2)
+
+
+@dataclass(slots=True, kw_only=True)
+class Worker:
+    """One worker process: decisions first, because an institution waits for them."""
+
+    conninfo: str
+    sender: PlatformSender
+    issuer: Signer
+    operator: str
+    files: FileStore
+    roots: Sequence[TrustRoot]
+    demo: bool
+    #: Object id → when (monotonic) it may be tried again: one that fails never holds up the others.
+    failed: dict[str, float] = field(default_factory=dict)
+
+    def round(self) -> int:
+        """Do what is due now; returns how many entries were made."""
+        with psycopg.connect(self.conninfo, row_factory=dict_row, autocommit=True) as conn:
+            return (
+                self.decisions(conn) + self.examinations(conn) + self.evaluations(conn) + self.deadlines(conn)
+            )
+
+    def _waiting(self) -> list[str]:
+        """Ids that failed a moment ago and are left alone for now."""
+        now = time.monotonic()
+        self.failed = {key: until for key, until in self.failed.items() if until > now}
+        return list(self.failed)
+
+    def _each(self, rows: Sequence[dict[str, Any]], work: Callable[[dict[str, Any]], int], what: str) -> int:
+        """Do the work for every row; a row that fails is logged and tried again after a while."""
+        done = 0
+        for row in rows:
+            try:
+                done += work(row)
+            except (psycopg.OperationalError, psycopg.InterfaceError, OSError):
+                raise
+            except Problem as problem:
+                if problem.kind.status >= 500 and problem.slug != "internal":
+                    raise  # the journal is not to be had at the moment: nothing is wrong with this row
+                _log.error("%s of %s is refused: %s", what, row["id"], problem)
+                self.failed[row["id"]] = time.monotonic() + RETRY_S
+            except Exception:
+                _log.exception("%s of %s failed", what, row["id"])
+                self.failed[row["id"]] = time.monotonic() + RETRY_S
+        return done
+
+    def _moment(self, row: dict[str, Any]) -> tuple[datetime, datetime | None]:
+        """(when the effect happens, the time to state to the log): a demo's story time, else now."""
+        now = datetime.now(UTC)
+        if self.demo and now - row["logged_at"] > STORY:
+            return row["logged_at"], row["logged_at"]
+        return now, None
+
+    def _submit(self, message: Message, stated_at: datetime | None) -> int:
+        try:
+            self.sender.submit(masked(message), stated_at=stated_at)
+        except Problem as problem:
+            if problem.slug == "uid-conflict":  # another worker was first: its entry stands
+                return 0
+            raise
+        return 1
+
+    def decisions(self, conn: psycopg.Connection[DictRow]) -> int:
+        """Reserve or withhold for every application that waits."""
+        rows = conn.execute(
+            "SELECT * FROM fact.application WHERE state IN ('applied', 'released') AND id <> ALL(%s) "
+            "ORDER BY idx LIMIT %s",
+            [self._waiting(), BATCH],
+        ).fetchall()
+        return self._each(rows, lambda row: self._decide(conn, row), "decision")
+
+    def _decide(self, conn: psycopg.Connection[DictRow], row: dict[str, Any]) -> int:
+        data = _message_bytes(conn, row["entry"])
+        message = parse_message(data)
+        assert isinstance(message, ReportApplied)
+        decision = decide(conn, message, row["logged_at"])
+        told = reported_differences(message, self._evaluations_of(conn, message))
+        decision = replace(decision, notes=(*decision.notes, *told))
+        at, stated = self._moment(row)
+        return self._submit(self._decided(row, message, data, decision, at), stated)
+
+    def _decided(
+        self, row: dict[str, Any], message: ReportApplied, data: bytes, decision: GateDecision, at: datetime
+    ) -> Message:
+        """The reservation, or the withholding with every reason."""
+        cause = (row["state"], row["logged_at"])
+        if decision.reserved or row["state"] == "released":
+            try:
+                return reservation(
+                    row["id"],
+                    message,
+                    data,
+                    decision,
+                    at=at,
+                    cause=cause,
+                    operator=self.operator,
+                    issuer=self.issuer,
+                    division=row["division"] or "CN",
+                )
+            except ClaimsProblem:  # the claims of a QR code hold 40 bytes of number
+                decision = replace(
+                    decision, reserved=False, reasons=(*decision.reasons, _long_number(message))
+                )
+        return withholding(row["id"], message, decision, at=at, cause=cause, operator=self.operator)
+
+    def _evaluations_of(
+        self, conn: psycopg.Connection[DictRow], message: ReportApplied
+    ) -> dict[str, dict[str, Any]]:
+        """Recomputations of a report's runs; those that are missing are made first, so that differences are told with the decision."""
+        runs = [run for parameter in message.parameters for run in parameter.runs]
+        stored = conn.execute(
+            "SELECT id, outcome, body FROM fact.evaluation WHERE id = ANY(%s)", [runs]
+        ).fetchall()
+        known = {row["id"]: row for row in stored}
+        for row in conn.execute(
+            "SELECT * FROM fact.run WHERE id = ANY(%s) AND NOT evaluated", [runs]
+        ).fetchall():
+            made = self._evaluated(conn, row)
+            known[row["id"]] = {"outcome": made.outcome, "body": msgspec.to_builtins(made)}
+        return known
+
+    def evaluations(self, conn: psycopg.Connection[DictRow]) -> int:
+        """Recompute runs that nobody has recomputed."""
+        rows = conn.execute(
+            "SELECT * FROM fact.run WHERE NOT evaluated AND id <> ALL(%s) ORDER BY idx LIMIT %s",
+            [self._waiting(), BATCH],
+        ).fetchall()
+        return self._each(rows, lambda row: int(bool(self._evaluated(conn, row))), "evaluation")
+
+    def _evaluated(self, conn: psycopg.Connection[DictRow], row: dict[str, Any]) -> EvaluationComputed:
+        """Recompute and enter; what cannot be computed, or cannot be told in a message, is entered as such."""
+        try:
+            made = self._evaluation(conn, row)
+            self._submit(made, self._moment(row)[1])
+        except (ArithmeticError, LookupError, TypeError, ValueError, Problem) as error:
+            if isinstance(error, Problem) and error.kind.status >= 500:
+                raise
+            _log.error("run %s cannot be recomputed: %s", row["id"], type(error).__name__)
+            made = unreadable_message(row, operator=self.operator, at=row["logged_at"])
+            self._submit(made, self._moment(row)[1])
+        return made
+
+    def _evaluation(self, conn: psycopg.Connection[DictRow], row: dict[str, Any]) -> EvaluationComputed:
+        curves = conn.execute("SELECT * FROM fact.curve WHERE run = %s", [row["id"]]).fetchall()
+        # the entry's uid must not depend on the moment of work, so that two workers make one entry
+        return evaluation_message(row, curves, operator=self.operator, at=row["logged_at"])
+
+    def examinations(self, conn: psycopg.Connection[DictRow]) -> int:
+        """Examine registered PDFs whose file has arrived: strict PAdES, one revision, signer under an accepted root."""
+        rows = conn.execute(
+            # only those whose file has arrived: registrations without one may be many and must not fill the batch
+            "SELECT r.*, p.uscc, p.name AS institution_name FROM fact.registration r JOIN fact.party p ON p.id = r.institution "
+            "JOIN ops.file f ON f.sha256 = decode(r.pdf_sha256, 'hex') AND f.state IN ('stored', 'verified') "
+            "WHERE NOT r.examined AND r.id <> ALL(%s) ORDER BY r.idx LIMIT %s",
+            [self._waiting(), BATCH],
+        ).fetchall()
+        return self._each(rows, self._examine, "examination")
+
+    def _examine(self, row: dict[str, Any]) -> int:
+        try:
+            data = self.files.read(row["pdf_sha256"])
+        except FileDigestMismatch:
+            data = b""
+        except FileNotFoundError:  # its row says stored, the disk says no: nothing is wrong with the others
+            _log.error("the file of registration %s is gone", row["id"])
+            self.failed[row["id"]] = time.monotonic() + RETRY_S
+            return 0
+        stated = self._moment(row)[1]
+        try:
+            made = self._examined(row, data)
+            return self._submit(made, stated)
+        except (psycopg.Error, OSError):
+            raise
+        except Exception as error:
+            if isinstance(error, Problem) and error.kind.status >= 500:
+                raise
+            # a hostile file may break any reader; it is examined all the same, and unsound
+            _log.error("registration %s cannot be examined: %s", row["id"], type(error).__name__)
+            return self._submit(self._unsound(row), stated)
+
+    def _unsound(self, row: dict[str, Any]) -> ReportExamined:
+        sentence = "文件结构异常，查验程序读不下去"
+        return ReportExamined(
+            v=1,
+            uid=derived_uid("report.examined", "pades", row["id"], row["logged_at"]),
+            sender=self.operator,
+            occurred_at=row["logged_at"],
+            registration=row["id"],
+            accepted=False,
+            root_kind="none",
+            problems=[GateReason(code="pdf.unreadable", clause="CECS 4.1.2-c", sentence=sentence)],
+        )
+
+    def _examined(self, row: dict[str, Any], data: bytes) -> ReportExamined:
+        found = examine_pdf(data, roots=self.roots, at=row["logged_at"])
+        problems = [
+            GateReason(code=f"pdf.{each.code}", clause="CECS 4.1.2-c", sentence=each.sentence_zh)
+            for each in found.problems
+        ]
+        if found.ok and found.signer_uscc != row["uscc"]:
+            problems.append(
+                GateReason(
+                    code="pdf.other_signer",
+                    clause="CECS 4.1.2-c",
+                    sentence=f"签章人是 {found.signer_name}，不是 {row['institution_name']}",
+                )
+            )
+        at = row["logged_at"]
+        return ReportExamined(
+            v=1,
+            uid=derived_uid("report.examined", "pades", row["id"], at),
+            sender=self.operator,
+            occurred_at=at,
+            registration=row["id"],
+            accepted=found.ok and not problems,
+            root_kind=found.root_kind or "none",
+            signer=found.signer_name[:200] if found.signer_name else None,
+            problems=problems[:20],
+        )
+
+    def _story_now(self, conn: psycopg.Connection[DictRow]) -> tuple[datetime, datetime | None]:
+        """(the present, the time to state to the log): in a demo whose story is being told, the time of its newest entry."""
+        row = conn.execute("SELECT max(logged_at) AS logged_at FROM fact.event").fetchone()
+        if row is None or row["logged_at"] is None:
+            return datetime.now(UTC), None
+        return self._moment(row)
+
+    def deadlines(self, conn: psycopg.Connection[DictRow]) -> int:
+        """Reserved codes that nobody used in time die (`clock.deadline_passed`)."""
+        now, stated = self._story_now(conn)
+        rows = conn.execute(
+            "SELECT application, dies_at FROM fact.code WHERE state = 'reserved' AND dies_at < %s LIMIT %s",
+            [now, BATCH],
+        ).fetchall()
+        done = 0
+        for row in rows:
+            message = DeadlinePassed(
+                v=1,
+                uid=derived_uid("clock.deadline_passed", "code.unused", row["application"], row["dies_at"]),
+                sender=self.operator,
+                occurred_at=row["dies_at"],
+                rule="code.unused",
+                subject=row["application"],
+                due_at=row["dies_at"],
+            )
+            done += self._submit(message, stated)
+        return done
+
+
+def _long_number(message: ReportApplied) -> Finding:
+    return Finding(
+        code="reporting.long_number",
+        clause="平台约定",
+        severity=Severity.BLOCK,
+        facts={"number": message.number},
+        sentence=f"报告编号过长：{message.number} 超过 {MAX_NUMBER_BYTES} 字节，二维码放不下",
+        remedy="缩短编号后以新编号申请",
+    )
+
+
+def _message_bytes(conn: psycopg.Connection[DictRow], entry: str) -> bytes:
+    event = conn.execute("SELECT uid, sender FROM fact.event WHERE id = %s", [entry]).fetchone()
+    assert event is not None
+    row = conn.execute(
+        "SELECT message FROM journal.entry WHERE uid = %s AND sender_id = %s",
+        [event["uid"], bytes.fromhex(event["sender"])],
+    ).fetchone()
+    assert row is not None
+    return bytes(row["message"])

@@ -1,0 +1,1 @@
+"""Template tags of the web base (模板标签)."""

@@ -1,0 +1,50 @@
+"""Django filters and tags over ``formats`` and ``icons`` (显示格式与图标的模板标签)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django import template
+from django.templatetags.static import static
+from django.utils.safestring import SafeString, mark_safe
+
+from plumbline.web import formats
+from plumbline.web.icons import SPRITE, icon_markup
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str, extra_class: str = "") -> SafeString:
+    """Show an icon of the sprite."""
+    return mark_safe(icon_markup(name, static(SPRITE), extra_class))  # noqa: S308 - built from escaped parts
+
+
+@register.filter
+def local_time(instant: datetime | None, precision: str = "minute") -> str:
+    """Write an instant in Shanghai time."""
+    return formats.local_time(instant, precision)
+
+
+@register.filter
+def iso(instant: datetime | None) -> str:
+    """Write an instant for the ``datetime`` attribute."""
+    return instant.isoformat() if instant else ""
+
+
+@register.filter
+def grouped(number: int | None) -> str:
+    """Write an integer with thin spaces."""
+    return formats.grouped_number(number)
+
+
+@register.filter
+def short_hash(digest: str | None) -> str:
+    """Write a digest shortened."""
+    return formats.short_hash(digest or "")
+
+
+@register.filter
+def spaced(text: str) -> str:
+    """Keep numbers and their units on one line."""
+    return formats.rule_spacing(text)
