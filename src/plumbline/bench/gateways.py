@@ -1,0 +1,129 @@
+"""Gateways under load (受压网关): two worker processes on ports of their own, one generator process for each."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from plumbline.bench.load import answers, pack
+from plumbline.bench.world import World
+from plumbline.embedded.ports import free_port
+from plumbline.embedded.supervisor import ProcessSpec, ReadyUrl, Supervisor
+
+#: Connections of each generator: enough for full batches of 64 at both gateways.
+CONNECTIONS = 64
+#: The rate limit protects senders from each other; one key sends everything here.
+_NO_LIMIT = {"PLUMB_RATE": "1000000"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One timed leg over all gateways."""
+
+    seconds: float
+    #: Processor seconds of the generators.
+    generator_s: float
+    #: (status, body) of every answer.
+    answers: list[tuple[int, bytes]]
+
+    @property
+    def accepted(self) -> list[dict[str, object]]:
+        """Bodies of the answers with 2xx."""
+        return [json.loads(body) for status, body in self.answers if 200 <= status < 300]
+
+
+class Gateways:
+    """Started gateways of a world; stop them by `stop`."""
+
+    def __init__(self, world: World, count: int = 2) -> None:
+        self.ports = [free_port() for _ in range(count)]
+        self._world = world
+        specs = [self._spec(number, port) for number, port in enumerate(self.ports)]
+        self._supervisor = Supervisor(specs, world.platform.folder("logs"))
+        self._supervisor.start()
+
+    def _spec(self, number: int, port: int) -> ProcessSpec:
+        argv = [sys.executable, "-m", "granian", "--no-ws", "--log-level", "warning", "--workers", "1"]
+        argv += ["--interface", "asgi", "--factory", "--host", "127.0.0.1", "--port", str(port)]
+        argv.append("plumbline.supervision.gateway.app:application")
+        environment = self._world.platform.environment() | _NO_LIMIT
+        return ProcessSpec(
+            f"gateway-{number}", argv, environment, ReadyUrl(f"http://127.0.0.1:{port}/healthz")
+        )
+
+    @property
+    def pids(self) -> list[int]:
+        """Process numbers of the gateways."""
+        return list(self._supervisor.pids.values())
+
+    def stop(self) -> None:
+        """Stop all."""
+        self._supervisor.stop()
+
+    def start_load(self, requests: Sequence[bytes], connections: int = CONNECTIONS) -> Generators:
+        """Generators that are connected and wait for the word."""
+        return Generators(self._world.platform.folder("load"), self.ports, requests, connections)
+
+
+class Generators:
+    """One generator process a gateway, the requests dealt among them."""
+
+    def __init__(
+        self, folder: Path, ports: Sequence[int], requests: Sequence[bytes], connections: int
+    ) -> None:
+        self._outputs: list[Path] = []
+        self._children: list[subprocess.Popen[str]] = []
+        with ExitStack() as undo:
+            undo.callback(self._kill)
+            for number, port in enumerate(ports):
+                file, out = folder / f"{number}.requests", folder / f"{number}.answers"
+                file.write_bytes(pack(list(requests[number :: len(ports)])))
+                out.unlink(missing_ok=True)
+                self._outputs.append(out)
+                argv = [sys.executable, "-m", "plumbline.bench.load"]
+                argv += [str(file), str(port), str(connections), str(out)]
+                self._children.append(
+                    subprocess.Popen(
+                        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", bufsize=1
+                    )
+                )
+            for child in self._children:
+                if _line(child) != "ready":
+                    raise RuntimeError("a load generator did not start")
+            undo.pop_all()
+
+    def _kill(self) -> None:
+        for child in self._children:
+            child.kill()
+            child.wait()
+            for stream in (child.stdin, child.stdout):
+                if stream:
+                    stream.close()
+
+    def go(self) -> None:
+        """Send."""
+        for child in self._children:
+            assert child.stdin is not None
+            child.stdin.write("go\n")
+            child.stdin.flush()
+
+    def finish(self) -> Leg:
+        """Wait for the last answer; the clock of all processes is the machine's monotonic one."""
+        results = [json.loads(_line(child)) for child in self._children]
+        self._kill()
+        collected = [each for out in self._outputs for each in answers(out.read_bytes())]
+        return Leg(
+            seconds=max(r["end"] for r in results) - min(r["begin"] for r in results),
+            generator_s=sum(r["cpu"] for r in results),
+            answers=collected,
+        )
+
+
+def _line(child: subprocess.Popen[str]) -> str:
+    assert child.stdout is not None
+    return child.stdout.readline().strip()

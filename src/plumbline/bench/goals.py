@@ -1,0 +1,33 @@
+"""Gates and ambitions (测量目标), read from goals.toml: the verdicts and the documentation's table have one
+source."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+GOALS_FILE = Path(__file__).with_name("goals.toml")
+#: Names that the command takes; P6 includes the comparison with the peer.
+NAMES = ("P1a", "P1b", "P6")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """One comparison: ours ÷ limit must reach `gate`, and is meant to reach `ambition`."""
+
+    name: str
+    title: str
+    zh: str
+    limit: str
+    limit_zh: str
+    #: What is counted, in the singular.
+    one: str
+    gate: float
+    ambition: float
+
+
+def read_goals(path: Path = GOALS_FILE) -> dict[str, Goal]:
+    """Goals by name, in the file's order."""
+    rows = tomllib.loads(path.read_text("utf-8"))
+    return {name: Goal(name=name, **row) for name, row in rows.items()}

@@ -1,0 +1,189 @@
+"""P1a accept (受理): signed uploads over HTTP to two gateways, durable and provable before 2xx, beside raw COPY of the same bytes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from plumbline.bench import mix, raw_copy
+from plumbline.bench.gateways import CONNECTIONS, Gateways, Leg
+from plumbline.bench.goals import Goal
+from plumbline.bench.machine import cpu_seconds
+from plumbline.bench.report import Measured, number
+from plumbline.bench.requests import Signed, sign_all
+from plumbline.bench.stats import interleave
+from plumbline.bench.world import World
+from plumbline.evidence.checkpoint import parse_verifier
+from plumbline.evidence.receipt import verify_receipt
+from plumbline.supervision.journal.heads import log_origin
+
+_TABLE = "public.bench_entry"
+_COPY = f"COPY {_TABLE} (uid, sender_id, key_id, envelope, message, arrived_at) FROM STDIN (FORMAT BINARY)"
+
+
+class Lost(RuntimeError):
+    """An answer, an entry, a leaf or a receipt does not stand up: no figure counts then."""
+
+
+@dataclass(slots=True)
+class Accepting:
+    """The legs of P1a on one world and what they have been told."""
+
+    world: World
+    count: int
+    gateways: Gateways
+    sent: dict[str, Signed] = field(default_factory=dict)
+    accepted: list[dict[str, object]] = field(default_factory=list)
+    server_s: float = 0.0
+    generator_s: float = 0.0
+    timed: int = 0
+    limit_rows: list[bytes] = field(default_factory=list)
+
+    def sign(self, count: int) -> list[Signed]:
+        """Fresh messages, signed now: a signature is good for 300 s."""
+        now = datetime.now(UTC)
+        signed = sign_all(
+            self.world.senders["institution"], mix.runs(self.world, count, now, len(self.sent) * 2)
+        )
+        self.sent |= {str(each.message.uid): each for each in signed}
+        return signed
+
+    def servers(self) -> float:
+        """Processor seconds of gateways and database so far."""
+        return cpu_seconds([*self.gateways.pids, self.world.running.pid])
+
+    def ours(self, round_: int) -> float:
+        """Messages a second, accepted with 201."""
+        requests = [each.http() for each in self.sign(self.count)]
+        self.world.settle()
+        load = self.gateways.start_load(requests)
+        used = self.servers()
+        load.go()
+        leg = load.finish()
+        self._note(leg)
+        if len(leg.answers) != self.count or any(status != 201 for status, _ in leg.answers):
+            raise Lost(f"{self.count} sent, answers: {_statuses(leg)}")
+        if round_ >= 0:
+            self.server_s += self.servers() - used
+            self.generator_s += leg.generator_s
+            self.timed += self.count
+        return self.count / leg.seconds
+
+    def _note(self, leg: Leg) -> None:
+        self.accepted += leg.accepted
+
+    def limit(self, _: int) -> float:
+        """Rows a second of raw COPY: same envelope and message bytes, same primary key, fsync on, best of 1, 2, 4 connections."""
+        if not self.limit_rows:
+            self.limit_rows = [_entry_row(each, self.world) for each in self.sign_for_limit()]
+        return len(self.limit_rows) / raw_copy.best(self._attempt(width) for width in raw_copy.WIDTHS)
+
+    def sign_for_limit(self) -> list[Signed]:
+        """Messages of their own for the limit: never sent."""
+        messages = mix.runs(self.world, self.count, datetime.now(UTC), 900_000)
+        return sign_all(self.world.senders["institution"], messages)
+
+    def _attempt(self, width: int) -> Callable[[], float]:
+        def run() -> float:
+            with self.world.connect() as conn:
+                conn.execute(f"DROP TABLE IF EXISTS {_TABLE}".encode())
+                conn.execute(f"CREATE TABLE {_TABLE} (LIKE journal.entry INCLUDING ALL)".encode())
+            self.world.settle()
+            parts = [[load] for load in raw_copy.split(_COPY, self.limit_rows, width)]
+            return raw_copy.timed(self.world.connect, parts)
+
+        return run
+
+    def storm(self) -> tuple[int, int]:
+        """Kill the postmaster in the middle of a load; (requests, answers with 2xx). Whatever was answered must be there afterwards."""
+        requests = [each.http() for each in self.sign(self.count)]
+        before = self.world.counts()[0]
+        load = self.gateways.start_load(requests)
+        load.go()
+        deadline = time.monotonic() + 20
+        while self.world.counts()[0] < before + self.count // 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.world.crash()
+        leg = load.finish()
+        self._note(leg)
+        return self.count, len(leg.accepted)
+
+
+def _statuses(leg: Leg) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for status, _ in leg.answers:
+        found[status] = found.get(status, 0) + 1
+    return found
+
+
+def _entry_row(signed: Signed, world: World) -> bytes:
+    pending = signed.pending(world.senders["institution"].transport.key_id)
+    return raw_copy.row(
+        [
+            pending.uid.bytes,
+            pending.sender_id,
+            pending.key_id.encode(),
+            pending.envelope,
+            pending.message,
+            raw_copy.instant(pending.arrived_at),
+        ]
+    )
+
+
+def check_counts(accepting: Accepting, first: int) -> None:
+    """Answers = entries = leaves = head, counted from `first`; raises :class:`Lost`."""
+    entries, leaves, size = accepting.world.counts()
+    answered = len({str(each["entry"]) for each in accepting.accepted})
+    if not answered == entries - first == leaves - first == size - first:
+        raise Lost(f"{answered} answers with 2xx, {entries - first} entries, {leaves - first} leaves")
+
+
+def check_survivors(accepting: Accepting) -> int:
+    """After a crash: every 2xx is an entry with its index, entries = leaves = head, every receipt verifies against the message.
+
+    Returns how many receipts were verified; raises :class:`Lost`.
+    """
+    world = accepting.world
+    entries, leaves, size = world.counts()
+    if not entries == leaves == size:
+        raise Lost(f"after the crash {entries} entries, {leaves} leaves, head {size}")
+    with world.connect() as conn:
+        stored: dict[str, int] = dict(conn.execute("SELECT uid::text, idx FROM journal.leaf").fetchall())
+    origin = log_origin(world.platform.origin, 1)
+    verifiers = [parse_verifier(world.signer.verifier_key(origin))]
+    for each in accepting.accepted:
+        uid = str(each["receipt_url"]).rpartition("/")[2]
+        if stored.get(uid) != each["index"]:
+            raise Lost(f"entry {uid} was answered with index {each['index']} and is not there")
+        checked = verify_receipt(
+            str(each["receipt"]), verifiers, accepting.sent[uid].data, origin=origin, uid=None
+        )
+        if not checked.ok:
+            raise Lost(f"the receipt of {uid} does not verify: {checked.failure}")
+    return len(accepting.accepted)
+
+
+def measure(world: World, goal: Goal, rounds: int, count: int) -> Measured:
+    """P1a with its correctness; raises :class:`Lost` when anything of it fails."""
+    gateways = Gateways(world)
+    try:
+        accepting = Accepting(world, count, gateways)
+        first = world.counts()[0]
+        comparison = interleave(accepting.limit, accepting.ours, rounds, warm=rounds > 1)
+        check_counts(accepting, first)
+        storm = accepting.storm()
+    finally:
+        gateways.stop()
+    verified = check_survivors(accepting)
+    size = sum(len(each.data) for each in accepting.sent.values()) // len(accepting.sent)
+    notes = [
+        f"2 gateways, {CONNECTIONS} connections each, {count} messages a round of {number(size)} B, Ed25519 transport and origin, HTTP",
+        f"generator CPU {accepting.generator_s / accepting.timed * 1e6:.0f} µs/message on the same cores (not in ours' CPU)",
+        f"postmaster killed under load: {storm[1]} of {storm[0]} answered; entries = leaves = head; "
+        f"{number(verified)} receipts verified, 0 lost",
+    ]
+    return Measured(
+        goal=goal, comparison=comparison, cpu_us=accepting.server_s / accepting.timed * 1e6, notes=notes
+    )

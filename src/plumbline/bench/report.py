@@ -1,0 +1,90 @@
+"""What the bench prints and keeps (测量结果): one line a comparison, notes under it, JSON on request."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from plumbline.bench.goals import Goal
+from plumbline.bench.stats import Comparison, Verdict
+
+
+@dataclass(slots=True, kw_only=True)
+class Measured:
+    """One comparison that was run, with what the reader should know of it."""
+
+    goal: Goal
+    comparison: Comparison
+    #: Processor time of the servers per unit, in µs; 0 where it was not taken.
+    cpu_us: float = 0.0
+    #: Lines printed under the comparison: configuration, generator, proofs.
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Against the goal's gate."""
+        return self.comparison.verdict(self.goal.gate)
+
+
+def number(value: float) -> str:
+    """A rate with thin spaces between thousands."""
+    return f"{value:,.0f}".replace(",", " ")
+
+
+def line(measured: Measured) -> str:
+    """`P1a accept  ours 4 948/s  raw COPY 12 300/s  ratio 0.40 [0.37,0.43]  gate 0.35 PASS  ambition
+    0.50`."""
+    goal, found = measured.goal, measured.comparison
+    low, high = found.interval
+    parts = [
+        f"{goal.name} {goal.title}",
+        f"ours {number(sorted(found.ours)[len(found.ours) // 2])}/s",
+        f"{goal.limit} {number(sorted(found.limit)[len(found.limit) // 2])}/s",
+        f"ratio {found.ratio:.2f} [{low:.2f},{high:.2f}]",
+        f"gate {goal.gate:.2f} {measured.verdict}",
+        f"ambition {goal.ambition:.2f}",
+    ]
+    if measured.cpu_us:
+        parts.append(f"CPU {measured.cpu_us:.0f} µs/{goal.one}")
+    if measured.verdict is Verdict.NOISY:
+        parts.append(f"limit strays {found.noise:.0%}")
+    return "  ".join(parts)
+
+
+def as_json(machine: dict[str, str], results: list[Measured]) -> dict[str, object]:
+    """Everything that was measured, as plain values."""
+    rows = [
+        {
+            "name": each.goal.name,
+            "limit": each.goal.limit,
+            "gate": each.goal.gate,
+            "ambition": each.goal.ambition,
+            "verdict": each.verdict.value,
+            "ratio": each.comparison.ratio,
+            "interval": list(each.comparison.interval),
+            "ours_per_s": list(each.comparison.ours),
+            "limit_per_s": list(each.comparison.limit),
+            "cpu_us": each.cpu_us,
+            "notes": each.notes,
+        }
+        for each in results
+    ]
+    return {"at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine, "results": rows}
+
+
+def write(folder: Path, machine: dict[str, str], results: list[Measured]) -> Path:
+    """Write `<date>-<host>.json` into `folder`; a second run of a day replaces the first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{datetime.now(UTC):%Y-%m-%d}-{machine['host']}.json"
+    path.write_text(json.dumps(as_json(machine, results), ensure_ascii=False, indent=1) + "\n", "utf-8")
+    return path
+
+
+def exit_status(results: list[Measured]) -> int:
+    """0: every gate reached. 1: one missed. 3: none missed, but one without a verdict."""
+    verdicts = {each.verdict for each in results}
+    if Verdict.MISS in verdicts:
+        return 1
+    return 3 if Verdict.NOISY in verdicts else 0

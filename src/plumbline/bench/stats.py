@@ -1,0 +1,90 @@
+"""Ratios of interleaved runs (比值统计): adjacent pairs, median, bootstrap interval, and when there is no
+verdict."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import median
+
+#: A limit that strays further than this from its median gives no verdict.
+NOISE = 0.15
+CONFIDENCE = 0.90
+_RESAMPLES = 4000
+
+
+class Verdict(StrEnum):
+    """What a comparison says about its gate."""
+
+    PASS = "PASS"  # noqa: S105 - a word of the report
+    MISS = "MISS"
+    NOISY = "noisy – no verdict"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Rates of ours and of the limit, round by round; both per second."""
+
+    ours: tuple[float, ...]
+    limit: tuple[float, ...]
+
+    @property
+    def ratios(self) -> list[float]:
+        """One ratio per adjacent pair: what disturbs the machine disturbs both halves."""
+        return [mine / theirs for mine, theirs in zip(self.ours, self.limit, strict=True)]
+
+    @property
+    def ratio(self) -> float:
+        """Median of the ratios."""
+        return median(self.ratios)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """90 % bootstrap interval of the median ratio."""
+        return bootstrap(self.ratios)
+
+    @property
+    def noise(self) -> float:
+        """How far the limit strays from its own median, as a share of it."""
+        return stray(self.limit)
+
+    def verdict(self, gate: float) -> Verdict:
+        """Against a gate: a noisy limit proves nothing, in neither direction."""
+        if self.noise > NOISE:
+            return Verdict.NOISY
+        return Verdict.PASS if self.ratio >= gate else Verdict.MISS
+
+
+def interleave(
+    limit: Callable[[int], float], ours: Callable[[int], float], rounds: int, *, warm: bool = True
+) -> Comparison:
+    """Run limit and ours alternately, `rounds` times each; with `warm` one uncounted pair goes ahead.
+
+    Each callable takes the round (−1 while warming) and returns a rate per second.
+    """
+    if warm:
+        limit(-1)
+        ours(-1)
+    theirs, mine = [], []
+    for number in range(rounds):
+        theirs.append(limit(number))
+        mine.append(ours(number))
+    return Comparison(ours=tuple(mine), limit=tuple(theirs))
+
+
+def bootstrap(values: Sequence[float], confidence: float = CONFIDENCE, seed: int = 1) -> tuple[float, float]:
+    """Percentile bootstrap interval of the median; the seed is fixed, so that equal data give equal words."""
+    if not values:
+        raise ValueError("an interval of no values")
+    chance = random.Random(seed)  # noqa: S311 - resampling, not a secret
+    medians = sorted(median(chance.choices(values, k=len(values))) for _ in range(_RESAMPLES))
+    tail = (1 - confidence) / 2
+    return medians[int(tail * _RESAMPLES)], medians[min(_RESAMPLES - 1, int((1 - tail) * _RESAMPLES))]
+
+
+def stray(values: Sequence[float]) -> float:
+    """Greatest distance from the median, as a share of the median."""
+    middle = median(values)
+    return max(abs(value - middle) for value in values) / middle

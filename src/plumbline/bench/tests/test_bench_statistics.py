@@ -1,0 +1,127 @@
+"""The rod's own arithmetic: order of runs, ratios, intervals, the noisy rule, exit status, goals and their table (测量统计)."""
+
+from __future__ import annotations
+
+import struct
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from plumbline.bench import raw_copy
+from plumbline.bench.goals import read_goals
+from plumbline.bench.load import answers, pack
+from plumbline.bench.report import Measured, exit_status, line, number
+from plumbline.bench.stats import Comparison, Verdict, bootstrap, interleave, stray
+from plumbline.bench.table import filled, markdown
+
+PAGE = Path(__file__).parents[4] / "docs" / "reference" / "bench.md"
+
+
+def _measured(ours: tuple[float, ...], limit: tuple[float, ...], name: str = "P1a") -> Measured:
+    return Measured(goal=read_goals()[name], comparison=Comparison(ours=ours, limit=limit))
+
+
+def test_limit_and_ours_run_in_turn_after_one_uncounted_pair() -> None:
+    order: list[tuple[str, int]] = []
+
+    def leg(name: str, rate: float):
+        def run(round_: int) -> float:
+            order.append((name, round_))
+            return rate
+
+        return run
+
+    found = interleave(leg("L", 10.0), leg("O", 4.0), 2)
+    assert order == [("L", -1), ("O", -1), ("L", 0), ("O", 0), ("L", 1), ("O", 1)]
+    assert found.ratios == [0.4, 0.4]
+
+
+def test_a_ratio_is_of_its_own_pair_so_that_a_slow_minute_harms_both_halves() -> None:
+    found = Comparison(ours=(40.0, 20.0, 40.0), limit=(100.0, 50.0, 100.0))
+    assert found.ratios == [0.4, 0.4, 0.4]
+    assert found.interval == (0.4, 0.4)
+
+
+def test_the_interval_holds_the_median_and_stays_within_the_values() -> None:
+    values = [0.30, 0.35, 0.40, 0.41, 0.50]
+    low, high = bootstrap(values)
+    assert min(values) <= low <= 0.40 <= high <= max(values)
+    assert bootstrap(values) == (low, high)
+
+
+def test_no_values_have_no_interval() -> None:
+    with pytest.raises(ValueError, match="no values"):
+        bootstrap([])
+
+
+@pytest.mark.parametrize(
+    ("limit", "verdict"),
+    [
+        ((100.0, 100.0, 114.9), Verdict.PASS),
+        ((100.0, 100.0, 115.0), Verdict.PASS),
+        ((100.0, 100.0, 115.1), Verdict.NOISY),
+        ((100.0, 100.0, 84.9), Verdict.NOISY),
+    ],
+)
+def test_a_limit_that_strays_more_than_15_per_cent_gives_no_verdict(limit, verdict) -> None:
+    assert Comparison(ours=(50.0, 50.0, 50.0), limit=limit).verdict(0.35) is verdict
+
+
+@pytest.mark.parametrize(("ours", "verdict"), [(34.9, "MISS"), (35.0, "PASS"), (35.1, "PASS")])
+def test_the_gate_is_reached_at_its_value(ours: float, verdict: str) -> None:
+    assert Comparison(ours=(ours,), limit=(100.0,)).verdict(0.35) == verdict
+
+
+def test_a_noisy_limit_also_hides_a_miss() -> None:
+    noisy = _measured((1.0, 1.0, 1.0), (100.0, 100.0, 200.0))
+    assert noisy.verdict is Verdict.NOISY
+    assert "noisy – no verdict" in line(noisy)
+    assert stray(noisy.comparison.limit) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("limits", "status"), [((100.0, 100.0), 0), ((1000.0, 1000.0), 1), ((100.0, 200.0), 3)]
+)
+def test_the_exit_status_tells_passed_missed_and_noisy_apart(limits, status: int) -> None:
+    assert exit_status([_measured((50.0, 50.0), limits)]) == status
+
+
+def test_a_miss_outweighs_noise_elsewhere() -> None:
+    missed, noisy = _measured((1.0,), (100.0,)), _measured((50.0, 50.0), (100.0, 200.0))
+    assert exit_status([noisy, missed]) == 1
+
+
+def test_the_line_reads_as_the_reference_shows() -> None:
+    measured = _measured((4948.0,), (12300.0,))
+    assert line(measured) == (
+        "P1a accept  ours 4 948/s  raw COPY 12 300/s  ratio 0.40 [0.40,0.40]  gate 0.35 PASS  ambition 0.50"
+    )
+    assert number(1_234_567.4) == "1 234 567"
+
+
+def test_every_gate_is_a_ratio_below_its_ambition() -> None:
+    assert all(0 < each.gate < each.ambition for each in read_goals().values())
+
+
+def test_the_page_shows_the_goals_of_the_file() -> None:
+    page = PAGE.read_text("utf-8")
+    assert filled(page, markdown(read_goals())) == page
+
+
+def test_binary_copy_counts_microseconds_from_2000() -> None:
+    assert raw_copy.instant(datetime(2000, 1, 1, 0, 0, 1, 5, UTC)) == struct.pack(">q", 1_000_005)
+    assert raw_copy.row([b"ab", b""]) == b"\0\2" + b"\0\0\0\2ab" + b"\0\0\0\0"
+
+
+def test_rows_are_dealt_to_connections_and_none_is_lost() -> None:
+    rows = [raw_copy.row([bytes([n])]) for n in range(5)]
+    loads = raw_copy.split("COPY t FROM STDIN", rows, 2)
+    length = len(raw_copy.HEADER) + len(raw_copy.TRAILER)
+    assert sum(len(each.data) - length for each in loads) == sum(map(len, rows))
+    assert len(raw_copy.split("COPY t FROM STDIN", rows[:1], 4)) == 1
+
+
+def test_the_generators_file_and_answers_survive_the_round_trip() -> None:
+    assert pack([b"a", b""]) == b"\0\0\0\1a\0\0\0\0"
+    assert list(answers(b"\0\xc9\0\0\0\2{}\1\xad\0\0\0\0")) == [(201, b"{}"), (429, b"")]

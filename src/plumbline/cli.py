@@ -1,0 +1,214 @@
+"""The command line (命令行): `plumbline <command>`; each command imports what it needs when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from plumbline import __version__
+
+Command = Callable[[argparse.Namespace], int]
+Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from plumbline.demo.command import run_demo
+
+    return run_demo(arguments)
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from plumbline.demo.command import run_replay
+
+    return run_replay(arguments)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from plumbline.sdk.verify_command import run_verify
+
+    return run_verify(arguments)
+
+
+def _clauses(arguments: argparse.Namespace) -> int:
+    from plumbline.standards.matrix import report
+
+    result = report(arguments.work)
+    print(result.text(full=arguments.full))
+    return int(result.exit_code)
+
+
+def _rebuild(arguments: argparse.Namespace) -> int:
+    from plumbline.supervision.commands import run_rebuild
+
+    return run_rebuild(arguments)
+
+
+def _audit(arguments: argparse.Namespace) -> int:
+    from plumbline.supervision.commands import run_audit
+
+    return run_audit(arguments)
+
+
+def _reproject(arguments: argparse.Namespace) -> int:
+    from plumbline.supervision.commands import run_reproject
+
+    return run_reproject(arguments)
+
+
+def _log(arguments: argparse.Namespace) -> int:
+    from plumbline.supervision.commands import run_log
+
+    return run_log(arguments)
+
+
+def _destroy(arguments: argparse.Namespace) -> int:
+    from plumbline.supervision.commands import run_destroy
+
+    return run_destroy(arguments)
+
+
+def _supervision(arguments: argparse.Namespace) -> int:
+    from plumbline.supervision.commands import run_supervision
+
+    return run_supervision(arguments)
+
+
+def _sign(arguments: argparse.Namespace) -> int:
+    from plumbline.lab.commands import run_sign
+
+    return run_sign(arguments)
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from plumbline.bench.command import run_bench
+
+    return run_bench(arguments)
+
+
+def _data_dir(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data-dir", default="data", help="数据文件夹（默认 ./data）")
+
+
+def _serving(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=int, default=8700, help="对外端口（默认 8700）")
+    parser.add_argument("--lan", action="store_true", help="局域网可访问：自建证书，走 HTTPS")
+    parser.add_argument("--certificate", help="已有的 TLS 证书（PEM），与 --key 一起用")
+    parser.add_argument("--key", help="TLS 私钥（PEM）")
+
+
+def _story_commands(commands: Commands) -> None:
+    demo = commands.add_parser("demo", help="启动演示：一个地址，数据齐全")
+    _data_dir(demo)
+    _serving(demo)
+    demo.add_argument("--reset", action="store_true", help="清空数据文件夹重新开始")
+    demo.add_argument("--no-story", action="store_true", help="不生成演示报告，只启动服务")
+    demo.add_argument("--reports", type=int, default=200, help="演示报告的份数（默认 200）")
+    demo.set_defaults(run=_demo)
+
+    replay = commands.add_parser(
+        "replay", help="把真实采集记录走完整条链：报送、复算、申码、签章、登记、验证"
+    )
+    replay.add_argument("folder", nargs="?", default="../shared/data", help="采集记录文件夹")
+    replay.add_argument("--data-dir", help="用这个数据文件夹（默认临时文件夹，结束后删除）")
+    replay.add_argument("--keep", action="store_true", help="保留临时数据文件夹")
+    replay.set_defaults(run=_replay)
+
+
+def _reader_commands(commands: Commands) -> None:
+    verify = commands.add_parser("verify", help="离线核验回执、案卷包或 PDF；不信任平台，只信任您给的根")
+    verify.add_argument("file", help="回执（.txt）、案卷包（.zip）或报告（.pdf）")
+    verify.add_argument("--log-key", action="append", default=[], help="您信任的日志公钥（vkey），可多次")
+    verify.add_argument(
+        "--trust", action="append", default=[], help="您信任的根：trust.txt 或根证书 PEM 文件，可多次"
+    )
+    verify.add_argument("--message", help="与回执对照的消息文件")
+    verify.add_argument("--lang", choices=["zh", "en"], default="zh")
+    verify.set_defaults(run=_verify)
+
+    clauses = commands.add_parser("clauses", help="条文对照：条文 → 规则 → 测试 → 页面")
+    clauses.add_argument("--work", help="只看一项工作，如 first-light")
+    clauses.add_argument("--full", action="store_true", help="不截断")
+    clauses.set_defaults(run=_clauses)
+
+
+def _operator_commands(commands: Commands) -> None:
+    for name, run, text in (
+        ("rebuild", _rebuild, "从总账重建事实表与派生表，并比对"),
+        ("audit", _audit, "核对总账、日志与表是否一致"),
+        ("re-project", _reproject, "重新投影停放的入账"),
+    ):
+        command = commands.add_parser(name, help=text)
+        _data_dir(command)
+        if name == "audit":
+            command.add_argument("what", nargs="?", choices=["all", "log", "projection"], default="all")
+        command.set_defaults(run=run)
+
+    log = commands.add_parser("log", help="日志：检查点、时钟确认")
+    log.add_argument("what", choices=["checkpoint", "clock-confirm", "resume"])
+    log.add_argument("--by", default="", help="谁确认")
+    _data_dir(log)
+    log.set_defaults(run=_log)
+
+    destroy = commands.add_parser("destroy", help="销毁一个人的个人信息：密钥删去，日志照样成立")
+    destroy.add_argument("subject", help="人员编号（32 位十六进制）")
+    destroy.add_argument("--because", required=True, help="原因，写进日志")
+    destroy.add_argument("--yes", action="store_true", help="不再询问；销毁不能恢复")
+    _data_dir(destroy)
+    destroy.set_defaults(run=_destroy)
+
+    supervision = commands.add_parser("supervision", help="运行监管平台（生产）")
+    supervision.add_argument("what", choices=["serve", "prepare"])
+    _data_dir(supervision)
+    _serving(supervision)
+    supervision.add_argument("--origin", help="日志来源名，定了不能改")
+    supervision.add_argument("--public-url", help="对外地址")
+    supervision.add_argument("--operator-uscc", help="运营单位统一社会信用代码")
+    supervision.add_argument("--operator-name", help="运营单位名称")
+    supervision.set_defaults(run=_supervision)
+
+
+def _workshop_commands(commands: Commands) -> None:
+    sign = commands.add_parser("sign", help="检测机构：给报告 PDF 签章（私钥在机构自己的密钥盒里）")
+    sign.add_argument("pdf")
+    sign.add_argument("--keys", required=True, help="机构密钥盒文件夹")
+    sign.add_argument("--out", required=True)
+    sign.set_defaults(run=_sign)
+
+    bench = commands.add_parser("bench", help="测量：与同机基准并排的比值")
+    bench.add_argument("names", nargs="*", help="P1a P1b P6（默认全部）")
+    bench.add_argument("--out", help="把结果写成 JSON 放进这个文件夹")
+    bench.add_argument("--rounds", type=int, default=5)
+    bench.set_defaults(run=_bench)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with every command."""
+    parser = argparse.ArgumentParser(prog="plumbline", description="准绳：建设工程检测监管平台")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="命令")
+
+    _story_commands(commands)
+    _reader_commands(commands)
+    _operator_commands(commands)
+    _workshop_commands(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; every foreseen failure is one or two plain lines and a non-zero status."""
+    from plumbline.embedded.problems import EmbeddedProblem
+
+    arguments = build_parser().parse_args(argv)
+    try:
+        command: Command = arguments.run
+        return command(arguments)
+    except EmbeddedProblem as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
