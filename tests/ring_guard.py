@@ -1,0 +1,73 @@
+"""A pytest plugin: tells what was skipped and fails a whole run that left a ring out (测试环守卫).
+
+Loaded by `./plumb test`. PLUMB_RING is `whole`, `quick` or `chosen`; only a whole run is held to have run at
+least one test of each ring: a machine without a browser or a database must not look green.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+#: Markers of which a whole run must have carried out at least one test.
+RINGS = {"service": "服务", "browser": "浏览器", "replay": "回放"}
+
+
+class RingGuard:
+    """Counts what ran and why the rest did not."""
+
+    def __init__(self, ring: str) -> None:
+        self.ring = ring
+        self.carried_out: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
+        self._markers: dict[str, set[str]] = {}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Remember the rings of every test."""
+        for item in items:
+            self._markers[item.nodeid] = {name for name in RINGS if item.get_closest_marker(name)}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count a test whose body was carried out, and the reason of one that was not."""
+        if report.skipped:
+            self.skipped[_reason(report)] += 1
+        elif report.when == "call":
+            self.carried_out.update(self._markers.get(report.nodeid, ()))
+
+    def missing(self) -> list[str]:
+        """The rings of which no test was carried out, for a whole run."""
+        if self.ring != "whole":
+            return []
+        return [name for name in RINGS if not self.carried_out[name]]
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Iterator[None]:
+        """Turn a pass into a failure when a ring is missing."""
+        if self.missing() and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        return (yield)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print both in one place."""
+        write = terminalreporter.write_line
+        terminalreporter.section("测试环")
+        for name, label in RINGS.items():
+            write(f"{label}（{name}）：已运行 {self.carried_out[name]} 项")
+        for reason, count in self.skipped.most_common():
+            write(f"跳过 {count} 项：{reason}")
+        for name in self.missing():
+            write(f"失败：没有运行任何{RINGS[name]}测试（{name}）", red=True)
+
+
+def _reason(report: pytest.TestReport) -> str:
+    if isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2]).removeprefix("Skipped: ")
+    return str(getattr(report, "wasxfail", "")) or "未说明"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Join the run."""
+    config.pluginmanager.register(RingGuard(os.environ.get("PLUMB_RING", "chosen")), "plumb-ring-guard")

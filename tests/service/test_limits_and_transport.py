@@ -1,0 +1,190 @@
+"""Limits and transport (限速、排队、加密): 429 with a time to come again, 503 while the log is held, TLS beyond loopback, nothing lost."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from types import SimpleNamespace
+
+import httpx
+import psycopg
+import pytest
+
+from plumbline.exchange.encode import encode_message
+from plumbline.exchange.messages.project import TagIssued
+from plumbline.exchange.problems import Problem
+from plumbline.supervision.gateway.context import require_secure
+from plumbline.supervision.gateway.limits import RateLimit
+from plumbline.supervision.gateway.settings import GatewaySettings
+from plumbline.supervision.tls import local_certificate
+
+pytestmark = pytest.mark.service
+
+
+def _tags(world, party: str):
+    fields = {
+        "project": world.project(),
+        "tags": [f"LT-{world.size()}"],
+        "medium": "qr",
+        "issued_to": world.cast.person("sampler"),
+    }
+    return encode_message(world.message(party, TagIssued, **fields))
+
+
+@pytest.mark.clause("CECS 6.0.4")
+def test_who_sends_too_fast_is_told_when_to_come_again(world, strict_gateway) -> None:
+    who = world.enrol("hasty", ["contractor"])
+    answers = [world.post(_tags(world, "hasty"), who, url=strict_gateway) for _ in range(9)]
+    slowed = [a for a in answers if a.status_code == 429]
+    assert slowed
+    assert world.refused(slowed[0], 429, "rate-limited")
+    assert int(slowed[0].headers["retry-after"]) >= 1
+    assert answers[0].status_code == 201
+    assert (
+        world.post(_tags(world, "contractor"), world.parties["contractor"], url=strict_gateway).status_code
+        == 201
+    )
+
+
+def test_who_looks_up_too_fast_is_told_when_to_come_again(world, strict_gateway) -> None:
+    answers = [world.http.get(f"{strict_gateway}/v/2611HC0AAAAAAAAAAAAAA") for _ in range(15)]
+    slowed = [a for a in answers if a.status_code == 429]
+    assert slowed
+    assert int(slowed[0].headers["retry-after"]) >= 1
+
+
+def _crowd(world, url: str, data: list[bytes], who) -> list[httpx.Response]:
+    answers: list[httpx.Response] = []
+
+    def send(each: bytes) -> None:
+        with httpx.Client(timeout=30, trust_env=False) as http:
+            signed = world.__class__(**{**_fields(world), "http": http})
+            answers.append(signed.post(each, who, url=url))
+
+    threads = [threading.Thread(target=send, args=(each,)) for each in data]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    return answers
+
+
+def _fields(world) -> dict:
+    names = ("platform", "url", "cast", "enrolment", "clients", "desk", "station", "parties")
+    return {name: getattr(world, name) for name in names}
+
+
+def test_a_full_queue_and_a_held_log_are_told_apart_and_nothing_is_lost_or_doubled(
+    world, strict_gateway
+) -> None:
+    names = [f"crowd{i}" for i in range(9)]
+    parties = {name: world.enrol(name, ["contractor"]) for name in names}
+    data = {name: _tags(world, name) for name in names}
+    before = world.size()
+    held: list[int] = []
+    with psycopg.connect(world.platform.conninfo("plumb_migrate")) as conn:
+        conn.execute("SET ROLE plumb_owner")
+        conn.execute("SELECT 1 FROM journal.head FOR UPDATE")
+        threads = [
+            threading.Thread(
+                target=lambda n=name: held.extend(
+                    a.status_code for a in _crowd(world, strict_gateway, [data[n]], parties[n])
+                )
+            )
+            for name in names
+        ]
+        threads[0].start()  # this one is taken out of the queue and waits for the head
+        time.sleep(0.4)
+        [t.start() for t in threads[1:]]  # two find a place in the queue, the others none
+        [t.join() for t in threads]
+    assert {429, 503} >= set(held), held
+    assert 429 in held
+    assert 503 in held
+    for name in names:
+        answer = world.post(data[name], parties[name])
+        assert answer.status_code in (200, 201)
+    assert world.size() == before + len(names)
+
+
+def test_a_bucket_fills_again_with_time(monkeypatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    limit = RateLimit(2, 3)
+    for _ in range(3):
+        limit.take("a")
+    with pytest.raises(Problem) as caught:
+        limit.take("a")
+    assert caught.value.retry_after_s == 1
+    limit.take("b")
+    now[0] += 0.5
+    limit.take("a")
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "x", "nan", "1e12"])
+def test_a_limit_that_is_none_is_refused_at_the_start(text) -> None:
+    with pytest.raises(ValueError, match="PLUMB_RATE"):
+        GatewaySettings.from_env({"PLUMB_RATE": text})
+    assert GatewaySettings.from_env({"PLUMB_KEY_CACHE_S": "60"}).key_cache_s == 5.0
+
+
+@pytest.fixture(scope="module")
+def secure(world, gateway_process):
+    """A gateway with the certificate of `--lan`, reached at loopback."""
+    folder = world.platform.folder("tls")
+    tls = local_certificate(folder, "127.0.0.1")
+    with gateway_process(world.platform, tls=tls) as url:
+        yield url, tls[2]
+
+
+@pytest.mark.clause("BJ 5.4.8-b", "CECS 6.0.2")
+def test_beyond_loopback_the_interface_speaks_tls_with_our_own_certificate(world, secure) -> None:
+    url, authority = secure
+    verify = ssl.create_default_context(cafile=str(authority))
+    with httpx.Client(verify=verify, trust_env=False) as http:
+        assert http.get(f"{url}/x/v1/time").status_code == 200
+        signed = world.__class__(**{**_fields(world), "http": http})
+        answer = signed.post(_tags(world, "contractor"), world.parties["contractor"], url=url)
+        assert answer.status_code == 201, answer.text
+        host, port = url.removeprefix("https://").split(":")
+        assert http.get(f"https://localhost:{port}/healthz").status_code == 200
+        assert host == "127.0.0.1"
+
+
+def test_a_stranger_to_our_authority_is_warned_and_plain_http_gets_nothing(secure) -> None:
+    url, _ = secure
+    with httpx.Client(trust_env=False) as http, pytest.raises(httpx.ConnectError, match="CERTIFICATE"):
+        http.get(f"{url}/x/v1/time")
+    port = int(url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as line:
+        line.sendall(b"GET /x/v1/time HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert not line.recv(200).startswith(b"HTTP/1.1 200")
+
+
+def _request(scheme: str, host: str, **headers: str) -> SimpleNamespace:
+    context = SimpleNamespace(trusted_proxies=frozenset({"10.0.0.9"}))
+    return SimpleNamespace(
+        client=SimpleNamespace(host=host),
+        url=SimpleNamespace(scheme=scheme),
+        headers=headers,
+        app=SimpleNamespace(state=SimpleNamespace(context=context)),
+    )
+
+
+@pytest.mark.clause("CECS 6.0.5-a", "BJ 5.4.8-b")
+@pytest.mark.parametrize(
+    ("scheme", "host", "refused"),
+    [
+        ("http", "10.0.0.5", True),
+        ("http", "127.0.0.1", False),
+        ("http", "::1", False),
+        ("https", "10.0.0.5", False),
+    ],
+)
+def test_plain_http_is_refused_beyond_loopback(scheme, host, refused) -> None:
+    request = _request(scheme, host)
+    if refused:
+        with pytest.raises(Problem) as caught:
+            require_secure(request)
+        assert caught.value.slug == "plain-http"
+    else:
+        require_secure(request)

@@ -1,0 +1,160 @@
+"""Resumable files (续传): offsets, hashes, foreign uploads, cuts, repeats; nothing is stored that was not announced."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import threading
+
+import pytest
+
+pytestmark = pytest.mark.service
+
+
+def _announce(world, data: bytes, party: str = "institution", sha: str | None = None, **headers):
+    digest = sha or hashlib.sha256(data).hexdigest()
+    meta = ",".join(
+        f"{k} {base64.b64encode(v.encode()).decode()}"
+        for k, v in (("sha256", digest), ("media_type", "application/pdf"))
+    )
+    fields = {"Upload-Length": str(len(data)), "Upload-Metadata": meta, "Tus-Resumable": "1.0.0"} | headers
+    return world.request(
+        "POST", "/x/v1/files", world.parties[party], headers=fields, nonce=secrets.token_hex(8)
+    )
+
+
+def _patch(world, path: str, chunk: bytes, offset: object, party: str = "institution", **options):
+    headers = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+    options.setdefault("nonce", secrets.token_hex(8))
+    return world.request("PATCH", path, world.parties[party], chunk, headers=headers, **options)
+
+
+def _offset(world, path: str, party: str = "institution"):
+    return world.request("HEAD", path, world.parties[party])
+
+
+@pytest.mark.clause("CECS 6.0.4", "CECS 6.0.2")
+def test_a_cut_upload_goes_on_where_it_stopped_and_is_entered_once(world) -> None:
+    data = secrets.token_bytes(50_000)
+    path = _announce(world, data).headers["location"]
+    assert _patch(world, path, data[:20_000], 0).status_code == 204
+    assert _offset(world, path).headers["upload-offset"] == "20000"
+    assert _announce(world, data).headers["location"] == path
+    assert _offset(world, path).headers["upload-offset"] == "20000"
+    assert _patch(world, path, data[20_000:], 20_000).headers["upload-offset"] == "50000"
+    assert _announce(world, data).status_code == 200
+    world.settle()
+    digest = hashlib.sha256(data).hexdigest()
+    entries = world.rows("SELECT id FROM fact.event WHERE kind = 'blob.stored' AND subject = %s", [digest])
+    assert len(entries) == 1
+    assert (world.platform.folder("files") / digest[:2] / digest).read_bytes() == data
+
+
+def test_a_wrong_offset_is_told_the_right_one(world) -> None:
+    data = secrets.token_bytes(1000)
+    path = _announce(world, data).headers["location"]
+    assert world.refused(_patch(world, path, data, 5), 409, "offset-mismatch")["offset"] == "0"
+    for hostile in ("-1", "1e3", "", "9" * 30):
+        world.refused(_patch(world, path, data, hostile), 409, "offset-mismatch")
+
+
+def test_bytes_of_another_hash_are_thrown_away(world) -> None:
+    data = secrets.token_bytes(1000)
+    path = _announce(world, data, sha="a" * 64).headers["location"]
+    world.refused(_patch(world, path, data, 0), 422, "file-digest-mismatch")
+    assert _offset(world, path).status_code == 404
+    assert not (world.platform.folder("files") / "aa" / ("a" * 64)).exists()
+
+
+def test_more_bytes_than_announced_are_refused_and_nothing_is_kept(world) -> None:
+    data = secrets.token_bytes(1000)
+    path = _announce(world, data).headers["location"]
+    world.refused(_patch(world, path, data + b"x", 0), 413, "too-large")
+    assert _offset(world, path).headers["upload-offset"] == "0"
+
+
+def test_a_strangers_upload_is_out_of_reach(world) -> None:
+    data = secrets.token_bytes(1000)
+    path = _announce(world, data).headers["location"]
+    assert _offset(world, path, "stranger").status_code == 404
+    world.refused(_patch(world, path, data, 0, "stranger"), 404, "not-found")
+    other = _announce(world, data, "stranger").headers["location"]
+    assert other != path
+
+
+@pytest.mark.parametrize(
+    "path", ["/x/v1/files/" + "0" * 32, "/x/v1/files/..%2f..%2fsecrets.json", "/x/v1/files/abc"]
+)
+def test_an_upload_that_was_never_announced_is_not_found(world, path) -> None:
+    world.refused(_patch(world, path, b"x", 0), 404, "not-found")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "slug"),
+    [
+        ({"Upload-Length": "0"}, 422, "schema"),
+        ({"Upload-Length": "-5"}, 422, "schema"),
+        ({"Upload-Length": "x"}, 422, "schema"),
+        ({"Upload-Length": str(513 * 1024 * 1024)}, 413, "too-large"),
+        ({"Upload-Metadata": "sha256 ***"}, 422, "schema"),
+        ({"Upload-Metadata": ""}, 422, "schema"),
+        ({"Upload-Metadata": "sha256 " + base64.b64encode(b"../" * 20).decode()}, 422, "schema"),
+    ],
+)
+def test_a_hostile_announcement_is_refused(world, headers, status, slug) -> None:
+    world.refused(_announce(world, b"data", **headers), status, slug)
+
+
+def test_a_chunk_cut_on_the_way_leaves_nothing_behind(world) -> None:
+    data = secrets.token_bytes(100_000)
+    path = _announce(world, data).headers["location"]
+
+    def torn():
+        yield data[:40_000]
+        raise OSError("the line is cut")
+
+    with pytest.raises(OSError, match="cut"):
+        _patch(world, path, data, 0, sent=torn())
+    assert _offset(world, path).headers["upload-offset"] == "0"
+    assert _patch(world, path, data, 0).status_code == 204
+
+
+def test_a_chunk_sent_twice_with_one_signature_is_refused(world) -> None:
+    data = secrets.token_bytes(2000)
+    path = _announce(world, data).headers["location"]
+    nonce = secrets.token_hex(8)
+    assert _patch(world, path, data[:1000], 0, nonce=nonce).status_code == 204
+    body = world.refused(_patch(world, path, data[:1000], 0, nonce=nonce), 401, "signature-invalid")
+    assert "nonce" in body["detail"]
+
+
+def test_two_senders_of_one_chunk_write_it_once(world) -> None:
+    import httpx
+
+    data = secrets.token_bytes(200_000)
+    path = _announce(world, data).headers["location"]
+    answers: list[httpx.Response] = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(_patch(world, path, data[:100_000], 0)))
+        for _ in range(4)
+    ]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert sorted(a.status_code for a in answers) == [204, 409, 409, 409]
+    assert _patch(world, path, data[100_000:], 100_000).status_code == 204
+
+
+def test_a_file_whose_entry_was_lost_in_a_crash_is_entered_at_the_next_announcement(world) -> None:
+    from plumbline.supervision.journal.files import FileStore
+
+    data = secrets.token_bytes(3000)
+    FileStore(world.platform.folder("files")).store(data)
+    assert _announce(world, data).status_code == 200
+    assert _announce(world, data).status_code == 200
+    world.settle()
+    digest = hashlib.sha256(data).hexdigest()
+    assert (
+        len(world.rows("SELECT id FROM fact.event WHERE kind = 'blob.stored' AND subject = %s", [digest]))
+        == 1
+    )
