@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 
 from django.conf import settings
 
+from plumbline import __version__
 from plumbline.supervision.journal.heads import log_origin
 from plumbline.supervision.pages.view_models import Answer, ProcessRow, StatusPage
 from plumbline.supervision.pages.wording import Tone
@@ -128,5 +128,5 @@ def _details() -> tuple[tuple[str, str], ...]:
     return (
         ("数据库", f"PostgreSQL {server['server_version'].split()[0]}，{place}"),
         ("文件", f"{grouped_number(int(files.get('files', 0)))} 个，{megabytes:.1f} MB"),
-        ("版本", version("plumbline")),
+        ("版本", __version__),
     )
