@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -41,6 +41,8 @@ class TestPlatform:
     keys: PlatformKeys
     signer: CheckpointSigner
     url: str
+    #: Connection string of the server's administrator, for backup and restore of a quiet platform's database.
+    administrator: str = ""
     opened: list[Journal] = field(default_factory=list)
     watched: list[Supervisor] = field(default_factory=list)
 
@@ -70,6 +72,28 @@ class TestPlatform:
         """Close every journal that a test opened."""
         for journal in self.opened:
             journal.close()
+        self.opened.clear()
+
+    def _administer(self, *statements: str) -> None:
+        self.close()
+        with psycopg.connect(self.administrator, autocommit=True) as conn:
+            for statement in statements:
+                conn.execute(statement.encode())
+
+    def backup(self) -> None:
+        """Copy the database as it is now; one copy is kept."""
+        name = self.platform.database.name
+        self._administer(f'CREATE DATABASE "{name}b" TEMPLATE "{name}"')
+
+    def restore(self) -> None:
+        """Put the copy in the place of the database, as an operator does who restores a backup; marks and keys stay."""
+        name = self.platform.database.name
+        self._administer(
+            f'DROP DATABASE "{name}" WITH (FORCE)',
+            f'ALTER DATABASE "{name}b" RENAME TO "{name}"',
+            # Rights on a database are not part of its copy; the next start of a platform grants them again.
+            f'GRANT CREATE, CONNECT ON DATABASE "{name}" TO plumb_owner',
+        )
 
     def sender(self) -> PlatformSender:
         """A sender that submits as the platform."""
@@ -207,7 +231,9 @@ def quiet_platform(short_folder: Path, request: pytest.FixtureRequest) -> Iterat
         running: Running = request.getfixturevalue("_shared_cluster")
         tested = _prepared(short_folder, running, "http://127.0.0.1:1", name)
         administrator = running.dsn()
+    tested = replace(tested, administrator=administrator)
     yield tested
     tested.close()
     with psycopg.connect(administrator, autocommit=True) as conn:
-        conn.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+        for each in (name, f"{name}b"):
+            conn.execute(f'DROP DATABASE IF EXISTS "{each}" WITH (FORCE)'.encode())

@@ -144,9 +144,17 @@ def _operator_commands(commands: Commands) -> None:
             command.add_argument("what", nargs="?", choices=["all", "log", "projection"], default="all")
         command.set_defaults(run=run)
 
-    log = commands.add_parser("log", help="日志：检查点、时钟确认")
+    log = commands.add_parser("log", help="日志：检查点、时钟确认、恢复以后另开一期")
     log.add_argument("what", choices=["checkpoint", "clock-confirm", "resume"])
     log.add_argument("--by", default="", help="谁确认")
+    log.add_argument("--because", default="", help="另开一期的原因，写进日志")
+    log.add_argument(
+        "--checkpoint",
+        action="append",
+        default=[],
+        help="别处留存的检查点或回执（另开一期时核对，可多次给出）",
+    )
+    log.add_argument("--yes", action="store_true", help="另开一期；不加时只说明情况")
     _data_dir(log)
     log.set_defaults(run=_log)
 
@@ -165,6 +173,9 @@ def _operator_commands(commands: Commands) -> None:
     supervision.add_argument("--public-url", help="对外地址")
     supervision.add_argument("--operator-uscc", help="运营单位统一社会信用代码")
     supervision.add_argument("--operator-name", help="运营单位名称")
+    supervision.add_argument(
+        "--operator-division", help="运营单位管辖的行政区划代码（6 位），决定用哪一地的参数"
+    )
     supervision.set_defaults(run=_supervision)
 
 

@@ -138,6 +138,17 @@ class HeadMark:
             else:
                 self._replace(head)
 
+    def set_aside(self) -> Path:
+        """Rename a damaged mark, so that an operator may begin a new one; returns where it is kept."""
+        with self._locked():
+            for number in range(1, 1000):
+                kept = self.path.with_name(f"{self.path.name}.damaged-{number}")
+                if not kept.exists():
+                    os.replace(self.path, kept)
+                    self._sync_folder()
+                    return kept
+        raise FileExistsError(f"too many damaged marks beside {self.path}")
+
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         # The lock is a file of its own: the mark is replaced by rename, and a lock on the old file would be

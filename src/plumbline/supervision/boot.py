@@ -14,7 +14,7 @@ from psycopg import sql
 
 from plumbline.embedded.folder import DataFolder
 from plumbline.embedded.postgres import Running
-from plumbline.supervision.config import ROLES, DatabasePlace, Platform, write_platform
+from plumbline.supervision.config import ROLES, DatabasePlace, Operator, Platform, write_platform
 from plumbline.supervision.journal.genesis import is_open, open_log
 from plumbline.supervision.journal.heads import CheckpointSigner, log_origin
 from plumbline.supervision.journal.keys import PlatformKeys, key_encryption_key
@@ -29,7 +29,7 @@ from plumbline.supervision.projection.rebuild import RebuildRefused, rebuild
 from plumbline.supervision.projection.schema import ensure_fact_schema
 
 DATABASE = "plumbline"
-DEMO_OPERATOR = ("12610300MB2960001Y", "衡川市建设工程质量安全监督站")
+DEMO_OPERATOR = Operator("12610300MB2960001Y", "衡川市建设工程质量安全监督站", "610300")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Settings:
     origin: str
     public_url: str
     demo: bool
-    operator: tuple[str, str]
+    operator: Operator
     opened_at: datetime | None = None
 
 
@@ -125,21 +125,21 @@ def _ensure_database(admin: str, place: DatabasePlace, passwords: dict[str, str]
 
 
 def write_trust_roots(platform: Platform, keys: PlatformKeys) -> None:
-    """`trust.txt`: the verifier key of the log and the code issuer's key, for whoever checks without us."""
+    """`trust.txt`: the verifier key of each epoch of the log and the code issuer's key, for whoever checks without us."""
     signer = CheckpointSigner(keys.log, platform.folder("marks"))
-    mark = signer.mark()
-    epoch = mark.epoch if mark else 1
+    with psycopg.connect(platform.conninfo("plumb_gateway")) as conn:
+        epochs = [row[0] for row in conn.execute("SELECT epoch FROM journal.epoch ORDER BY epoch").fetchall()]
     lines = [
-        signer.verifier_key(log_origin(platform.origin, epoch)),
+        *(signer.verifier_key(log_origin(platform.origin, epoch)) for epoch in epochs),
         f"code {keys.signer('code').key_id} ed25519 {keys.public('code')}",
     ]
     (platform.data_dir / "trust.txt").write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def operator_of(platform: Platform) -> tuple[str, str]:
-    """(USCC, name) of whoever operates this platform."""
+def operator_of(platform: Platform) -> Operator:
+    """Who operates this platform."""
     stored = json.loads((platform.data_dir / "platform.json").read_text("utf-8"))["operator"]
-    return stored[0], stored[1]
+    return Operator(*stored)
 
 
 def reopen(data_dir: Path, running: Running | None) -> Platform:

@@ -13,14 +13,15 @@ from pathlib import Path
 
 import psycopg
 
-from plumbline.domain.basics.identifiers import party_id, uscc_problem
+from plumbline.domain.basics.identifiers import division_problem, party_id, uscc_problem
 from plumbline.embedded.postgres import Cluster, Running
 from plumbline.exchange.problems import Problem
-from plumbline.supervision.boot import Settings, operator_of, reopen
-from plumbline.supervision.config import ROLES, Platform
+from plumbline.supervision.boot import Settings, operator_of, reopen, write_trust_roots
+from plumbline.supervision.config import ROLES, Operator, Platform
 from plumbline.supervision.journal.append import Journal
 from plumbline.supervision.journal.audit import audit_log
 from plumbline.supervision.journal.destruction import destroy_subject
+from plumbline.supervision.journal.epochs import ResumePlan, ResumeRefused, plan_resume, resume
 from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped
 from plumbline.supervision.journal.keys import PlatformKeys
 from plumbline.supervision.journal.lookup import newest_checkpoint
@@ -30,12 +31,6 @@ from plumbline.supervision.projection.projector import reproject
 from plumbline.supervision.projection.rebuild import RebuildRefused, audit_projection, rebuild
 from plumbline.supervision.run import run
 from plumbline.supervision.tls import serving_of
-
-# KNOWN: resuming in a next epoch (PROTOCOL §2.8) is listed in docs/departures.md.
-CANNOT_RESUME = (
-    "本版本还不能另开一期日志：签名会一直停着，收下的内容都在，没有丢。"
-    "请先查明原因（plumbline audit log）；如果数据库是从备份恢复的，换用更新的备份，或补齐缺少的日志，使它不短于本机的水位。"
-)
 
 
 @contextmanager
@@ -109,33 +104,91 @@ def run_reproject(arguments: argparse.Namespace) -> int:
 
 
 def run_log(arguments: argparse.Namespace) -> int:
-    """Newest checkpoint, confirmation of a clock step, or why resuming needs a decision."""
+    """Newest checkpoint, confirmation of a clock step, or the next epoch after a restore."""
     with opened(Path(arguments.data_dir)) as platform:
         if arguments.what == "clock-confirm":
-            if not arguments.by:
-                print("请用 --by 写明是谁核对的时钟。", file=sys.stderr)
-                return 2
-            with psycopg.connect(platform.conninfo("plumb_migrate")) as conn:
-                conn.execute("SET ROLE plumb_owner")
-                conn.execute("INSERT INTO ops.clock_confirmed (by_whom) VALUES (%s)", [arguments.by])
-                conn.execute(
-                    "INSERT INTO ops.audit_event (actor, action, subject, outcome, request) "
-                    "VALUES (%s, 'log.clock_confirm', 'clock', 'done', 'cli')",
-                    [arguments.by],
-                )
-            print("已记录，十分钟内有效。")
-            return 0
-        signer = CheckpointSigner(PlatformKeys.load(platform.folder("keys")).log, platform.folder("marks"))
+            return _confirm_clock(platform, arguments.by)
+        keys = PlatformKeys.load(platform.folder("keys"))
+        signer = CheckpointSigner(keys.log, platform.folder("marks"))
+        if arguments.what == "resume":
+            return _resume(platform, keys, signer, arguments)
         try:
             print(newest_checkpoint(platform.conninfo("plumb_gateway"), signer), end="")
         except SigningStopped as stopped:
             print(f"已停止签名：{stopped}", file=sys.stderr)
-            if arguments.what == "resume":
-                print(CANNOT_RESUME, file=sys.stderr)
             return 1
-        if arguments.what == "resume":
-            print("日志完好，不需要另开一期。")
     return 0
+
+
+def _confirm_clock(platform: Platform, by: str) -> int:
+    if not by:
+        print("请用 --by 写明是谁核对的时钟。", file=sys.stderr)
+        return 2
+    with psycopg.connect(platform.conninfo("plumb_migrate")) as conn:
+        conn.execute("SET ROLE plumb_owner")
+        conn.execute("INSERT INTO ops.clock_confirmed (by_whom) VALUES (%s)", [by])
+        conn.execute(
+            "INSERT INTO ops.audit_event (actor, action, subject, outcome, request) "
+            "VALUES (%s, 'log.clock_confirm', 'clock', 'done', 'cli')",
+            [by],
+        )
+    print("已记录，十分钟内有效。")
+    return 0
+
+
+def _resume(
+    platform: Platform, keys: PlatformKeys, signer: CheckpointSigner, arguments: argparse.Namespace
+) -> int:
+    """Say what was signed and what is left; with `--yes`, `--by` and `--because` open the next epoch."""
+    try:
+        shown = [Path(each).read_text("utf-8") for each in arguments.checkpoint]
+        with psycopg.connect(platform.conninfo("plumb_gateway"), autocommit=True) as conn:
+            plan = plan_resume(conn, signer, shown)
+        _print_plan(plan)
+        if not (arguments.yes and arguments.by and arguments.because.strip()):
+            print(
+                "还没有改动。确认请加 --yes，并用 --by 写明是谁、--because 写明原因（原因写进日志）。",
+                file=sys.stderr,
+            )
+            return 2
+        accepted = resume(
+            _conninfo(platform),
+            plan,
+            signer,
+            keys,
+            operator=operator_of(platform),
+            by=arguments.by,
+            because=arguments.because.strip(),
+        )
+    except (ResumeRefused, SigningStopped, Problem) as refusal:
+        print(f"没有另开：{refusal}", file=sys.stderr)
+        return 1
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"检查点读不了：{error}", file=sys.stderr)
+        return 2
+    write_trust_roots(platform, keys)
+    if accepted is None:
+        print(f"本机已跟上第 {plan.epoch} 期，可以签名。")
+    else:
+        print(
+            f"第 {plan.epoch} 期已开启，第 0 条 {accepted.logged_at.isoformat(timespec='seconds')} 入账，可以签名。"
+        )
+        print("trust.txt 已加上这一期的公钥，请重新分发。")
+    return 0
+
+
+def _print_plan(plan: ResumePlan) -> None:
+    print(f"签名停着：{plan.cause}")
+    print(f"签过的：第 {plan.newest.epoch} 期 {plan.newest.size} 条（{plan.known_from}）")
+    print(f"现有的：第 {plan.head.epoch} 期 {plan.head.size} 条")
+    if plan.step == "follow":
+        print(f"另一台主机已开第 {plan.epoch} 期，本机将跟上。")
+        return
+    if plan.lost:
+        print(f"缺少：{plan.lost} 条签过而不在了，报送单位须用原编号重新报送。")
+    print(
+        f"将要{'写完' if plan.step == 'finish' else '另开'}第 {plan.epoch} 期：以前各期不再增加，它们的回执照旧可以核验。"
+    )
 
 
 def run_destroy(arguments: argparse.Namespace) -> int:
@@ -164,7 +217,7 @@ def run_destroy(arguments: argparse.Namespace) -> int:
             return 1
         finally:
             journal.close()
-    told = f"已入账，序号 {accepted.index}" if accepted else "以前已经入账"
+    told = f"已入账，序号 {accepted.position}" if accepted else "以前已经入账"
     print(f"已销毁 {subject} 的个人信息密钥，{told}。日志照常可核验。")
     return 0
 
@@ -191,11 +244,11 @@ def _settings(arguments: argparse.Namespace, data_dir: Path) -> Settings | None:
             origin=kept["origin"],
             public_url=arguments.public_url or kept["public_url"],
             demo=kept["demo"],
-            operator=tuple(kept["operator"]),
+            operator=Operator(*kept["operator"]),
         )
     missing = [
         name
-        for name in ("origin", "public_url", "operator_uscc", "operator_name")
+        for name in ("origin", "public_url", "operator_uscc", "operator_name", "operator_division")
         if not getattr(arguments, name)
     ]
     if missing:
@@ -207,6 +260,9 @@ def _settings(arguments: argparse.Namespace, data_dir: Path) -> Settings | None:
     if problem := uscc_problem(arguments.operator_uscc):
         print(f"运营单位的统一社会信用代码不对：{problem}", file=sys.stderr)
         return None
+    if problem := division_problem(arguments.operator_division):
+        print(f"运营单位的行政区划代码不对：{problem}", file=sys.stderr)
+        return None
     if arguments.origin.startswith("demo."):
         print("以 demo. 开头的来源只用于演示，请用 ./plumb demo。", file=sys.stderr)
         return None
@@ -214,5 +270,5 @@ def _settings(arguments: argparse.Namespace, data_dir: Path) -> Settings | None:
         origin=arguments.origin,
         public_url=arguments.public_url,
         demo=False,
-        operator=(arguments.operator_uscc, arguments.operator_name),
+        operator=Operator(arguments.operator_uscc, arguments.operator_name, arguments.operator_division),
     )

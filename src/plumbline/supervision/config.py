@@ -10,6 +10,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 ROLES = ("plumb_migrate", "plumb_gateway", "plumb_projector", "plumb_web", "plumb_worker")
@@ -92,9 +93,15 @@ class Platform:
         return path
 
 
-def write_platform(
-    data_dir: Path, *, origin: str, public_url: str, demo: bool, operator: tuple[str, str]
-) -> None:
+class Operator(NamedTuple):
+    """Who runs this platform: credit code, name, division code of its jurisdiction."""
+
+    uscc: str
+    name: str
+    division: str
+
+
+def write_platform(data_dir: Path, *, origin: str, public_url: str, demo: bool, operator: Operator) -> None:
     """Write `platform.json`; the origin of an existing folder never changes."""
     path = data_dir / "platform.json"
     kept = (

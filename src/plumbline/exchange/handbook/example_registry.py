@@ -31,9 +31,10 @@ def _platform_registry(story: Story) -> None:
         "platform",
         at(0),
         origin="demo.hengchuan.example/log",
-        epoch=0,
+        epoch=1,
         operator_uscc=USCC["platform"],
         operator_name="衡川市住房和城乡建设局",
+        operator_division="610300",
         keys=[RootKey(key_id="hengchuan.log.1", algorithm="ed25519", use="log", public_key=_KEY)],
     )
     tell(

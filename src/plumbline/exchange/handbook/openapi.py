@@ -176,12 +176,13 @@ def _log_paths() -> dict[str, Any]:
         "/x/v1/log/mark": {
             "get": _operation("getLogMark", "本机签过的最大日志水位", {"200": _json("水位", "Mark")})
         },
-        "/x/v1/log/tile/{level}/{index}": {
+        "/x/v1/log/{epoch}/tile/{level}/{index}": {
             "get": _operation(
                 "getLogTile",
                 "日志的一个满片，256 个散列（C2SP tlog-tiles）",
                 {"200": _media("片", "application/octet-stream")},
                 parameters=[
+                    _path("epoch", "日志的第几期"),
                     _path("level", "层，叶子是 0"),
                     _path("index", "片号，如 067；一千以上写成 x001/067"),
                 ],
@@ -313,8 +314,9 @@ def _answers() -> dict[str, Any]:
         "Accepted": _object(
             {
                 "entry": _STRING,
-                "epoch": _INTEGER,
-                "index": _INTEGER,
+                "epoch": {"type": "integer", "description": "日志的第几期；每一期是一棵树"},
+                "index": {"type": "integer", "description": "这一期里的序号，回执证明的就是它"},
+                "position": {"type": "integer", "description": "各期连起来的序号，与 /x/v1/changes 的相同"},
                 "logged_at": {"type": "string", "format": "date-time"},
                 "duplicate": {"type": "boolean"},
                 "cosigned": _STRING,
@@ -322,7 +324,7 @@ def _answers() -> dict[str, Any]:
                 "receipt_url": _STRING,
                 "result": {"type": "object", "description": "要求等待时，平台处理的结果"},
             },
-            *("entry", "epoch", "index", "logged_at", "duplicate", "receipt"),
+            *("entry", "epoch", "index", "position", "logged_at", "duplicate", "receipt"),
         ),
         "DryRun": _object(
             {
@@ -343,11 +345,11 @@ def _answers() -> dict[str, Any]:
         "Complaint": _object(
             {
                 "number": _STRING,
-                "index": _INTEGER,
+                "position": _INTEGER,
                 "logged_at": {"type": "string", "format": "date-time"},
                 "receipt_url": _STRING,
             },
-            *("number", "index", "logged_at", "receipt_url"),
+            *("number", "position", "logged_at", "receipt_url"),
         ),
         "FileCheck": {"type": "object", "description": "state 与一句话结论"},
         "Problem": _object(

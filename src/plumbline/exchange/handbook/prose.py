@@ -40,7 +40,7 @@ START: tuple[Block, ...] = (
             ("`GET /x/v1/checkpoint`", "日志的最新检查点"),
             ("`GET /x/v1/log/key`", "日志公钥，仅供参考；验证时请用自己保存的公钥"),
             (
-                "`GET /x/v1/log/mark`，`GET /x/v1/log/tile/{level}/{index}`",
+                "`GET /x/v1/log/mark`，`GET /x/v1/log/{epoch}/tile/{level}/{index}`",
                 "日志水位和散列片，供共签方和审计者",
             ),
             ("`GET /x/v1/time`", "平台时间"),

@@ -7,6 +7,7 @@ from typing import Literal
 from plumbline.exchange.messages.header import Message, Part
 from plumbline.exchange.wire import (
     Base64Text,
+    BigCount,
     Code,
     Count,
     Day,
@@ -62,15 +63,34 @@ class RootKey(Part, frozen=True, kw_only=True):
     public_key: Base64Text
 
 
+class Continuation(Part, frozen=True, kw_only=True):
+    """What a next epoch continues (另开一期): the newest checkpoint known to have been signed, and what of the log is still there.
+
+    Both heads are written out, so that anybody who holds that checkpoint, or a receipt against it, can compare. Entries between
+    `kept_size` and `signed_size` were signed for and are lost; their senders send them again.
+    """
+
+    signed_epoch: Count
+    signed_size: BigCount
+    signed_root: Digest
+    #: SHA-256 of the checkpoint's text: origin, size and root as C2SP tlog-checkpoint writes them.
+    checkpoint_sha256: Digest
+    kept_epoch: Count
+    kept_size: BigCount
+    kept_root: Digest
+    because: Prose
+
+
 class LogOpened(Message, tag="log.opened", frozen=True, kw_only=True):
-    """Entry 0 of a log (创世): its origin and the platform's root keys."""
+    """The first entry of an epoch of a log (创世、另开一期): its origin, and in the first epoch the platform's root keys."""
 
     origin: Code
     epoch: Count
     operator_uscc: UsccText
     operator_name: Label
+    operator_division: Division
     keys: list[RootKey]
-    continues: Digest | None = None
+    continues: Continuation | None = None
 
 
 class PartyRegistered(Message, tag="party.registered", frozen=True, kw_only=True):

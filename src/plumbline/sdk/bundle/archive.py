@@ -234,6 +234,7 @@ def _content(manifest: Manifest, members: dict[str, bytes]) -> BundleContent:
                 role=line.role,
                 sender=line.sender,
                 uid=line.uid,
+                epoch=line.epoch,
                 index=line.index,
                 message=members[line.message],
                 envelope=members[line.envelope],

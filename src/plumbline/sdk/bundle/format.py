@@ -44,6 +44,7 @@ class EntryLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     entry: EntryRef
     sender: PartyRef
     uid: Uid
+    epoch: Count
     index: BigCount
     message: str
     envelope: str
@@ -60,7 +61,7 @@ class PictureLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the bundle is about and what it holds. The chain is as of the first `size` entries of `origin`'s log."""
+    """What the bundle is about and what it holds. The chain is as of the first `size` entries of `origin`'s log, through all epochs."""
 
     version: Count
     origin: str
@@ -83,15 +84,21 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleEntry:
-    """One entry with its bytes. `sender` is 32 hex digits, `index` the place in the log."""
+    """One entry with its bytes. `sender` is 32 hex digits, `index` the place in the log's `epoch`."""
 
     role: str
     sender: str
     uid: uuid.UUID
+    epoch: int
     index: int
     message: bytes
     envelope: bytes
     receipt: bytes
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """(epoch, index): compares as the log's order."""
+        return self.epoch, self.index
 
     @property
     def entry(self) -> str:
@@ -138,6 +145,7 @@ def manifest_of(content: BundleContent) -> Manifest:
             entry=each.entry,
             sender=each.sender,
             uid=each.uid,
+            epoch=each.epoch,
             index=each.index,
             message=f"{folder}/message.json",
             envelope=f"{folder}/envelope.json",

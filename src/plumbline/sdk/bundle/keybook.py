@@ -37,14 +37,15 @@ class Key:
     public: bytes | None
     valid_from: datetime | None = None
     valid_until: datetime | None = None
-    revoked_index: int | None = None
+    #: (epoch, index) of the revocation.
+    revoked: tuple[int, int] | None = None
 
     def fault(self, record: Record) -> tuple[str, str] | None:
         """Why this key could not sign that entry, or None."""
         at = record.receipt.logged_at
         if self.party != record.message.sender:
             return "密钥属于另一家单位", "the key is another party's"
-        if self.revoked_index is not None and self.revoked_index < record.index:
+        if self.revoked is not None and self.revoked < record.order:
             return "密钥在此之前已经停用", "the key had been revoked before"
         if at and (
             (self.valid_from and at < self.valid_from) or (self.valid_until and at >= self.valid_until)
@@ -67,7 +68,7 @@ class KeyBook:
         self._revoke(records)
 
     def _open(self, records: Records) -> None:
-        opened = [message for record, message in records.of(LogOpened) if record.index == 0]
+        opened = [message for record, message in records.of(LogOpened) if record.order == (1, 0)]
         if not opened:
             zh = "缺少日志的第 0 条（日志创世），平台密钥没有出处。"
             self.steps.append(
@@ -112,7 +113,7 @@ class KeyBook:
             if key is None or message.sender not in self.authorities:
                 continue
             values = {name: getattr(key, name) for name in Key.__dataclass_fields__}
-            self.keys[key.key_id] = Key(**values | {"revoked_index": record.index})
+            self.keys[key.key_id] = Key(**values | {"revoked": record.order})
             zh = f"{record.label}：密钥 {key.key_id} 从第 {record.index} 条起停用。"
             en = f"Key {key.key_id} is revoked from entry {record.index} on."
             self.steps.append(note(f"key:{key.key_id}", zh, en))

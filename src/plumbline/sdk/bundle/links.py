@@ -83,7 +83,7 @@ def _find(chain: Chain) -> None:
         if message.code == content.code and message.sender == chain.keys.operator:
             chain.reserved = (record, message)
     # Versions that came after the code do not count: the code was given for what stood then.
-    until = chain.reserved[0].index if chain.reserved else None
+    until = chain.reserved[0].order if chain.reserved else None
     chain.application = records.newest(content.application, ReportApplied, before=until)
     for registered in records.of(ReportRegistered):
         if registered[1].code == content.code and registered[1].supersedes is None:
@@ -244,7 +244,7 @@ def _registration(chain: Chain, m: ReportApplied) -> _Faults:
     record, registered = chain.registration
     if not chain.same(registered.application, chain.content.application) or registered.sender != m.sender:
         yield f"{record.label}：登记的是另一份报告", f"{record.place}: registers another report"
-    if chain.reserved and record.index < chain.reserved[0].index:
+    if chain.reserved and record.order < chain.reserved[0].order:
         yield f"{record.label}：登记在发码之前", f"{record.place}: registered before the code was given"
 
 

@@ -43,6 +43,11 @@ class Record:
         return self.part.index
 
     @property
+    def order(self) -> tuple[int, int]:
+        """(epoch, index): compares as the log's order."""
+        return self.part.place
+
+    @property
     def title(self) -> str:
         """What kind of entry it is, Chinese."""
         return kind_of(self.message).title
@@ -63,7 +68,7 @@ class Records:
     """Every proven entry, by id and by kind. Lists are in the order of the log."""
 
     def __init__(self, records: Sequence[Record]) -> None:
-        self.all = sorted(records, key=lambda record: record.index)
+        self.all = sorted(records, key=lambda record: record.order)
         self._by_entry = {record.entry: record for record in self.all}
 
     def __iter__(self) -> Iterator[Record]:
@@ -84,16 +89,16 @@ class Records:
         return entry
 
     def newest(
-        self, entry: str, kind: type[_Kind], *, before: int | None = None
+        self, entry: str, kind: type[_Kind], *, before: tuple[int, int] | None = None
     ) -> tuple[Record, _Kind] | None:
-        """The version in force of the object that `entry` names, as of index `before`; None when it is not here.
+        """The version in force of the object that `entry` names, as of (epoch, index) `before`; None when it is not here.
 
         A later version counts when it supersedes the one in force, by the same sender; of two that do, the
         first (PROTOCOL: edit conflicts).
         """
         current: tuple[Record, _Kind] | None = None
         for record, message in self.of(kind):
-            if before is not None and record.index >= before:
+            if before is not None and record.order >= before:
                 break
             if current is None:
                 if record.entry == self.root(entry):
@@ -105,7 +110,7 @@ class Records:
 
 def prove(content: BundleContent, verifiers: Sequence[NoteVerifier]) -> tuple[list[Record], list[Step]]:
     """Check every entry's receipt, bytes and place against the caller's log keys."""
-    checks = [_receipt_check(each, content.origin, verifiers) for each in content.entries]
+    checks = [_receipt_check(each, f"{content.origin}/{each.epoch}", verifiers) for each in content.entries]
     if checks and all(_is_untrusted(check) for check in checks):
         zh = "所有回执都不是由您给的日志密钥签名的：这个包属于另一个日志，或是伪造的。"
         en = "No receipt is signed by the log keys you gave: another log's bundle, or a forged one."
@@ -120,7 +125,7 @@ def prove(content: BundleContent, verifiers: Sequence[NoteVerifier]) -> tuple[li
             if found is None and isinstance(record, Record):
                 records.append(record)
         steps += [found] if found else []
-    return records, steps + _order_failures(content) + _head_failures(content, checks)
+    return records, steps + _order_failures(content)
 
 
 def _is_untrusted(check: ReceiptCheck) -> bool:
@@ -171,30 +176,11 @@ def _message_failure(record: Record) -> Step | None:
 
 
 def _order_failures(content: BundleContent) -> list[Step]:
-    indexes = [part.index for part in content.entries]
-    if indexes == sorted(set(indexes)):
+    places = [part.place for part in content.entries]
+    if places == sorted(set(places)):
         return []
     zh = "条目没有按日志的顺序排列，或有重复。"
     return [failed("manifest", zh, "The entries are not in the order of the log, or one stands twice.")]
-
-
-def _head_failures(content: BundleContent, checks: Sequence[ReceiptCheck]) -> list[Step]:
-    """Two roots of one size are a forked log; the size that the bundle speaks of must lie within what is proven."""
-    roots: dict[int, bytes] = {}
-    for check in checks:
-        point = check.checkpoint
-        if point is not None and check.ok and roots.setdefault(point.size, point.root) != point.root:
-            zh = f"两份回执的检查点都有 {point.size} 条而根不同：日志分了叉，请保存这个包并举报。"
-            return [
-                failed("log", zh, f"Two checkpoints of size {point.size} have different roots: a forked log.")
-            ]
-    last = max((part.index for part in content.entries), default=-1)
-    if roots and all(check.ok for check in checks) and not last < content.size <= max(roots):
-        zh = f"清单写的是截至第 {content.size} 条，与回执证明的不符。"
-        return [
-            failed("manifest", zh, "The manifest speaks of another size of the log than the receipts prove.")
-        ]
-    return []
 
 
 def proven_step(record: Record, proof_zh: str, proof_en: str) -> Step:

@@ -13,6 +13,7 @@ from plumbline.exchange.messages.testing import RunRecorded
 from plumbline.exchange.signatures import verify
 from plumbline.sdk.bundle.archive import BundleProblem, ReadBundle, read_bundle
 from plumbline.sdk.bundle.check import BundleCheck, Step, failed, held, note
+from plumbline.sdk.bundle.epochs import epoch_failures
 from plumbline.sdk.bundle.format import statement_bytes
 from plumbline.sdk.bundle.keybook import KeyBook
 from plumbline.sdk.bundle.links import Chain, follow
@@ -39,6 +40,7 @@ def verify_bundle(
     except BundleProblem as problem:
         return _judged([failed(problem.name, problem.zh, problem.en)], None)
     proven, faults = prove(bundle.content, verifiers)
+    faults = faults or epoch_failures(bundle.content, proven)
     if faults:
         # What the links would say of a chain with a hole is only an echo of the hole.
         rest = note(

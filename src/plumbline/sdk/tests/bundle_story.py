@@ -176,7 +176,7 @@ class Story:
     def content(self) -> BundleContent:
         """Log every message in order and collect what the bundle holds."""
         now = [us_from_instant(at(3))]
-        log = InMemoryLog(ORIGIN, clock_us=lambda: now[0])
+        log = InMemoryLog(f"{ORIGIN}/1", clock_us=lambda: now[0])
         log.cosigners = self.cosigners
         kept = []
         for told in self.told.values():
@@ -192,7 +192,7 @@ class Story:
             kept.append((told, made))
         entries = tuple(
             BundleEntry(
-                role=str(told.message.__struct_config__.tag), sender=told.message.sender, uid=made.uid, index=index,
+                role=str(told.message.__struct_config__.tag), sender=told.message.sender, uid=made.uid, epoch=1, index=index,
                 message=made.message, envelope=made.envelope, receipt=log.receipt(index).encode(),
             )
             for index, (told, made) in enumerate(kept)
@@ -215,7 +215,7 @@ class Story:
 
 def log_key(seed: int = 1) -> str:
     """The vkey of the story's log."""
-    return InMemoryLog(ORIGIN, seed=seed).signer.verifier_key()
+    return InMemoryLog(f"{ORIGIN}/1", seed=seed).signer.verifier_key()
 
 
 CODE_KEYS = [("code.key", "ed25519", public(key("code.key")))]

@@ -79,7 +79,9 @@ def _await_projection(conn: psycopg.Connection[dict[str, Any]]) -> None:
     A bundle that is made all the same is as of the entries that were projected, and says so.
     """
     until = time.monotonic() + PROJECTION_WAIT_S
-    head = conn.execute("SELECT size FROM journal.head").fetchone()
+    head = conn.execute(
+        "SELECT e.base + h.size AS size FROM journal.head h JOIN journal.epoch e ON e.epoch = h.epoch"
+    ).fetchone()
     while head is not None and time.monotonic() < until:
         row = conn.execute("SELECT pos FROM fact.position WHERE id = 'projector'").fetchone()
         if row is None or row["pos"] >= head["size"]:
@@ -137,6 +139,7 @@ def _content(
             role=event["kind"],
             sender=event["sender"],
             uid=event["uid"],
+            epoch=receipt.epoch,
             index=receipt.index,
             message=message,
             envelope=envelope,
@@ -145,7 +148,7 @@ def _content(
         entries.append(entry)
     head = Checkpoint.parse(parse_note(parse_proof(entries[0].receipt.decode()).checkpoint_note).text)
     return BundleContent(
-        origin=head.origin,
+        origin=head.origin.rpartition("/")[0],
         size=found.size,
         application=found.application["id"],
         code=found.application["code"],

@@ -35,7 +35,8 @@ _OF_OBJECTS = (
 )
 _OF_PARTIES = ("log.opened", "party.registered")
 _OF_KEYS = ("key.enrolled", "key.revoked")
-_ORIGIN = "SELECT * FROM fact.event WHERE idx = 0"
+#: The first entry of every epoch: the genesis, and what each later one continues.
+_ORIGIN = "SELECT v.* FROM fact.epoch e JOIN fact.event v ON v.id = e.entry"
 
 
 class ApplicationUnknown(LookupError):

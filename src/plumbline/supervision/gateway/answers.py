@@ -60,6 +60,7 @@ def receipt_body(accepted: Accepted, sender: str, uid: str) -> dict[str, object]
         "entry": accepted.entry.hex(),
         "epoch": accepted.epoch,
         "index": accepted.index,
+        "position": accepted.position,
         "logged_at": accepted.logged_at.isoformat(),
         "duplicate": accepted.duplicate,
         "cosigned": "none yet",

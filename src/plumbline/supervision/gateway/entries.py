@@ -63,7 +63,7 @@ async def post_entry(request: Request) -> Response:
 
 async def _result(context: Context, accepted: Accepted, message: Message, wait_s: float) -> dict[str, object]:
     """What the projection made of an entry: findings, and the decision when one was asked for."""
-    if not await context.watch.passed(accepted.index, wait_s):
+    if not await context.watch.passed(accepted.position, wait_s):
         return {"projected": False, "detail": "已受理，正在入账"}
     entry = accepted.entry.hex()
     result: dict[str, object] = {"projected": True, "findings": await _findings(context, entry)}

@@ -60,13 +60,13 @@ async def get_mark(request: Request) -> Response:
 
 
 async def get_tile(request: Request) -> Response:
-    """A full tile of 256 hashes, C2SP tlog-tiles: level, then the index as `067` or `x001/067`."""
+    """A full tile of 256 hashes of one epoch, C2SP tlog-tiles: level, then the index as `067` or `x001/067`."""
     context = context_of(request)
     context.lookups.take(client_of(request))
     level, index = request.path_params["level"], index_of(request.path_params["index"])
     if index is None or level > MAX_TILE_LEVEL:
         raise Problem(slug="not-found", detail="没有这一片")
-    store = TileStore(context.platform.folder("tiles"), _epoch(context))
+    store = TileStore(context.platform.folder("tiles"), request.path_params["epoch"])
     data = await run_in_threadpool(store.read, level, index)
     if data is None:
         raise Problem(slug="not-found", detail="这一片还没有写满")

@@ -174,13 +174,13 @@ async def file_complaint(request: Request) -> Response:
         file_sha256=file_sha256 if file_sha256 and _SHA.fullmatch(file_sha256) else None,
     )
     accepted = await run_in_threadpool(lambda: context.sender.submit(message, session="public"))
-    number = f"J-{accepted.index}"
+    number = f"J-{accepted.position}"
     receipt = f"/x/v1/receipts/{context.operator}/{message.uid}"
     if "application/json" in request.headers.get("accept", ""):
         return json_response(
             {
                 "number": number,
-                "index": accepted.index,
+                "position": accepted.position,
                 "logged_at": accepted.logged_at.isoformat(),
                 "receipt_url": receipt,
             },
@@ -190,7 +190,7 @@ async def file_complaint(request: Request) -> Response:
         code=format_code(parsed.text),
         number=number,
         logged_at=accepted.logged_at,
-        log_index=accepted.index,
+        log_index=accepted.position,
         receipt_url=receipt,
         is_demo=context.platform.demo,
     )

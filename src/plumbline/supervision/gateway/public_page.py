@@ -8,7 +8,6 @@ from typing import Any
 from plumbline.domain.basics.calendar import local_date
 from plumbline.domain.reporting.code import format_code
 from plumbline.supervision.config import Platform
-from plumbline.supervision.journal.heads import log_origin
 from plumbline.supervision.pages.verification import (
     PublicAction,
     PublicFact,
@@ -157,7 +156,7 @@ def _technical(row: dict[str, Any], platform: Platform) -> TechnicalDetail:
         document_bytes=row["pdf_bytes"],
         signer=row["signer"] or "",
         root_kind=_ROOT_WORDS.get(row["root_kind"] or "none", ""),
-        log_origin=log_origin(platform.origin, 1),
+        log_origin=platform.origin,
         log_index=row["registration_idx"],
         receipt_url=receipt,
         verify_command=f"plumbline verify {row['number']}.zip" if receipt else "",

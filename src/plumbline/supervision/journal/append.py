@@ -53,6 +53,7 @@ class Journal:
         self._conn: psycopg.Connection | None = None
         self._last_seen: HeadRow | None = None
         self._doubts: Doubts | None = None
+        self._opening = False
 
     def close(self) -> None:
         """Drop the connection."""
@@ -74,8 +75,12 @@ class Journal:
             self._signer.check_peers(self._conn)
         return self._conn
 
-    def append(self, batch: Sequence[Pending]) -> list[Outcome]:
-        """Place at most 64 submissions; results in the order given. Halves the batch on a database error of one of them."""
+    def append(self, batch: Sequence[Pending], *, opening: bool = False) -> list[Outcome]:
+        """Place at most 64 submissions; results in the order given. Halves the batch on a database error of one of them.
+
+        `opening`: the batch is the first leaf of an epoch, which nothing else can be.
+        """
+        self._opening = opening
         if len(batch) > MAX_BATCH:
             raise ValueError(f"a batch holds at most {MAX_BATCH}")
         unique, repeats, outcomes = _resolve_within_batch(batch)
@@ -93,6 +98,7 @@ class Journal:
         except Problem as problem:  # the clock: the transaction is rolled back, nothing was stored
             return [problem] * len(batch)
         except (
+            SigningStopped,  # checked again from the start when the next connection is made
             errors.LockNotAvailable,
             errors.QueryCanceled,
             errors.OperationalError,
@@ -128,6 +134,9 @@ class Journal:
                 _insert_personal(conn, new)
                 hit("append.after_personal")
                 before = read_head(conn, lock=True)
+                if (before.size == 0) != self._opening:
+                    opened = "已经开启" if before.size else "还没有开启，请执行 plumbline log resume"
+                    raise SigningStopped(f"日志第 {before.epoch} 期{opened}")
                 after, placed = self._write_leaves(conn, before, new)
                 hit("append.before_commit")
         self._doubts.require_none()
@@ -221,6 +230,7 @@ class Journal:
                 entry=each.pending.entry,
                 epoch=after.epoch,
                 index=each.index,
+                position=after.base + each.index,
                 logged_at=datetime.fromtimestamp(each.leaf.logged_at_us / 1e6, tz=UTC),
                 receipt=make_receipt(each.leaf, each.index, path, note),
                 duplicate=False,
@@ -280,6 +290,7 @@ def _as_repeat(outcome: Outcome) -> Outcome:
         entry=outcome.entry,
         epoch=outcome.epoch,
         index=outcome.index,
+        position=outcome.position,
         logged_at=outcome.logged_at,
         receipt=outcome.receipt,
         duplicate=True,

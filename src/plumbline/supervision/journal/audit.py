@@ -7,6 +7,7 @@ operator to decide.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from plumbline.evidence.paths import MissingSubtree
 from plumbline.evidence.tree import Frontier
 from plumbline.exchange.decode import parse_message
 from plumbline.exchange.messages import kind_of
+from plumbline.exchange.messages.header import Message
+from plumbline.exchange.messages.registry import LogOpened
 from plumbline.exchange.problems import Problem
-from plumbline.supervision.journal.heads import HeadRow, SigningStopped, read_head, root_at
+from plumbline.supervision.journal.heads import HeadRow, SigningStopped, log_origin, read_head, root_at
 from plumbline.supervision.journal.model import canonical_claim
 
 CHUNK = 2000
@@ -45,29 +48,87 @@ def audit_log(conninfo: str, marks: Path) -> list[str]:
             head = read_head(conn)
         except (SigningStopped, ValueError) as error:
             return [f"日志头读不出来：{error}"]
-        walk = _Walk(head.epoch)
-        walk.leaves(conn)
-        problems = walk.problems
-        problems += _head_problems(head, walk)
-        problems += walk.node_problems(conn)
-        problems += walk.claim_problems(conn)
+        claims: dict[tuple[str, str], bytes] = {}
+        problems: list[str] = []
+        for epoch in _epochs(conn, head, problems):
+            walk = _Walk(epoch, claims)
+            walk.leaves(conn)
+            problems += [epoch.label + each for each in (*walk.problems, *_end_problems(conn, head, walk))]
+            problems += [epoch.label + each for each in walk.node_problems(conn)]
+        problems += _claim_problems(conn, claims)
         problems += [f"入账 {row[0]} 没有叶子" for row in conn.execute(_ORPHANS).fetchall()]
-        problems += _checkpoint_problems(conn, head)
         for path in sorted(marks.glob("*.mark")):
             problems += _mark_problems(conn, head, path)
     return problems
 
 
-class _Walk:
-    """One pass over the log: what leaves, nodes and claims should be."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Epoch:
+    """A row of `journal.epoch`, with where the epoch ends: at the head, or where the next one says that it was kept."""
 
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
+    epoch: int
+    base: int
+    size: int
+    root: bytes
+    is_open: bool
+    #: Up to which size its checkpoints may speak: beyond `size` of what the next epoch tells as lost.
+    signed: int
+    #: What the first entry has to say of the epoch before: None in the first.
+    continues: tuple[Any, ...] | None
+
+    @property
+    def label(self) -> str:
+        """Before each sentence, when there is more than one epoch."""
+        return "" if self.is_open and self.epoch == 1 else f"第 {self.epoch} 期："
+
+
+_EPOCHS = """
+SELECT e.epoch, e.base, n.kept_size, n.kept_root, e.signed_epoch, e.signed_size, e.signed_root, e.kept_epoch, e.kept_size, e.kept_root,
+       CASE WHEN n.signed_epoch = e.epoch THEN n.signed_size ELSE n.kept_size END
+  FROM journal.epoch e LEFT JOIN journal.epoch n ON n.kept_epoch = e.epoch ORDER BY e.epoch
+"""
+
+
+def _epochs(conn: psycopg.Connection, head: HeadRow, problems: list[str]) -> list[_Epoch]:
+    """The epochs in order; what their table says wrongly goes to `problems`."""
+    found: list[_Epoch] = []
+    base = 0
+    for row in conn.execute(_EPOCHS).fetchall():
+        is_open = row[0] == head.epoch
+        size, root = (head.size, head.root) if is_open else (row[2], bytes(row[3] or b""))
+        if size is None or row[1] != base:
+            problems.append(f"日志各期的表里第 {row[0]} 期被改过、删掉或多出")
+            continue
+        found.append(
+            _Epoch(
+                epoch=row[0],
+                base=base,
+                size=size,
+                root=root,
+                is_open=is_open,
+                signed=size if is_open else row[10],
+                continues=tuple(row[4:10]) if row[0] > 1 else None,
+            )
+        )
+        base += size
+    stray = conn.execute(
+        "SELECT DISTINCT epoch FROM journal.leaf WHERE epoch <> ALL(%s)", [[each.epoch for each in found]]
+    ).fetchall()
+    problems += [f"日志各期的表里没有第 {row[0]} 期，却有它的叶子" for row in stray]
+    return found
+
+
+class _Walk:
+    """One pass over an epoch: what leaves, nodes and claims should be."""
+
+    def __init__(self, epoch: _Epoch, claims: dict[tuple[str, str], bytes]) -> None:
+        self.told = epoch
+        self.epoch = epoch.epoch
         self.frontier = Frontier.empty()
         self.last_time: object = None
         self.problems: list[str] = []
         self._nodes: dict[tuple[int, int], bytes] = {}
-        self._claims: dict[tuple[str, str], bytes] = {}
+        self._claims = claims
 
     def leaves(self, conn: psycopg.Connection) -> None:
         """Follow the leaves in order and compare each with its entry; stops at the first that is gone."""
@@ -105,6 +166,8 @@ class _Walk:
             return
         try:
             parsed = parse_message(bytes(message))
+            if idx == 0 and not _opens(parsed, self.told):
+                self.problems.append("第 0 条没有说明这一期，或与日志各期的表不同")
             for kind, value in kind_of(parsed).claims(parsed):
                 self._claims[canonical_claim(kind, value)] = entry_id(bytes(sender), uid)
         except (msgspec.MsgspecError, ValueError, Problem):
@@ -119,12 +182,37 @@ class _Walk:
         wrong = [key for key in self._nodes | stored if self._nodes.get(key) != stored.get(key)]
         return [f"第 {level} 层、从第 {start} 条起的节点被改过、删掉或多出" for level, start in sorted(wrong)]
 
-    def claim_problems(self, conn: psycopg.Connection) -> list[str]:
-        """Numbers and codes that are held by nobody although an entry took them, or by another entry."""
-        rows = conn.execute("SELECT kind, value, entry FROM journal.claim").fetchall()
-        stored = {(row[0], row[1]): bytes(row[2]) for row in rows}
-        wrong = [key for key in self._claims | stored if self._claims.get(key) != stored.get(key)]
-        return [f"占用的号码 {value}（{kind}）与入账对不上" for kind, value in sorted(wrong)]
+
+def _opens(message: Message, told: _Epoch) -> bool:
+    """Whether the first entry says of its epoch, and of the one before, what `journal.epoch` says."""
+    if not isinstance(message, LogOpened) or message.epoch != told.epoch:
+        return False
+    said = message.continues
+    if said is None or told.continues is None:
+        return said is None and told.continues is None
+    epoch, size, root, kept_epoch, kept_size, kept_root = told.continues
+    return (said.signed_epoch, said.signed_size, said.signed_root) == (epoch, size, bytes(root).hex()) and (
+        said.kept_epoch,
+        said.kept_size,
+        said.kept_root,
+    ) == (kept_epoch, kept_size, bytes(kept_root).hex())
+
+
+def _claim_problems(conn: psycopg.Connection, claims: dict[tuple[str, str], bytes]) -> list[str]:
+    """Numbers and codes that are held by nobody although an entry took them, or by another entry."""
+    rows = conn.execute("SELECT kind, value, entry FROM journal.claim").fetchall()
+    stored = {(row[0], row[1]): bytes(row[2]) for row in rows}
+    wrong = [key for key in claims | stored if claims.get(key) != stored.get(key)]
+    return [f"占用的号码 {value}（{kind}）与入账对不上" for kind, value in sorted(wrong)]
+
+
+def _end_problems(conn: psycopg.Connection, head: HeadRow, walk: _Walk) -> list[str]:
+    """Where an epoch ends, and the checkpoints that were published of it."""
+    told = walk.told
+    found = _head_problems(head, walk) if told.is_open else []
+    if not told.is_open and (walk.frontier.size, walk.frontier.root()) != (told.size, told.root):
+        found.append(f"叶子有 {walk.frontier.size} 片，与下一期说的 {told.size} 条或根哈希不同")
+    return found + _checkpoint_problems(conn, log_origin(head.origin, told.epoch), told)
 
 
 def _head_problems(head: HeadRow, walk: _Walk) -> list[str]:
@@ -147,11 +235,11 @@ def _root(conn: psycopg.Connection, epoch: int, size: int) -> bytes | None:
         return None
 
 
-def _checkpoint_problems(conn: psycopg.Connection, head: HeadRow) -> list[str]:
+def _checkpoint_problems(conn: psycopg.Connection, origin: str, told: _Epoch) -> list[str]:
     """Published checkpoints must be over the log as it stands."""
     found = []
     rows = conn.execute(
-        "SELECT size, note FROM journal.checkpoint WHERE origin = %s ORDER BY size", [head.log_origin]
+        "SELECT size, note FROM journal.checkpoint WHERE origin = %s ORDER BY size", [origin]
     ).fetchall()
     for size, note in rows:
         try:
@@ -159,17 +247,19 @@ def _checkpoint_problems(conn: psycopg.Connection, head: HeadRow) -> list[str]:
         except ValueError:
             found.append(f"{size} 条的检查点读不懂")
             continue
-        if stated.size > head.size or stated.size != size:
+        if stated.size > told.signed or stated.size != size:
             found.append(f"{size} 条的检查点比日志还长，或大小不符")
-        elif _root(conn, head.epoch, size) != stated.root:
+        elif size <= told.size and _root(conn, told.epoch, size) != stated.root:
             found.append(f"日志前 {size} 条与发布过的检查点不同")
     return found
 
 
 def _mark_problems(conn: psycopg.Connection, head: HeadRow, path: Path) -> list[str]:
     mark = HeadMark(path).read()
-    if mark is None or mark.epoch != head.epoch:
+    if mark is None:
         return []
+    if mark.epoch != head.epoch:
+        return [f"本机的水位在第 {mark.epoch} 期，数据库在第 {head.epoch} 期"]
     if mark.size > head.size:
         return [f"本机签过 {mark.size} 条的检查点，数据库只有 {head.size} 条：被恢复到了以前"]
     if _root(conn, head.epoch, mark.size) != mark.root:

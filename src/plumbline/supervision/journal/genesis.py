@@ -10,6 +10,7 @@ from plumbline.domain.basics.identifiers import party_id
 from plumbline.evidence.tree import EMPTY_ROOT, Frontier
 from plumbline.exchange.messages.registry import LogOpened, RootKey
 from plumbline.exchange.uids import new_uid
+from plumbline.supervision.config import Operator
 from plumbline.supervision.journal.append import Journal
 from plumbline.supervision.journal.heads import CheckpointSigner, HeadRow
 from plumbline.supervision.journal.keys import PLATFORM_KEYS, PlatformKeys
@@ -27,13 +28,12 @@ def open_log(
     conninfo: dict[str, str],
     *,
     origin: str,
-    operator: tuple[str, str],
+    operator: Operator,
     keys: PlatformKeys,
     signer: CheckpointSigner,
     at: datetime | None = None,
 ) -> None:
-    """Make head and mark at size 0 and append entry 0. `operator` is (USCC, name); `at` dates a demo log back."""
-    uscc, name = operator
+    """Make head and mark at size 0 and append entry 0. `at` dates a demo log back."""
     head = HeadRow(
         origin=origin,
         epoch=1,
@@ -48,17 +48,19 @@ def open_log(
             "INSERT INTO journal.head (origin, epoch, size, root, frontier, last_time) VALUES (%s, %s, 0, %s, %s, %s)",
             [origin, head.epoch, head.root, head.frontier.encode(), head.last_time],
         )
+        conn.execute("INSERT INTO journal.epoch (epoch, base) VALUES (%s, 0)", [head.epoch])
     signer.open_log(head)
     now = at or datetime.now(UTC)
     message = LogOpened(
         v=1,
         uid=new_uid(now),
-        sender=party_id(uscc).hex(),
+        sender=party_id(operator.uscc).hex(),
         occurred_at=now,
         origin=origin,
         epoch=1,
-        operator_uscc=uscc,
-        operator_name=name,
+        operator_uscc=operator.uscc,
+        operator_name=operator.name,
+        operator_division=operator.division,
         keys=[
             RootKey(key_id=keys.signer(use).key_id, algorithm="ed25519", use=use, public_key=keys.public(use))  # type: ignore[arg-type]
             for use in PLATFORM_KEYS
@@ -66,6 +68,8 @@ def open_log(
     )
     journal = Journal(conninfo["plumb_gateway"], signer)
     try:
-        journal.append([pending_from(message, keys.signer("web"), channel="internal", stated_at=at)])
+        journal.append(
+            [pending_from(message, keys.signer("web"), channel="internal", stated_at=at)], opening=True
+        )
     finally:
         journal.close()

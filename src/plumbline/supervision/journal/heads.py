@@ -14,7 +14,14 @@ import httpx
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from plumbline.evidence.checkpoint import Checkpoint, sign_checkpoint
+from plumbline.evidence.checkpoint import (
+    Checkpoint,
+    NoteError,
+    open_checkpoint,
+    parse_note,
+    parse_verifier,
+    sign_checkpoint,
+)
 from plumbline.evidence.mark import Head, HeadMark, MarkRefused
 from plumbline.evidence.note import Ed25519NoteSigner
 from plumbline.evidence.paths import LeafAndNodeSource, node_hash
@@ -33,10 +40,12 @@ class SigningStopped(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadRow:
-    """The row journal.head."""
+    """The row journal.head, with the place where its epoch begins."""
 
     origin: str
     epoch: int
+    #: Entries of all earlier epochs: position in the whole log = base + index in the epoch's tree.
+    base: int = 0
     size: int
     root: bytes
     frontier: Frontier
@@ -47,6 +56,7 @@ class HeadRow:
         return HeadRow(
             origin=self.origin,
             epoch=self.epoch,
+            base=self.base,
             size=frontier.size,
             root=frontier.root(),
             frontier=frontier,
@@ -58,6 +68,16 @@ class HeadRow:
         """The origin line of checkpoints: each epoch is a log of its own."""
         return log_origin(self.origin, self.epoch)
 
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What a checkpoint over this head says."""
+        return Checkpoint(self.log_origin, self.size, self.root)
+
+    @property
+    def mark(self) -> Head:
+        """What a mark of this head remembers."""
+        return Head(self.origin, self.epoch, self.size, self.root)
+
 
 def log_origin(origin: str, epoch: int) -> str:
     """`<origin>/<epoch>`."""
@@ -66,9 +86,10 @@ def log_origin(origin: str, epoch: int) -> str:
 
 def read_head(conn: psycopg.Connection, *, lock: bool = False) -> HeadRow:
     """The head, with `lock` under FOR UPDATE. A missing row means that the log was never opened."""
-    suffix = " FOR UPDATE" if lock else ""
+    suffix = " FOR UPDATE OF h" if lock else ""
     row = conn.execute(
-        f"SELECT origin, epoch, size, root, frontier, last_time FROM journal.head WHERE single{suffix}".encode()
+        "SELECT h.origin, h.epoch, h.size, h.root, h.frontier, h.last_time, e.base FROM journal.head h "
+        f"JOIN journal.epoch e ON e.epoch = h.epoch WHERE h.single{suffix}".encode()
     ).fetchone()
     if row is None:
         raise SigningStopped("日志还没有创世")
@@ -79,6 +100,7 @@ def read_head(conn: psycopg.Connection, *, lock: bool = False) -> HeadRow:
         root=bytes(row[3]),
         frontier=Frontier.decode(bytes(row[4])),
         last_time=row[5],
+        base=row[6],
     )
 
 
@@ -165,7 +187,40 @@ class CheckpointSigner:
 
     def open_log(self, head: HeadRow) -> None:
         """First mark of a new log (genesis)."""
-        self._mark.create(Head(head.origin, head.epoch, head.size, head.root))
+        self._mark.create(head.mark)
+
+    def open_epoch(self, head: HeadRow) -> None:
+        """First mark of a next epoch, or of this host in an epoch that another host opened: an operator's act on this host.
+
+        The caller has proven that `head` accounts for the standing mark. A damaged mark is kept beside the new one.
+        """
+        try:
+            standing = self._mark.read()
+        except MarkRefused:
+            self._mark.set_aside()
+            standing = None
+        if standing is None:
+            self._mark.create(head.mark)
+        else:
+            self._mark.advance(head.mark)
+
+    def sign_closing(self, head: HeadRow) -> str:
+        """The last checkpoint of an epoch that a next one continues; it stands in `journal.epoch` for receipts of that epoch.
+
+        The caller has proven that `head` contradicts nothing that is known to have been signed.
+        """
+        return self._sign(head)
+
+    def signed_by_us(self, note: str) -> Checkpoint | None:
+        """The checkpoint of a note that carries this log's own signature, else None."""
+        try:
+            stated = Checkpoint.parse(parse_note(note).text)
+            return open_checkpoint(note, [parse_verifier(self.verifier_key(stated.origin))]).checkpoint
+        except NoteError:
+            return None
+
+    def _sign(self, head: HeadRow) -> str:
+        return sign_checkpoint(head.checkpoint, [Ed25519NoteSigner(head.log_origin, self._key)])
 
     def check_start(self, conn: psycopg.Connection) -> HeadRow:
         """On start and on every new connection: the stored log extends the marks of all hosts, and its leaves give its own root."""
@@ -180,14 +235,18 @@ class CheckpointSigner:
         """Whether the other hosts were last asked more than an hour ago."""
         return time.monotonic() - self._peers_asked >= PEERS_EVERY_S
 
+    def peer_marks(self, conn: psycopg.Connection) -> dict[str, Head]:
+        """The marks of the other registered signing hosts; raises :class:`SigningStopped` when one cannot be asked."""
+        rows = conn.execute("SELECT host, mark_url FROM ops.signing_host WHERE host <> %s", [self.host])
+        return {host: _ask_mark(host, url) for host, url in rows.fetchall()}
+
     def check_peers(self, conn: psycopg.Connection) -> None:
         """Ask every other registered signing host for its mark; raises :class:`SigningStopped` unless the stored log extends all.
 
         One that cannot be asked may have signed anything, so that nothing is signed here. The marks are asked before the head is
         read: heads only grow, so a mark beyond the head cannot be a matter of timing.
         """
-        rows = conn.execute("SELECT host, mark_url FROM ops.signing_host WHERE host <> %s", [self.host])
-        marks = {host: _ask_mark(host, url) for host, url in rows.fetchall()}
+        marks = self.peer_marks(conn)
         head = read_head(conn)
         for host, mark in marks.items():
             if (mark.origin, mark.epoch) != (head.origin, head.epoch):
@@ -221,11 +280,13 @@ class CheckpointSigner:
             return head
         if (mark.origin, mark.epoch) != (head.origin, head.epoch):
             raise SigningStopped(
-                f"水位属于 {mark.origin} 第 {mark.epoch} 期，数据库是 {head.origin} 第 {head.epoch} 期"
+                f"水位属于 {mark.origin} 第 {mark.epoch} 期，数据库是 {head.origin} 第 {head.epoch} 期；"
+                "请在本机执行 plumbline log resume"
             )
         if head.size < mark.size:
             raise SigningStopped(
-                f"数据库里的日志只有 {head.size} 条，本机签过 {mark.size} 条：数据库被恢复到了以前"
+                f"数据库里的日志只有 {head.size} 条，本机签过 {mark.size} 条：数据库被恢复到了以前；"
+                "找不到更新的备份时，请执行 plumbline log resume 另开一期"
             )
         if root_at(conn, head.epoch, mark.size) != mark.root:
             raise SigningStopped(f"日志前 {mark.size} 条与本机签过的不同：日志被改写")
@@ -234,14 +295,13 @@ class CheckpointSigner:
     def sign_if_largest(self, head: HeadRow) -> str | None:
         """A checkpoint note over a committed head, or None when this host has signed a larger one already."""
         try:
-            self._mark.advance(Head(head.origin, head.epoch, head.size, head.root))
+            self._mark.advance(head.mark)
         except MarkRefused as refused:
             if refused.reason == "smaller":
                 return None
             raise SigningStopped(str(refused)) from refused
         hit("append.after_mark")
-        checkpoint = Checkpoint(head.log_origin, head.size, head.root)
-        note = sign_checkpoint(checkpoint, [Ed25519NoteSigner(head.log_origin, self._key)])
+        note = self._sign(head)
         with self._lock:
             self._newest = max(self._newest, (head.epoch, head.size, note))
         return note

@@ -52,7 +52,10 @@ class Accepted:
 
     entry: bytes
     epoch: int
+    #: Place in the epoch's tree, which the receipt proves.
     index: int
+    #: Place in the whole log, through all epochs: what `fact.position` counts.
+    position: int
     logged_at: datetime
     receipt: str
     duplicate: bool

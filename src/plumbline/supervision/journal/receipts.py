@@ -28,6 +28,7 @@ class StoredEntry:
     entry: bytes
     epoch: int
     index: int
+    position: int
     logged_at: datetime
     message_sha256: bytes
     receipt: str
@@ -38,6 +39,7 @@ class StoredEntry:
             entry=self.entry,
             epoch=self.epoch,
             index=self.index,
+            position=self.position,
             logged_at=self.logged_at,
             receipt=self.receipt,
             duplicate=duplicate,
@@ -45,8 +47,8 @@ class StoredEntry:
 
 
 _FIND = """
-SELECT e.uid, e.sender_id, e.envelope, e.message, e.arrived_at, l.epoch, l.idx, l.logged_at, l.leaf_hash
-  FROM journal.entry e JOIN journal.leaf l ON l.uid = e.uid AND l.sender_id = e.sender_id
+SELECT e.uid, e.sender_id, e.envelope, e.message, e.arrived_at, l.epoch, l.idx, l.logged_at, l.leaf_hash, p.base
+  FROM journal.entry e JOIN journal.leaf l ON l.uid = e.uid AND l.sender_id = e.sender_id JOIN journal.epoch p ON p.epoch = l.epoch
  WHERE e.uid = %s AND e.sender_id = %s
 """
 
@@ -64,16 +66,26 @@ def signed_head(
     raise SigningStopped("日志头一直在变，没有签成")
 
 
+def closed_epochs(conn: psycopg.Connection) -> dict[int, tuple[int, str]]:
+    """Size and closing checkpoint of every epoch that a later one continues."""
+    rows = conn.execute("SELECT kept_epoch, kept_size, closing FROM journal.epoch WHERE epoch > 1").fetchall()
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
 def receipts_of(
     conn: psycopg.Connection, signer: CheckpointSigner, identities: Sequence[tuple[uuid.UUID, bytes]]
 ) -> dict[tuple[uuid.UUID, bytes], StoredEntry]:
-    """Receipts by identity; an identity that is not stored is absent. Rebuilt from `node` and at most 256 leaves each."""
+    """Receipts by identity; an identity that is not stored is absent. Rebuilt from `node` and at most 256 leaves each.
+
+    Entries of the epoch that is open are proven against the newest head, those of an earlier one against its closing checkpoint.
+    """
     head, note = signed_head(conn, signer)
-    source = source_of(conn, head.epoch, head.size)
+    ends = {head.epoch: (head.size, note)} | closed_epochs(conn)
     found = {}
     for uid, sender in identities:
         row = conn.execute(_FIND, [uid, sender]).fetchone()
-        if row is None or row[6] >= head.size:
+        size, note = ends[row[5]] if row else (0, "")
+        if row is None or row[6] >= size:
             continue
         leaf = Leaf(
             sender_id=bytes(row[1]),
@@ -86,11 +98,12 @@ def receipts_of(
         )
         if leaf_hash(leaf.encode()) != bytes(row[8]):
             raise SigningStopped(f"第 {row[6]} 条的内容与它的叶子对不上：总账被改过")
-        path = inclusion_path(row[6], head.size, source)
+        path = inclusion_path(row[6], size, source_of(conn, row[5], size))
         found[(row[0], bytes(row[1]))] = StoredEntry(
             entry=entry_id(bytes(row[1]), row[0]),
             epoch=row[5],
             index=row[6],
+            position=row[9] + row[6],
             logged_at=row[7],
             message_sha256=leaf.message_sha256,
             receipt=make_receipt(leaf, row[6], path, note),

@@ -263,6 +263,8 @@ class StatusPage:
     checkpoint_at: datetime | None
     processes: tuple[ProcessRow, ...]
     cosigners: tuple[tuple[str, str], ...] = ()
+    #: (name, sentence) of every later epoch of the log; none in a healthy log
+    epochs: tuple[tuple[str, str], ...] = ()
     #: (label, value) rows: database, files, version
     details: tuple[tuple[str, str], ...] = ()
 

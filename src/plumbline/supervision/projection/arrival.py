@@ -20,7 +20,10 @@ class Arrival:
     """Message and provenance of one entry. `now` of every rule is `logged_at`: the projector never reads a clock."""
 
     entry: str
+    #: Position in the whole log, through all epochs.
     idx: int
+    #: Place in its epoch's tree; 0 is the entry that opened the epoch.
+    in_epoch: int
     uid: uuid.UUID
     sender: str
     key_id: str

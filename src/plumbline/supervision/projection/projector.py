@@ -37,10 +37,15 @@ CHANNEL = "plumb_projected"
 END = 2**62
 _log = logging.getLogger("plumbline.projector")
 _SELECT = """
-SELECT l.idx, l.epoch, l.uid, l.sender_id, l.logged_at, e.key_id, e.envelope, e.message, e.arrived_at
-  FROM journal.leaf l JOIN journal.entry e ON e.uid = l.uid AND e.sender_id = l.sender_id"""
-_NEXT = f"{_SELECT} WHERE l.epoch = %s AND l.idx >= %s AND l.idx < %s ORDER BY l.idx LIMIT %s"
-_PARKED = f"{_SELECT} WHERE l.epoch = %s AND l.idx = ANY(%s) ORDER BY l.idx"
+SELECT p.base + l.idx, l.idx, l.uid, l.sender_id, l.logged_at, e.key_id, e.envelope, e.message, e.arrived_at
+  FROM journal.epoch p JOIN journal.leaf l ON l.epoch = p.epoch
+  JOIN journal.entry e ON e.uid = l.uid AND e.sender_id = l.sender_id"""
+_NEXT = (
+    f"{_SELECT} WHERE p.epoch = %s AND l.idx >= %s - p.base AND l.idx < %s - p.base ORDER BY l.idx LIMIT %s"
+)
+_PARKED = f"{_SELECT} JOIN unnest(%s::bigint[]) w(pos) ON l.idx = w.pos - p.base ORDER BY w.pos"
+#: A later epoch begins where the former one ended, so a former one that is not read to its end is never left.
+_FOLLOWING = "SELECT max(epoch) FROM journal.epoch WHERE epoch > %s AND base = %s"
 
 
 class StandingBy(Exception):
@@ -49,7 +54,10 @@ class StandingBy(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Raw:
+    #: Position in the whole log, through all epochs.
     idx: int
+    #: Place in its epoch's tree.
+    in_epoch: int
     uid: Any
     sender_id: bytes
     logged_at: datetime
@@ -61,8 +69,10 @@ class _Raw:
     @classmethod
     def of(cls, row: Sequence[Any]) -> _Raw:
         """From a row of the query above."""
-        idx, _, uid, sender, logged_at, key_id, envelope, message, arrived_at = row
-        return cls(idx, uid, bytes(sender), logged_at, key_id, bytes(envelope), bytes(message), arrived_at)
+        idx, in_epoch, uid, sender, logged_at, key_id, envelope, message, arrived_at = row
+        return cls(
+            idx, in_epoch, uid, bytes(sender), logged_at, key_id, bytes(envelope), bytes(message), arrived_at
+        )
 
     @property
     def entry(self) -> str:
@@ -99,15 +109,18 @@ class Projector:
         with conn.transaction():
             epoch, pos = self._lock_position(conn)
             rows = conn.execute(_NEXT, [epoch, pos, self.until, self._set_size]).fetchall()
+            if not rows and (following := self._following(conn, epoch, pos)):
+                epoch = following
+                rows = conn.execute(_NEXT, [epoch, pos, self.until, self._set_size]).fetchall()
             if not rows:
                 return 0
             raws = [_Raw.of(row) for row in rows]
             write_set(conn, self._schema, raws)
             moved = conn.execute(
-                sql.SQL("UPDATE {} SET pos = %s WHERE id = 'projector' AND pos = %s").format(
+                sql.SQL("UPDATE {} SET epoch = %s, pos = %s WHERE id = 'projector' AND pos = %s").format(
                     sql.Identifier(self._schema, "position")
                 ),
-                [raws[-1].idx + 1, pos],
+                [epoch, raws[-1].idx + 1, pos],
             )
             if moved.rowcount != 1:
                 raise RuntimeError("the position moved under its lock")
@@ -116,6 +129,12 @@ class Projector:
             hit("project.before_commit")
         hit("project.after_commit")
         return len(raws)
+
+    @staticmethod
+    def _following(conn: psycopg.Connection, epoch: int, pos: int) -> int | None:
+        """The epoch that goes on at `pos`, once `epoch` is read to its end."""
+        row = conn.execute(_FOLLOWING, [epoch, pos]).fetchone()
+        return row[0] if row else None
 
     def _lock_position(self, conn: psycopg.Connection) -> tuple[int, int]:
         table = sql.Identifier(self._schema, "position")
@@ -206,6 +225,7 @@ def _arrival(state: FactState, raw: _Raw, message: Message) -> Arrival:
     return Arrival(
         entry=raw.entry,
         idx=raw.idx,
+        in_epoch=raw.in_epoch,
         uid=raw.uid,
         sender=raw.sender_id.hex(),
         key_id=raw.key_id,
@@ -310,13 +330,13 @@ def reproject(conninfo: str) -> tuple[int, int]:
     """Replay parked entries by index in one transaction; returns (how many went well, how many stay
     parked)."""
     with psycopg.connect(conninfo) as conn:
-        held = conn.execute(
+        conn.execute(
             sql.SQL("SELECT epoch FROM {} WHERE id = 'projector' FOR UPDATE").format(
                 sql.Identifier(LIVE, "position")
             )
-        ).fetchone()
+        )
         indexes = [row[0] for row in conn.execute("SELECT idx FROM fact.parked ORDER BY idx").fetchall()]
-        rows = conn.execute(_PARKED, [held[0] if held else 1, indexes]).fetchall()
+        rows = conn.execute(_PARKED, [indexes]).fetchall()
         conn.execute("DELETE FROM fact.parked")
         conn.execute("DELETE FROM fact.parked_key")
         conn.execute("DELETE FROM fact.event WHERE idx = ANY(%s)", [indexes])

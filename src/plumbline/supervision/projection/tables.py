@@ -63,6 +63,18 @@ _TABLES = [
         },
         indexes={"event_by_idx": "(idx)", "event_of_subject": "(subject, idx)"},
     ),
+    Table(
+        name="epoch",
+        meaning="日志各期；第一期是创世，以后各期说明接着什么、缺了什么",
+        columns={
+            "epoch": "int NOT NULL",
+            "signed_epoch": "int",
+            "signed_size": "bigint",
+            "kept_epoch": "int",
+            "kept_size": "bigint",
+            "because": _T,
+        },
+    ),
     Table(name="party", meaning="参与单位", columns={"uscc": _T, "name": _T, "roles": _A, "division": _T}),
     Table(
         name="key",

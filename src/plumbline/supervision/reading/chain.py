@@ -47,7 +47,7 @@ class Chain:
     ) -> None:
         self._facts = facts
         self._names = names
-        self._covered = checkpoint.size if checkpoint else 0
+        self._covered = checkpoint.covered if checkpoint else 0
         self._checkpoint = checkpoint
         self._stored = stored
         self._findings = visible
@@ -286,7 +286,7 @@ class Chain:
         if entry is None:
             return self._missing(StepKind.EVIDENCE, "日志里还没有这份报告。")
         what = "还没有检查点覆盖这一条"
-        if self._checkpoint and entry["idx"] < self._checkpoint.size:
+        if self._checkpoint and entry["idx"] < self._checkpoint.covered:
             what = f"检查点 {grouped_number(self._checkpoint.size)} 条，尚无外部联署"
         word = "登记" if self._facts.registration else "申请"
         return replace(

@@ -37,7 +37,7 @@ def _figures(principal: Principal) -> tuple[CurveFact, ...]:
         "SELECT COALESCE(sum(runs), 0) FROM fact.institution_day WHERE day = %s",
         [local_date(datetime.now(UTC))],
     )
-    size = count("SELECT size FROM journal.head", [])
+    size = count("SELECT e.base + h.size FROM journal.head h JOIN journal.epoch e ON e.epoch = h.epoch", [])
     return (
         CurveFact(label="登记的报告", value=grouped_number(registered), unit="份"),
         CurveFact(label="今天全平台的试验", value=grouped_number(runs), unit="组"),

@@ -28,6 +28,8 @@ class CheckpointFacts:
     size: int
     #: Root hash, hexadecimal.
     root: str
+    #: Entries of the whole log, through all epochs, that a checkpoint covers: former epochs have their closing one.
+    covered: int
     #: Log time of the last entry below it; a C2SP checkpoint carries no time of its own.
     at: datetime | None = None
 
@@ -35,15 +37,18 @@ class CheckpointFacts:
 def newest_checkpoint() -> CheckpointFacts | None:
     """The largest checkpoint on record, or None before the first."""
     found = row(
-        "SELECT c.origin, c.size, c.note, l.logged_at FROM journal.checkpoint c JOIN journal.head h "
-        "ON c.origin = h.origin || '/' || h.epoch LEFT JOIN journal.leaf l ON l.epoch = h.epoch AND l.idx = c.size - 1 "
+        "SELECT c.origin, c.size, c.note, e.base + c.size AS covered, l.logged_at FROM journal.checkpoint c JOIN journal.head h "
+        "ON c.origin = h.origin || '/' || h.epoch JOIN journal.epoch e ON e.epoch = h.epoch "
+        "LEFT JOIN journal.leaf l ON l.epoch = h.epoch AND l.idx = c.size - 1 "
         "ORDER BY c.size DESC LIMIT 1",
         [],
     )
     if found is None:
         return None
     root = base64.b64decode(found["note"].split("\n")[2]).hex()
-    return CheckpointFacts(origin=found["origin"], size=found["size"], root=root, at=found["logged_at"])
+    return CheckpointFacts(
+        origin=found["origin"], size=found["size"], root=root, covered=found["covered"], at=found["logged_at"]
+    )
 
 
 def proof_state(attestation: str, idx: int, covered: int, *, is_keyed: bool = False) -> ProofState:

@@ -98,7 +98,7 @@ class ReportList:
     def of(cls, principal: Principal, query: ReportQuery) -> ReportList:
         """The list as of now: the newest checkpoint decides what is proved."""
         checkpoint = newest_checkpoint()
-        return cls(principal, query, checkpoint.size if checkpoint else 0)
+        return cls(principal, query, checkpoint.covered if checkpoint else 0)
 
     @property
     def view(self) -> str:

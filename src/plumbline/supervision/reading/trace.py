@@ -9,7 +9,6 @@ from django.conf import settings
 
 from plumbline.domain.reporting.code import format_code
 from plumbline.supervision.access.principals import Principal
-from plumbline.supervision.journal.heads import log_origin
 from plumbline.supervision.pages.view_models import (
     Amendment,
     Chip,
@@ -184,8 +183,8 @@ def _evidence(facts: ReportFacts, checkpoint: CheckpointFacts | None) -> Evidenc
     record = facts.registration or facts.application
     entry = facts.events.get(record["entry"])
     roles = (facts.parties.get(record["sender"]) or {}).get("roles") or []
-    proof = chip(entry, covered=checkpoint.size if checkpoint else 0, roles=roles)
-    origin = checkpoint.origin if checkpoint else log_origin(settings.PLUMBLINE_PLATFORM.origin, 1)
+    proof = chip(entry, covered=checkpoint.covered if checkpoint else 0, roles=roles)
+    origin = checkpoint.origin if checkpoint else settings.PLUMBLINE_PLATFORM.origin
     return EvidenceBlock(
         proof=proof or ProofChip(state=ProofState.AWAITING_CHECKPOINT),
         origin=origin,
@@ -221,7 +220,7 @@ def _version(facts: ReportFacts) -> VersionInfo:
 
 
 def _amendments(facts: ReportFacts, names: Names, checkpoint: CheckpointFacts | None) -> Iterator[Amendment]:
-    covered = checkpoint.size if checkpoint else 0
+    covered = checkpoint.covered if checkpoint else 0
     for each in facts.versions:
         who = (facts.parties.get(each["sender"]) or {}).get("name", "")
         for field_name, before, after in _changes(each["before"] or {}, each["after"] or {}):

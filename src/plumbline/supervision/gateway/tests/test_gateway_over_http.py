@@ -209,7 +209,7 @@ def test_a_finding_about_our_own_code_reaches_us_and_not_who_caused_it(lab: Lab,
         headers={"Accept": "application/json"},
         trust_env=False,
     )
-    index = answer.json()["index"]
+    index = answer.json()["position"]
     _settle(lab)
     (item,) = [i for i in lab.get(f"/x/v1/changes?after={index - 1}").json()["items"] if i["idx"] == index]
     assert item["kind"] == "complaint.filed"
@@ -229,7 +229,7 @@ def test_checkpoint_and_key_are_open_and_a_tile_that_is_not_full_is_not_there(la
     key = httpx.get(f"{lab.platform.url}/x/v1/log/key", trust_env=False).text
     assert checkpoint.splitlines()[0] == key.split("+")[0]
     for path, status in (("9/000", 404), ("0/x999/999", 404), ("0/../../keys", 404), ("x/000", 404)):
-        answer = httpx.get(f"{lab.platform.url}/x/v1/log/tile/{path}", trust_env=False)
+        answer = httpx.get(f"{lab.platform.url}/x/v1/log/1/tile/{path}", trust_env=False)
         assert answer.status_code == status, path
 
 

@@ -16,6 +16,7 @@ SELECT grantee, table_schema || '.' || table_name, string_agg(privilege_type, ',
  GROUP BY 1, 2
 """
 _JOURNAL = {"entry", "leaf", "node", "claim", "checkpoint"}
+_KEPT = _JOURNAL | {"head", "epoch"}
 
 
 @pytest.fixture
@@ -44,6 +45,29 @@ def test_the_journal_takes_inserts_from_the_gateway_and_nothing_else(grants) -> 
         if table.startswith("journal.") and who != "plumb_gateway"
     }
     assert others == {"SELECT"}
+    assert grants["plumb_gateway", "journal.epoch"] == "SELECT"
+
+
+def test_the_gateway_cannot_move_the_head_to_another_epoch(quiet_platform) -> None:
+    with (
+        psycopg.connect(quiet_platform.platform.conninfo("plumb_gateway")) as conn,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        conn.execute("UPDATE journal.head SET epoch = 2, size = 0")
+
+
+@pytest.mark.parametrize(
+    "change", ["epoch = epoch + 1", "epoch = epoch + 1, size = 1", "epoch = epoch - 1, size = 0", "size = 0"]
+)
+def test_even_the_owner_moves_the_head_only_on_or_to_the_start_of_a_later_epoch(
+    quiet_platform, change: str
+) -> None:
+    with psycopg.connect(quiet_platform.platform.conninfo("plumb_migrate")) as conn:
+        conn.execute("SET ROLE plumb_owner")
+        if change == "epoch = epoch + 1, size = 1":
+            conn.execute("UPDATE journal.head SET size = 2")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute(f"UPDATE journal.head SET {change}".encode())
 
 
 def test_no_partition_is_granted_to_anybody(grants) -> None:
@@ -51,7 +75,7 @@ def test_no_partition_is_granted_to_anybody(grants) -> None:
     assert partitions == []
 
 
-@pytest.mark.parametrize("table", sorted(_JOURNAL | {"head"}))
+@pytest.mark.parametrize("table", sorted(_KEPT))
 @pytest.mark.parametrize(
     "verb", ["UPDATE journal.{} SET {} = {}", "DELETE FROM journal.{}", "TRUNCATE journal.{}"]
 )
@@ -63,6 +87,7 @@ def test_even_the_owner_cannot_change_the_journal(quiet_platform, table: str, ve
         "claim": "kind",
         "checkpoint": "note",
         "head": "size",
+        "epoch": "base",
     }[table]
     value = "size - 1" if table == "head" else column
     statement = verb.format(table, column, value)

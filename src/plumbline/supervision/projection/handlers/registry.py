@@ -24,6 +24,10 @@ from plumbline.supervision.projection.handlers.standing import (
 _PLATFORM_USES = frozenset({"web", "log", "code"})
 #: Roles whose holders decide; an institution cannot give them to its own people.
 _APPROVED_ROLES = frozenset({"reviewer", "approver", "officer"})
+#: What was uploaded is neither changed nor lost.
+LOST_CLAUSE = "BJ 4.1.7-a"
+#: Fields of a continuation that are columns of table `epoch`.
+_CONTINUED = ("signed_epoch", "signed_size", "kept_epoch", "kept_size", "because")
 
 
 def _day(text: str | None) -> date | None:
@@ -31,8 +35,41 @@ def _day(text: str | None) -> date | None:
 
 
 def open_log(p: Projection) -> str:
-    """Entry 0: the operator becomes a party, the root keys become keys."""
+    """Entry 0: the operator becomes a party, the root keys become keys. The first entry of a later epoch says what it continues."""
     m = cast(messages.LogOpened, p.arrival.message)
+    if p.arrival.idx == 0:
+        _found_platform(p, m)
+    elif p.arrival.in_epoch or m.continues is None or not is_platform(p):
+        sentence = "日志创世或另开一期的声明不在一期日志的第 0 条"
+        finding = refused(
+            "registry.misplaced_opening", LOST_CLAUSE, sentence, "查明是谁用平台密钥报送了这一条"
+        )
+        raise NotTakenOver(finding, "party", p.arrival.sender)
+    known = p.arrival.provenance() | dict.fromkeys(_CONTINUED)
+    if m.continues is not None:
+        known |= {name: getattr(m.continues, name) for name in _CONTINUED}
+        _tell_lost(p, m.continues)
+    p.state.put("epoch", str(m.epoch), known | {"epoch": m.epoch})
+    return m.sender
+
+
+def _tell_lost(p: Projection, told: messages.Continuation) -> None:
+    """A finding on the platform itself, when what was signed for is no longer there."""
+    lost = told.signed_size - (told.kept_size if told.kept_epoch == told.signed_epoch else 0)
+    if lost <= 0:
+        return
+    finding = Finding(
+        code="registry.entries_lost",
+        clause=LOST_CLAUSE,
+        sentence=f"日志另开一期：第 {told.signed_epoch} 期签过 {told.signed_size} 条，数据库里缺了最后 {lost} 条",
+        severity=Severity.SEVERE,
+        facts={"epoch": str(told.signed_epoch), "signed": str(told.signed_size), "lost": str(lost)},
+        remedy="凭回执查对缺少的各条，请报送单位用原编号重新报送",
+    )
+    p.find(finding, "party", p.arrival.sender)
+
+
+def _found_platform(p: Projection, m: messages.LogOpened) -> None:
     p.state.put(
         "party",
         m.sender,
@@ -41,7 +78,7 @@ def open_log(p: Projection) -> str:
             "uscc": m.operator_uscc,
             "name": m.operator_name,
             "roles": ["platform", "station"],
-            "division": "610300",
+            "division": m.operator_division,
         },
     )
     for key in m.keys:
@@ -58,7 +95,6 @@ def open_log(p: Projection) -> str:
                 "valid_until": m.occurred_at.replace(year=m.occurred_at.year + 10),
             },
         )
-    return m.sender
 
 
 def register_party(p: Projection) -> str:
