@@ -30,6 +30,9 @@ from plumbline.supervision.journal.keys import PlatformKeys
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.run import Serving, process_specs
 
+#: Rights on a database are not part of its copy; the next start of a platform grants them again.
+_RIGHTS = 'GRANT CREATE, CONNECT ON DATABASE "{0}" TO plumb_owner; REVOKE TEMP ON DATABASE "{0}" FROM PUBLIC'
+
 
 @dataclass(frozen=True)
 class TestPlatform:
@@ -91,8 +94,7 @@ class TestPlatform:
         self._administer(
             f'DROP DATABASE "{name}" WITH (FORCE)',
             f'ALTER DATABASE "{name}b" RENAME TO "{name}"',
-            # Rights on a database are not part of its copy; the next start of a platform grants them again.
-            f'GRANT CREATE, CONNECT ON DATABASE "{name}" TO plumb_owner',
+            _RIGHTS.format(name),
         )
 
     def sender(self) -> PlatformSender:
@@ -218,22 +220,44 @@ def _shared_cluster() -> Iterator[Running]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def quiet_platform(short_folder: Path, request: pytest.FixtureRequest) -> Iterator[TestPlatform]:
-    """A prepared platform with a database of its own and without processes: for append, projection, rebuild and tampering."""
-    name = f"q{short_folder.name.removeprefix('plt-').lower()}"
+@pytest.fixture(scope="session")
+def _template(request: pytest.FixtureRequest) -> Iterator[TestPlatform]:
+    """A platform prepared once, of which quiet platforms are copies: preparing one takes a second, copying a fifth of that."""
+    folder, name = Path(tempfile.mkdtemp(prefix="plt-", dir="/tmp")), f"t{os.getpid()}"
     url = os.environ.get("DATABASE_URL")
     if url:
         with _external(url, name):
-            tested = _prepared(short_folder, None, "http://127.0.0.1:1", name)
+            tested = _prepared(folder, None, "http://127.0.0.1:1", name)
         administrator = psycopg.conninfo.make_conninfo(url, dbname="postgres")
     else:
         running: Running = request.getfixturevalue("_shared_cluster")
-        tested = _prepared(short_folder, running, "http://127.0.0.1:1", name)
+        tested = _prepared(folder, running, "http://127.0.0.1:1", name)
         administrator = running.dsn()
-    tested = replace(tested, administrator=administrator)
+    try:
+        yield replace(tested, administrator=administrator)
+    finally:
+        _drop(administrator, name)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _drop(administrator: str, *names: str) -> None:
+    with psycopg.connect(administrator, autocommit=True) as conn:
+        for name in names:
+            conn.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+
+
+@pytest.fixture
+def quiet_platform(short_folder: Path, _template: TestPlatform) -> Iterator[TestPlatform]:
+    """A prepared platform with a database of its own and without processes: for append, projection, rebuild and tampering."""
+    name = f"q{short_folder.name.removeprefix('plt-').lower()}"
+    shutil.copytree(_template.platform.data_dir, short_folder, dirs_exist_ok=True)
+    with psycopg.connect(_template.administrator, autocommit=True) as conn:
+        conn.execute(f'CREATE DATABASE "{name}" TEMPLATE "{_template.platform.database.name}"'.encode())
+        conn.execute(_RIGHTS.format(name).encode())
+    place = replace(_template.platform.database, name=name)
+    platform = Platform.open(short_folder, place)
+    signer = CheckpointSigner(_template.keys.log, platform.folder("marks"))
+    tested = replace(_template, platform=platform, signer=signer, opened=[])
     yield tested
     tested.close()
-    with psycopg.connect(administrator, autocommit=True) as conn:
-        for each in (name, f"{name}b"):
-            conn.execute(f'DROP DATABASE IF EXISTS "{each}" WITH (FORCE)'.encode())
+    _drop(_template.administrator, name, f"{name}b")

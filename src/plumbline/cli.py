@@ -154,6 +154,7 @@ def _operator_commands(commands: Commands) -> None:
         default=[],
         help="别处留存的检查点或回执（另开一期时核对，可多次给出）",
     )
+    log.add_argument("--mark-lost", action="store_true", help="本机的水位丢了，也没有别处留存的检查点")
     log.add_argument("--yes", action="store_true", help="另开一期；不加时只说明情况")
     _data_dir(log)
     log.set_defaults(run=_log)

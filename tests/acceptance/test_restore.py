@@ -151,12 +151,9 @@ def _no_forged_bundle_holds(platform: Platform, data: bytes, web: Ed25519Signer)
     content = read_bundle(data).content
     opening = next(each for each in content.entries if (each.epoch, each.index) == (2, 0))
     cut = replace(content, entries=tuple(each for each in content.entries if each is not opening))
-    moved = replace(
-        content,
-        entries=tuple(
-            replace(each, epoch=2) if each.epoch == 1 and each.index else each for each in content.entries
-        ),
-    )
+    last = max((each for each in content.entries if each.epoch == 1), key=lambda each: each.index)
+    entries = [replace(each, epoch=2) if each is last else each for each in content.entries]
+    moved = replace(content, entries=tuple(sorted(entries, key=lambda each: each.place)))
     for forged, word in ((cut, "第 2 期的第 0 条"), (moved, "另一个日志")):
         check = _check(platform, pack(members_of(forged, web)))
         assert not check.ok

@@ -76,7 +76,7 @@ class MarkRefused(Exception):
     def __init__(self, reason: str, text: str, standing: Head | None = None) -> None:
         """``standing`` is the mark that stays.
 
-        ``reason`` is one of missing, unreadable, exists, origin, epoch, smaller, fork.
+        ``reason`` is one of missing, unreadable, exists, origin, epoch, smaller, fork, moved.
         """
         super().__init__(text)
         self.reason = reason
@@ -138,16 +138,42 @@ class HeadMark:
             else:
                 self._replace(head)
 
-    def set_aside(self) -> Path:
-        """Rename a damaged mark, so that an operator may begin a new one; returns where it is kept."""
+    def begin_epoch(self, head: Head, expected: Head | None) -> None:
+        """Make ``head``, of a later epoch, the mark: an operator's act. The former mark, readable or not, stays beside it.
+
+        ``expected`` is what the operator was shown as the standing mark, None for a missing or damaged one;
+        MarkRefused("moved") if another process has signed since.
+        """
         with self._locked():
-            for number in range(1, 1000):
-                kept = self.path.with_name(f"{self.path.name}.damaged-{number}")
-                if not kept.exists():
-                    os.replace(self.path, kept)
-                    self._sync_folder()
-                    return kept
-        raise FileExistsError(f"too many damaged marks beside {self.path}")
+            try:
+                standing = self.read()
+            except MarkRefused:
+                standing, kept = None, "damaged"
+            else:
+                kept = f"epoch-{standing.epoch}" if standing else ""
+            if standing != expected:
+                raise MarkRefused("moved", f"the head mark {self.path} has moved meanwhile", standing)
+            if standing is not None:
+                _require_successor(standing, head)
+            if kept and head != standing:
+                os.link(self.path, self._free_name(kept))
+            self._failpoint("mark.compared")
+            self._replace(head)
+
+    def former(self) -> list[Head]:
+        """The marks of former epochs that :meth:`begin_epoch` kept and that can be read."""
+        found = []
+        for path in sorted(self.path.parent.glob(f"{self.path.name}.epoch-*")):
+            with contextlib.suppress(ValueError):
+                found.append(Head.decode(path.read_bytes()))
+        return found
+
+    def _free_name(self, kept: str) -> Path:
+        for number in range(1, 10_000):
+            path = self.path.with_name(f"{self.path.name}.{kept}-{number}")
+            if not path.exists():
+                return path
+        raise FileExistsError(f"too many former marks beside {self.path}")
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -16,7 +16,7 @@ from plumbline.embedded.folder import DataFolder
 from plumbline.embedded.postgres import Running
 from plumbline.supervision.config import ROLES, DatabasePlace, Operator, Platform, write_platform
 from plumbline.supervision.journal.genesis import is_open, open_log
-from plumbline.supervision.journal.heads import CheckpointSigner, log_origin
+from plumbline.supervision.journal.heads import CheckpointSigner, closing_origin, log_origin
 from plumbline.supervision.journal.keys import PlatformKeys, key_encryption_key
 from plumbline.supervision.journal.setup import (
     SetupProblem,
@@ -125,12 +125,14 @@ def _ensure_database(admin: str, place: DatabasePlace, passwords: dict[str, str]
 
 
 def write_trust_roots(platform: Platform, keys: PlatformKeys) -> None:
-    """`trust.txt`: the verifier key of each epoch of the log and the code issuer's key, for whoever checks without us."""
+    """`trust.txt`: the verifier keys of the log, for each epoch and its end, and the code issuer's key, for whoever checks without us."""
     signer = CheckpointSigner(keys.log, platform.folder("marks"))
     with psycopg.connect(platform.conninfo("plumb_gateway")) as conn:
-        epochs = [row[0] for row in conn.execute("SELECT epoch FROM journal.epoch ORDER BY epoch").fetchall()]
+        epochs = conn.execute("SELECT epoch, kept_epoch FROM journal.epoch ORDER BY epoch").fetchall()
+    origins = [log_origin(platform.origin, epoch) for epoch, _ in epochs]
+    origins += [closing_origin(platform.origin, kept, epoch) for epoch, kept in epochs if kept]
     lines = [
-        *(signer.verifier_key(log_origin(platform.origin, epoch)) for epoch in epochs),
+        *(signer.verifier_key(origin) for origin in origins),
         f"code {keys.signer('code').key_id} ed25519 {keys.public('code')}",
     ]
     (platform.data_dir / "trust.txt").write_text("\n".join(lines) + "\n", "utf-8")

@@ -15,13 +15,14 @@ import psycopg
 
 from plumbline.domain.basics.identifiers import division_problem, party_id, uscc_problem
 from plumbline.embedded.postgres import Cluster, Running
+from plumbline.evidence.position import place_text
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.boot import Settings, operator_of, reopen, write_trust_roots
 from plumbline.supervision.config import ROLES, Operator, Platform
 from plumbline.supervision.journal.append import Journal
 from plumbline.supervision.journal.audit import audit_log
 from plumbline.supervision.journal.destruction import destroy_subject
-from plumbline.supervision.journal.epochs import ResumePlan, ResumeRefused, plan_resume, resume
+from plumbline.supervision.journal.epochs import ResumePlan, ResumeRefused, WaitsForHosts, plan_resume, resume
 from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped
 from plumbline.supervision.journal.keys import PlatformKeys
 from plumbline.supervision.journal.lookup import newest_checkpoint
@@ -142,8 +143,14 @@ def _resume(
     """Say what was signed and what is left; with `--yes`, `--by` and `--because` open the next epoch."""
     try:
         shown = [Path(each).read_text("utf-8") for each in arguments.checkpoint]
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"检查点读不了：{error}", file=sys.stderr)
+        return 2
+    try:
         with psycopg.connect(platform.conninfo("plumb_gateway"), autocommit=True) as conn:
-            plan = plan_resume(conn, signer, shown)
+            plan = plan_resume(
+                conn, signer, shown, mark_lost=arguments.mark_lost, seen_epoch=_seen_epoch(platform)
+            )
         _print_plan(plan)
         if not (arguments.yes and arguments.by and arguments.because.strip()):
             print(
@@ -160,31 +167,48 @@ def _resume(
             by=arguments.by,
             because=arguments.because.strip(),
         )
+    except WaitsForHosts as waits:
+        write_trust_roots(platform, keys)
+        print(f"第 {plan.epoch} 期已开，第 0 条还没有写入：{waits}", file=sys.stderr)
+        print("请在其余签名主机上各执行一次 plumbline log resume，最后一台会写入第 0 条。", file=sys.stderr)
+        return 1
     except (ResumeRefused, SigningStopped, Problem) as refusal:
+        write_trust_roots(platform, keys)
         print(f"没有另开：{refusal}", file=sys.stderr)
         return 1
-    except (OSError, UnicodeDecodeError) as error:
-        print(f"检查点读不了：{error}", file=sys.stderr)
-        return 2
     write_trust_roots(platform, keys)
     if accepted is None:
         print(f"本机已跟上第 {plan.epoch} 期，可以签名。")
     else:
-        print(
-            f"第 {plan.epoch} 期已开启，第 0 条 {accepted.logged_at.isoformat(timespec='seconds')} 入账，可以签名。"
-        )
+        at = accepted.logged_at.isoformat(timespec="seconds")
+        print(f"第 {plan.epoch} 期已开启，第 0 条 {at} 入账，可以签名。")
         print("trust.txt 已加上这一期的公钥，请重新分发。")
     return 0
 
 
+def _seen_epoch(platform: Platform) -> int:
+    """The largest epoch that this folder's tiles or trust.txt speak of: its number is never given again."""
+    tiles = [int(each.name) for each in platform.folder("tiles").iterdir() if each.name.isdigit()]
+    trust = platform.data_dir / "trust.txt"
+    text = trust.read_text("utf-8") if trust.exists() else ""
+    told = [
+        int(each)
+        for each in re.findall(rf"^{re.escape(platform.origin)}/([0-9]{{1,4}})\+", text, re.MULTILINE)
+    ]
+    return max([1, *tiles, *told])
+
+
 def _print_plan(plan: ResumePlan) -> None:
     print(f"签名停着：{plan.cause}")
-    print(f"签过的：第 {plan.newest.epoch} 期 {plan.newest.size} 条（{plan.known_from}）")
-    print(f"现有的：第 {plan.head.epoch} 期 {plan.head.size} 条")
+    for each in plan.signed:
+        print(f"签过的：第 {each.head.epoch} 期 {each.head.size} 条（{each.source}）")
+    print(f"现有的：第 {plan.kept.epoch} 期 {plan.kept.size} 条，其中前 {plan.proven} 条与签过的核对一致")
     if plan.step == "follow":
         print(f"另一台主机已开第 {plan.epoch} 期，本机将跟上。")
         return
-    if plan.lost:
+    if plan.step == "open" and plan.proven < plan.kept.size:
+        print(f"其后 {plan.kept.size - plan.proven} 条没有签过的检查点可以核对：请抽查报送单位手里的回执。")
+    if plan.step == "open" and plan.lost:
         print(f"缺少：{plan.lost} 条签过而不在了，报送单位须用原编号重新报送。")
     print(
         f"将要{'写完' if plan.step == 'finish' else '另开'}第 {plan.epoch} 期：以前各期不再增加，它们的回执照旧可以核验。"
@@ -217,7 +241,7 @@ def run_destroy(arguments: argparse.Namespace) -> int:
             return 1
         finally:
             journal.close()
-    told = f"已入账，序号 {accepted.position}" if accepted else "以前已经入账"
+    told = f"已入账，序号 {place_text(accepted.position)}" if accepted else "以前已经入账"
     print(f"已销毁 {subject} 的个人信息密钥，{told}。日志照常可核验。")
     return 0
 

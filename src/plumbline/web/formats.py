@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 
+from plumbline.evidence.position import place_of
+
 #: China has had one zone without daylight saving since 1991, so a fixed offset needs no zone database.
 SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 THIN_SPACE = "\u2009"
@@ -35,6 +37,14 @@ def grouped_number(number: int | None) -> str:
     if number is None:
         return ""
     return f"{number:,}".replace(",", THIN_SPACE).replace("-", "\u2212")
+
+
+def log_place(position: int | None) -> str:
+    """Return a position in the log as it is read: ``1 284 619``, in a later epoch ``第 2 期 1 284``."""
+    if position is None:
+        return ""
+    epoch, index = place_of(position)
+    return grouped_number(index) if epoch == 1 else f"第 {epoch} 期 {grouped_number(index)}"
 
 
 def short_hash(digest: str) -> str:

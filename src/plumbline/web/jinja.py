@@ -33,6 +33,7 @@ def page_environment(template_folder: Path, static_url: str = "/static/") -> Env
     environment.filters.update(
         local_time=formats.local_time,
         grouped=formats.grouped_number,
+        log_place=formats.log_place,
         short_hash=formats.short_hash,
         spaced=formats.rule_spacing,
         file_size=formats.file_size,

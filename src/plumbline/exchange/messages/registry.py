@@ -63,21 +63,29 @@ class RootKey(Part, frozen=True, kw_only=True):
     public_key: Base64Text
 
 
-class Continuation(Part, frozen=True, kw_only=True):
-    """What a next epoch continues (另开一期): the newest checkpoint known to have been signed, and what of the log is still there.
+class SignedHead(Part, frozen=True, kw_only=True):
+    """A head of the log that is known to have been signed (签过的日志头)."""
 
-    Both heads are written out, so that anybody who holds that checkpoint, or a receipt against it, can compare. Entries between
-    `kept_size` and `signed_size` were signed for and are lost; their senders send them again.
-    """
-
-    signed_epoch: Count
-    signed_size: BigCount
-    signed_root: Digest
+    epoch: Count
+    size: BigCount
+    root: Digest
     #: SHA-256 of the checkpoint's text: origin, size and root as C2SP tlog-checkpoint writes them.
     checkpoint_sha256: Digest
+
+
+class Continuation(Part, frozen=True, kw_only=True):
+    """What a next epoch continues (另开一期): what of the log is still there, and the newest checkpoints known to have been signed.
+
+    All are written out, so that anybody who holds such a checkpoint, or a receipt against it, can compare. `signed` has one line for
+    each epoch from the kept one on. Entries beyond what is kept were signed for and are lost; their senders send them again.
+    """
+
     kept_epoch: Count
     kept_size: BigCount
     kept_root: Digest
+    signed: list[SignedHead]
+    #: Entries that were signed for, as far as is known, and are gone.
+    lost: BigCount
     because: Prose
 
 

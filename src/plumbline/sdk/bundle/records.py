@@ -110,7 +110,7 @@ class Records:
 
 def prove(content: BundleContent, verifiers: Sequence[NoteVerifier]) -> tuple[list[Record], list[Step]]:
     """Check every entry's receipt, bytes and place against the caller's log keys."""
-    checks = [_receipt_check(each, f"{content.origin}/{each.epoch}", verifiers) for each in content.entries]
+    checks = [_receipt_check(each, verifiers) for each in content.entries]
     if checks and all(_is_untrusted(check) for check in checks):
         zh = "所有回执都不是由您给的日志密钥签名的：这个包属于另一个日志，或是伪造的。"
         en = "No receipt is signed by the log keys you gave: another log's bundle, or a forged one."
@@ -132,13 +132,13 @@ def _is_untrusted(check: ReceiptCheck) -> bool:
     return check.failure is not None and check.failure.code == "checkpoint.untrusted"
 
 
-def _receipt_check(part: BundleEntry, origin: str, verifiers: Sequence[NoteVerifier]) -> ReceiptCheck:
+def _receipt_check(part: BundleEntry, verifiers: Sequence[NoteVerifier]) -> ReceiptCheck:
+    """One receipt; of which log its checkpoint is, and how the epochs hang together, is asked when all are known."""
     return verify_receipt(
         part.receipt,
         verifiers,
         part.message,
         part.envelope,
-        origin=origin,
         sender_id=bytes.fromhex(part.sender),
         uid=part.uid,
     )

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Sequence
 
 from plumbline.evidence.checkpoint import parse_verifier
+from plumbline.evidence.position import place_text
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.testing import RunRecorded
 from plumbline.exchange.signatures import verify
@@ -115,7 +116,7 @@ def pictures_of(message: Message) -> list[tuple[str, str]]:
 
 def _statement_step(bundle: ReadBundle, keys: KeyBook) -> Step:
     """The platform's word that the bundle is complete; without it a missing entry goes unnoticed."""
-    statement, size = bundle.statement, bundle.content.size
+    statement, size = bundle.statement, place_text(bundle.content.size)
     if statement is None:
         zh = "没有平台的齐全声明：如果缺了更正、撤回这类条目，离线看不出来。"
         return note("statement", zh, "No statement of completeness: a missing entry could not be noticed.")

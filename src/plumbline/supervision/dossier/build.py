@@ -15,6 +15,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from plumbline.evidence.checkpoint import Checkpoint, parse_note
+from plumbline.evidence.position import position_of
 from plumbline.evidence.proof import parse_proof
 from plumbline.exchange.decode import parse_message
 from plumbline.exchange.signatures import Signer
@@ -79,12 +80,10 @@ def _await_projection(conn: psycopg.Connection[dict[str, Any]]) -> None:
     A bundle that is made all the same is as of the entries that were projected, and says so.
     """
     until = time.monotonic() + PROJECTION_WAIT_S
-    head = conn.execute(
-        "SELECT e.base + h.size AS size FROM journal.head h JOIN journal.epoch e ON e.epoch = h.epoch"
-    ).fetchone()
+    head = conn.execute("SELECT epoch, size FROM journal.head").fetchone()
     while head is not None and time.monotonic() < until:
         row = conn.execute("SELECT pos FROM fact.position WHERE id = 'projector'").fetchone()
-        if row is None or row["pos"] >= head["size"]:
+        if row is None or row["pos"] >= position_of(head["epoch"], head["size"]):
             return
         time.sleep(0.02)
 

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from plumbline.evidence.mark import MarkRefused
+from plumbline.evidence.position import MAX_EPOCH
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.gateway.answers import json_response
 from plumbline.supervision.gateway.context import Context, client_of, context_of
@@ -64,7 +65,7 @@ async def get_tile(request: Request) -> Response:
     context = context_of(request)
     context.lookups.take(client_of(request))
     level, index = request.path_params["level"], index_of(request.path_params["index"])
-    if index is None or level > MAX_TILE_LEVEL:
+    if index is None or level > MAX_TILE_LEVEL or not 1 <= request.path_params["epoch"] <= MAX_EPOCH:
         raise Problem(slug="not-found", detail="没有这一片")
     store = TileStore(context.platform.folder("tiles"), request.path_params["epoch"])
     data = await run_in_threadpool(store.read, level, index)

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from plumbline.domain.reporting.code import CodeProblem, format_code, parse_code
+from plumbline.evidence.position import place_text
 from plumbline.exchange.messages.reports import ComplaintFiled
 from plumbline.exchange.problems import Problem
 from plumbline.exchange.uids import new_uid
@@ -174,7 +175,7 @@ async def file_complaint(request: Request) -> Response:
         file_sha256=file_sha256 if file_sha256 and _SHA.fullmatch(file_sha256) else None,
     )
     accepted = await run_in_threadpool(lambda: context.sender.submit(message, session="public"))
-    number = f"J-{accepted.position}"
+    number = f"J-{place_text(accepted.position)}"
     receipt = f"/x/v1/receipts/{context.operator}/{message.uid}"
     if "application/json" in request.headers.get("accept", ""):
         return json_response(

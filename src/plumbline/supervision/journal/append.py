@@ -216,6 +216,8 @@ class Journal:
         self, conn: psycopg.Connection, before: HeadRow, after: HeadRow, placed: list[_Placed]
     ) -> dict[int, Outcome]:
         if self._last_seen is not None and before != self._last_seen:
+            if self._last_seen.epoch != before.epoch:
+                raise SigningStopped(f"日志已经另开第 {before.epoch} 期，请重试")
             if not extends(conn, self._last_seen, before):
                 raise SigningStopped("日志头不是本机上次所见的后继：日志被改写")
         note = self._signer.sign_if_largest(after)
@@ -230,7 +232,6 @@ class Journal:
                 entry=each.pending.entry,
                 epoch=after.epoch,
                 index=each.index,
-                position=after.base + each.index,
                 logged_at=datetime.fromtimestamp(each.leaf.logged_at_us / 1e6, tz=UTC),
                 receipt=make_receipt(each.leaf, each.index, path, note),
                 duplicate=False,
@@ -290,7 +291,6 @@ def _as_repeat(outcome: Outcome) -> Outcome:
         entry=outcome.entry,
         epoch=outcome.epoch,
         index=outcome.index,
-        position=outcome.position,
         logged_at=outcome.logged_at,
         receipt=outcome.receipt,
         duplicate=True,

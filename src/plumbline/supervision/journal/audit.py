@@ -6,8 +6,8 @@ operator to decide.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,12 @@ from plumbline.exchange.messages import kind_of
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.registry import LogOpened
 from plumbline.exchange.problems import Problem
+from plumbline.supervision.journal.audit_epochs import (
+    Epoch,
+    closing_problems,
+    read_epochs,
+    stray_problems,
+)
 from plumbline.supervision.journal.heads import HeadRow, SigningStopped, log_origin, read_head, root_at
 from plumbline.supervision.journal.model import canonical_claim
 
@@ -50,11 +56,14 @@ def audit_log(conninfo: str, marks: Path) -> list[str]:
             return [f"日志头读不出来：{error}"]
         claims: dict[tuple[str, str], bytes] = {}
         problems: list[str] = []
-        for epoch in _epochs(conn, head, problems):
+        epochs, log_key = read_epochs(conn, head, problems), None
+        for epoch in epochs:
             walk = _Walk(epoch, claims)
             walk.leaves(conn)
             problems += [epoch.label + each for each in (*walk.problems, *_end_problems(conn, head, walk))]
             problems += [epoch.label + each for each in walk.node_problems(conn)]
+            log_key = log_key or walk.log_key
+        problems += closing_problems(epochs, head, log_key) + stray_problems(conn, epochs, head)
         problems += _claim_problems(conn, claims)
         problems += [f"入账 {row[0]} 没有叶子" for row in conn.execute(_ORPHANS).fetchall()]
         for path in sorted(marks.glob("*.mark")):
@@ -62,71 +71,17 @@ def audit_log(conninfo: str, marks: Path) -> list[str]:
     return problems
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Epoch:
-    """A row of `journal.epoch`, with where the epoch ends: at the head, or where the next one says that it was kept."""
-
-    epoch: int
-    base: int
-    size: int
-    root: bytes
-    is_open: bool
-    #: Up to which size its checkpoints may speak: beyond `size` of what the next epoch tells as lost.
-    signed: int
-    #: What the first entry has to say of the epoch before: None in the first.
-    continues: tuple[Any, ...] | None
-
-    @property
-    def label(self) -> str:
-        """Before each sentence, when there is more than one epoch."""
-        return "" if self.is_open and self.epoch == 1 else f"第 {self.epoch} 期："
-
-
-_EPOCHS = """
-SELECT e.epoch, e.base, n.kept_size, n.kept_root, e.signed_epoch, e.signed_size, e.signed_root, e.kept_epoch, e.kept_size, e.kept_root,
-       CASE WHEN n.signed_epoch = e.epoch THEN n.signed_size ELSE n.kept_size END
-  FROM journal.epoch e LEFT JOIN journal.epoch n ON n.kept_epoch = e.epoch ORDER BY e.epoch
-"""
-
-
-def _epochs(conn: psycopg.Connection, head: HeadRow, problems: list[str]) -> list[_Epoch]:
-    """The epochs in order; what their table says wrongly goes to `problems`."""
-    found: list[_Epoch] = []
-    base = 0
-    for row in conn.execute(_EPOCHS).fetchall():
-        is_open = row[0] == head.epoch
-        size, root = (head.size, head.root) if is_open else (row[2], bytes(row[3] or b""))
-        if size is None or row[1] != base:
-            problems.append(f"日志各期的表里第 {row[0]} 期被改过、删掉或多出")
-            continue
-        found.append(
-            _Epoch(
-                epoch=row[0],
-                base=base,
-                size=size,
-                root=root,
-                is_open=is_open,
-                signed=size if is_open else row[10],
-                continues=tuple(row[4:10]) if row[0] > 1 else None,
-            )
-        )
-        base += size
-    stray = conn.execute(
-        "SELECT DISTINCT epoch FROM journal.leaf WHERE epoch <> ALL(%s)", [[each.epoch for each in found]]
-    ).fetchall()
-    problems += [f"日志各期的表里没有第 {row[0]} 期，却有它的叶子" for row in stray]
-    return found
-
-
 class _Walk:
     """One pass over an epoch: what leaves, nodes and claims should be."""
 
-    def __init__(self, epoch: _Epoch, claims: dict[tuple[str, str], bytes]) -> None:
+    def __init__(self, epoch: Epoch, claims: dict[tuple[str, str], bytes]) -> None:
         self.told = epoch
         self.epoch = epoch.epoch
         self.frontier = Frontier.empty()
         self.last_time: object = None
         self.problems: list[str] = []
+        #: The log's public key as entry 0 states it.
+        self.log_key: bytes | None = None
         self._nodes: dict[tuple[int, int], bytes] = {}
         self._claims = claims
 
@@ -166,12 +121,19 @@ class _Walk:
             return
         try:
             parsed = parse_message(bytes(message))
-            if idx == 0 and not _opens(parsed, self.told):
-                self.problems.append("第 0 条没有说明这一期，或与日志各期的表不同")
+            if idx == 0:
+                self._open(parsed)
             for kind, value in kind_of(parsed).claims(parsed):
                 self._claims[canonical_claim(kind, value)] = entry_id(bytes(sender), uid)
         except (msgspec.MsgspecError, ValueError, Problem):
             return  # an entry of a newer version: its claims are that version's affair
+
+    def _open(self, message: Message) -> None:
+        if not self.told.is_opened_by(message):
+            self.problems.append("第 0 条没有说明这一期，或与日志各期的表不同")
+        if isinstance(message, LogOpened):
+            keys = [base64.b64decode(key.public_key) for key in message.keys if key.use == "log"]
+            self.log_key = keys[0] if keys else None
 
     def node_problems(self, conn: psycopg.Connection) -> list[str]:
         """Stored nodes that are not those of the leaves, and those that are missing."""
@@ -181,21 +143,6 @@ class _Walk:
         stored = {(row[0], row[1]): bytes(row[2]) for row in rows}
         wrong = [key for key in self._nodes | stored if self._nodes.get(key) != stored.get(key)]
         return [f"第 {level} 层、从第 {start} 条起的节点被改过、删掉或多出" for level, start in sorted(wrong)]
-
-
-def _opens(message: Message, told: _Epoch) -> bool:
-    """Whether the first entry says of its epoch, and of the one before, what `journal.epoch` says."""
-    if not isinstance(message, LogOpened) or message.epoch != told.epoch:
-        return False
-    said = message.continues
-    if said is None or told.continues is None:
-        return said is None and told.continues is None
-    epoch, size, root, kept_epoch, kept_size, kept_root = told.continues
-    return (said.signed_epoch, said.signed_size, said.signed_root) == (epoch, size, bytes(root).hex()) and (
-        said.kept_epoch,
-        said.kept_size,
-        said.kept_root,
-    ) == (kept_epoch, kept_size, bytes(kept_root).hex())
 
 
 def _claim_problems(conn: psycopg.Connection, claims: dict[tuple[str, str], bytes]) -> list[str]:
@@ -235,7 +182,7 @@ def _root(conn: psycopg.Connection, epoch: int, size: int) -> bytes | None:
         return None
 
 
-def _checkpoint_problems(conn: psycopg.Connection, origin: str, told: _Epoch) -> list[str]:
+def _checkpoint_problems(conn: psycopg.Connection, origin: str, told: Epoch) -> list[str]:
     """Published checkpoints must be over the log as it stands."""
     found = []
     rows = conn.execute(

@@ -14,14 +14,15 @@ from plumbline.supervision.config import Operator
 from plumbline.supervision.journal.append import Journal
 from plumbline.supervision.journal.heads import CheckpointSigner, HeadRow
 from plumbline.supervision.journal.keys import PLATFORM_KEYS, PlatformKeys
+from plumbline.supervision.journal.setup import SetupProblem
 from plumbline.supervision.journal.submit import pending_from
 
 
 def is_open(migrate_conninfo: str) -> bool:
-    """Whether this database holds a log."""
+    """Whether this database holds a log with its entry 0; one that was interrupted before it is opened again."""
     with psycopg.connect(migrate_conninfo) as conn:
         conn.execute("SET ROLE plumb_owner")
-        return conn.execute("SELECT 1 FROM journal.head").fetchone() is not None
+        return conn.execute("SELECT 1 FROM journal.head WHERE size > 0 OR epoch > 1").fetchone() is not None
 
 
 def open_log(
@@ -33,7 +34,10 @@ def open_log(
     signer: CheckpointSigner,
     at: datetime | None = None,
 ) -> None:
-    """Make head and mark at size 0 and append entry 0. `at` dates a demo log back."""
+    """Make head and mark at size 0 and append entry 0; may be repeated after a crash. `at` dates a demo log back.
+
+    Raises :class:`SetupProblem` when this folder's mark is another log's: the database was emptied or exchanged.
+    """
     head = HeadRow(
         origin=origin,
         epoch=1,
@@ -42,14 +46,21 @@ def open_log(
         frontier=Frontier.empty(),
         last_time=datetime(2000, 1, 1, tzinfo=UTC),
     )
+    mark = signer.mark()
+    if mark not in (None, head.mark):
+        raise SetupProblem(
+            f"数据文件夹里的水位说已签过 {mark.size} 条，数据库却是空的：请恢复数据库的备份，或换一个数据文件夹。"
+        )
     with psycopg.connect(conninfo["plumb_migrate"]) as conn:
         conn.execute("SET ROLE plumb_owner")
         conn.execute(
-            "INSERT INTO journal.head (origin, epoch, size, root, frontier, last_time) VALUES (%s, %s, 0, %s, %s, %s)",
+            "INSERT INTO journal.head (origin, epoch, size, root, frontier, last_time) VALUES (%s, %s, 0, %s, %s, %s) "
+            "ON CONFLICT DO NOTHING",
             [origin, head.epoch, head.root, head.frontier.encode(), head.last_time],
         )
-        conn.execute("INSERT INTO journal.epoch (epoch, base) VALUES (%s, 0)", [head.epoch])
-    signer.open_log(head)
+        conn.execute("INSERT INTO journal.epoch (epoch) VALUES (1) ON CONFLICT DO NOTHING")
+    if mark is None:
+        signer.open_log(head)
     now = at or datetime.now(UTC)
     message = LogOpened(
         v=1,

@@ -40,12 +40,10 @@ class SigningStopped(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadRow:
-    """The row journal.head, with the place where its epoch begins."""
+    """The row journal.head."""
 
     origin: str
     epoch: int
-    #: Entries of all earlier epochs: position in the whole log = base + index in the epoch's tree.
-    base: int = 0
     size: int
     root: bytes
     frontier: Frontier
@@ -56,7 +54,6 @@ class HeadRow:
         return HeadRow(
             origin=self.origin,
             epoch=self.epoch,
-            base=self.base,
             size=frontier.size,
             root=frontier.root(),
             frontier=frontier,
@@ -84,12 +81,16 @@ def log_origin(origin: str, epoch: int) -> str:
     return f"{origin}/{epoch}"
 
 
+def closing_origin(origin: str, kept_epoch: int, epoch: int) -> str:
+    """`<origin>/<kept>-<epoch>`: the log of what epoch `epoch` found of the epoch that it continues."""
+    return f"{origin}/{kept_epoch}-{epoch}"
+
+
 def read_head(conn: psycopg.Connection, *, lock: bool = False) -> HeadRow:
     """The head, with `lock` under FOR UPDATE. A missing row means that the log was never opened."""
-    suffix = " FOR UPDATE OF h" if lock else ""
+    suffix = " FOR UPDATE" if lock else ""
     row = conn.execute(
-        "SELECT h.origin, h.epoch, h.size, h.root, h.frontier, h.last_time, e.base FROM journal.head h "
-        f"JOIN journal.epoch e ON e.epoch = h.epoch WHERE h.single{suffix}".encode()
+        f"SELECT origin, epoch, size, root, frontier, last_time FROM journal.head WHERE single{suffix}".encode()
     ).fetchone()
     if row is None:
         raise SigningStopped("日志还没有创世")
@@ -100,7 +101,6 @@ def read_head(conn: psycopg.Connection, *, lock: bool = False) -> HeadRow:
         root=bytes(row[3]),
         frontier=Frontier.decode(bytes(row[4])),
         last_time=row[5],
-        base=row[6],
     )
 
 
@@ -189,27 +189,21 @@ class CheckpointSigner:
         """First mark of a new log (genesis)."""
         self._mark.create(head.mark)
 
-    def open_epoch(self, head: HeadRow) -> None:
-        """First mark of a next epoch, or of this host in an epoch that another host opened: an operator's act on this host.
+    def former_marks(self) -> list[Head]:
+        """What this host signed last in former epochs."""
+        return self._mark.former()
 
-        The caller has proven that `head` accounts for the standing mark. A damaged mark is kept beside the new one.
+    def begin_epoch(self, head: HeadRow, expected: Head | None) -> None:
+        """First mark of this host in a later epoch: an operator's act on this host, who was shown `expected` as its mark.
+
+        The caller has proven that the epoch accounts for that mark.
         """
-        try:
-            standing = self._mark.read()
-        except MarkRefused:
-            self._mark.set_aside()
-            standing = None
-        if standing is None:
-            self._mark.create(head.mark)
-        else:
-            self._mark.advance(head.mark)
+        self._mark.begin_epoch(head.mark, expected)
 
-    def sign_closing(self, head: HeadRow) -> str:
-        """The last checkpoint of an epoch that a next one continues; it stands in `journal.epoch` for receipts of that epoch.
-
-        The caller has proven that `head` contradicts nothing that is known to have been signed.
-        """
-        return self._sign(head)
+    def sign_closing(self, closing: Checkpoint) -> str:
+        """A checkpoint over what is kept of an ended epoch. It has a name of its own (:func:`closing_origin`), so that nothing that was
+        signed under the epoch's name can be contradicted by it."""
+        return sign_checkpoint(closing, [Ed25519NoteSigner(closing.origin, self._key)])
 
     def signed_by_us(self, note: str) -> Checkpoint | None:
         """The checkpoint of a note that carries this log's own signature, else None."""
@@ -228,6 +222,12 @@ class CheckpointSigner:
         head = self.check_extends(conn)
         if root_at(conn, head.epoch, head.size) != head.root:
             raise SigningStopped("数据库里的叶子算不出日志头的根哈希")
+        ended = conn.execute(
+            "SELECT kept_epoch, kept_size, kept_root FROM journal.epoch WHERE epoch > 1"
+        ).fetchall()
+        for epoch, size, root in ended:
+            if root_at(conn, epoch, size) != bytes(root):
+                raise SigningStopped(f"日志第 {epoch} 期与它结束时的不同：日志被改写")
         return head
 
     @property
@@ -275,7 +275,7 @@ class CheckpointSigner:
             raise SigningStopped(f"本机的日志水位读不出来：{refused}") from refused
         head = read_head(conn)
         if mark is None:
-            if head.size > 0:
+            if head.size > 0 or head.epoch > 1:
                 raise SigningStopped("本机的日志水位丢失，而日志里已有记录；请执行 plumbline log resume")
             return head
         if (mark.origin, mark.epoch) != (head.origin, head.epoch):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from plumbline.evidence.leaf import entry_id
+from plumbline.evidence.position import position_of
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.journal.vault import SealedRecord
 
@@ -54,11 +55,14 @@ class Accepted:
     epoch: int
     #: Place in the epoch's tree, which the receipt proves.
     index: int
-    #: Place in the whole log, through all epochs: what `fact.position` counts.
-    position: int
     logged_at: datetime
     receipt: str
     duplicate: bool
+
+    @property
+    def position(self) -> int:
+        """Place in the whole log, through all epochs: what `fact.position` counts."""
+        return position_of(self.epoch, self.index)
 
 
 Outcome = Accepted | Problem

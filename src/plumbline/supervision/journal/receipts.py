@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from plumbline.evidence.checkpoint import Checkpoint, parse_note
 from plumbline.evidence.leaf import Leaf, entry_id, leaf_hash, sha256, sm3, us_from_instant
 from plumbline.evidence.paths import inclusion_path
 from plumbline.evidence.receipt import make_receipt
-from plumbline.supervision.journal.heads import HeadRow, SigningStopped, source_of
+from plumbline.supervision.journal.heads import HeadRow, SigningStopped, root_at, source_of
 from plumbline.supervision.journal.model import Accepted
 from plumbline.supervision.journal.replication import require_replicated
 
@@ -28,7 +29,6 @@ class StoredEntry:
     entry: bytes
     epoch: int
     index: int
-    position: int
     logged_at: datetime
     message_sha256: bytes
     receipt: str
@@ -39,7 +39,6 @@ class StoredEntry:
             entry=self.entry,
             epoch=self.epoch,
             index=self.index,
-            position=self.position,
             logged_at=self.logged_at,
             receipt=self.receipt,
             duplicate=duplicate,
@@ -47,8 +46,8 @@ class StoredEntry:
 
 
 _FIND = """
-SELECT e.uid, e.sender_id, e.envelope, e.message, e.arrived_at, l.epoch, l.idx, l.logged_at, l.leaf_hash, p.base
-  FROM journal.entry e JOIN journal.leaf l ON l.uid = e.uid AND l.sender_id = e.sender_id JOIN journal.epoch p ON p.epoch = l.epoch
+SELECT e.uid, e.sender_id, e.envelope, e.message, e.arrived_at, l.epoch, l.idx, l.logged_at, l.leaf_hash
+  FROM journal.entry e JOIN journal.leaf l ON l.uid = e.uid AND l.sender_id = e.sender_id
  WHERE e.uid = %s AND e.sender_id = %s
 """
 
@@ -68,7 +67,9 @@ def signed_head(
 
 def closed_epochs(conn: psycopg.Connection) -> dict[int, tuple[int, str]]:
     """Size and closing checkpoint of every epoch that a later one continues."""
-    rows = conn.execute("SELECT kept_epoch, kept_size, closing FROM journal.epoch WHERE epoch > 1").fetchall()
+    rows = conn.execute(
+        "SELECT kept_epoch, kept_size, closing FROM journal.epoch WHERE epoch > 1 ORDER BY epoch"
+    ).fetchall()
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
@@ -84,8 +85,12 @@ def receipts_of(
     found = {}
     for uid, sender in identities:
         row = conn.execute(_FIND, [uid, sender]).fetchone()
-        size, note = ends[row[5]] if row else (0, "")
-        if row is None or row[6] >= size:
+        if row is None:
+            continue
+        if row[5] not in ends:
+            raise SigningStopped("日志刚刚另开了一期，请重试")
+        size, note = ends[row[5]]
+        if row[6] >= size:
             continue
         leaf = Leaf(
             sender_id=bytes(row[1]),
@@ -98,12 +103,16 @@ def receipts_of(
         )
         if leaf_hash(leaf.encode()) != bytes(row[8]):
             raise SigningStopped(f"第 {row[6]} 条的内容与它的叶子对不上：总账被改过")
+        if (
+            row[5] != head.epoch
+            and root_at(conn, row[5], size) != Checkpoint.parse(parse_note(note).text).root
+        ):
+            raise SigningStopped(f"日志第 {row[5]} 期与它结束时的不同：日志被改写")
         path = inclusion_path(row[6], size, source_of(conn, row[5], size))
         found[(row[0], bytes(row[1]))] = StoredEntry(
             entry=entry_id(bytes(row[1]), row[0]),
             epoch=row[5],
             index=row[6],
-            position=row[9] + row[6],
             logged_at=row[7],
             message_sha256=leaf.message_sha256,
             receipt=make_receipt(leaf, row[6], path, note),

@@ -22,8 +22,6 @@ class Arrival:
     entry: str
     #: Position in the whole log, through all epochs.
     idx: int
-    #: Place in its epoch's tree; 0 is the entry that opened the epoch.
-    in_epoch: int
     uid: uuid.UUID
     sender: str
     key_id: str

@@ -19,6 +19,7 @@ import psycopg
 from psycopg import errors, sql
 
 from plumbline.evidence.leaf import entry_id
+from plumbline.evidence.position import EPOCH_SPAN, place_of, position_of
 from plumbline.exchange.decode import parse_message
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.submission import Envelope, decode_envelope
@@ -37,15 +38,15 @@ CHANNEL = "plumb_projected"
 END = 2**62
 _log = logging.getLogger("plumbline.projector")
 _SELECT = """
-SELECT p.base + l.idx, l.idx, l.uid, l.sender_id, l.logged_at, e.key_id, e.envelope, e.message, e.arrived_at
-  FROM journal.epoch p JOIN journal.leaf l ON l.epoch = p.epoch
-  JOIN journal.entry e ON e.uid = l.uid AND e.sender_id = l.sender_id"""
-_NEXT = (
-    f"{_SELECT} WHERE p.epoch = %s AND l.idx >= %s - p.base AND l.idx < %s - p.base ORDER BY l.idx LIMIT %s"
+SELECT l.epoch, l.idx, l.uid, l.sender_id, l.logged_at, e.key_id, e.envelope, e.message, e.arrived_at
+  FROM journal.leaf l JOIN journal.entry e ON e.uid = l.uid AND e.sender_id = l.sender_id"""
+_NEXT = f"{_SELECT} WHERE l.epoch = %s AND l.idx >= %s AND l.idx < %s ORDER BY l.idx LIMIT %s"
+_PARKED = (
+    f"{_SELECT} JOIN unnest(%s::int[], %s::bigint[]) w(epoch, idx) "
+    "ON w.epoch = l.epoch AND w.idx = l.idx ORDER BY l.epoch, l.idx"
 )
-_PARKED = f"{_SELECT} JOIN unnest(%s::bigint[]) w(pos) ON l.idx = w.pos - p.base ORDER BY w.pos"
-#: A later epoch begins where the former one ended, so a former one that is not read to its end is never left.
-_FOLLOWING = "SELECT max(epoch) FROM journal.epoch WHERE epoch > %s AND base = %s"
+#: An epoch is left only when all that was kept of it is projected.
+_FOLLOWING = "SELECT max(epoch) FROM journal.epoch WHERE kept_epoch = %s AND kept_size = %s"
 
 
 class StandingBy(Exception):
@@ -56,8 +57,6 @@ class StandingBy(Exception):
 class _Raw:
     #: Position in the whole log, through all epochs.
     idx: int
-    #: Place in its epoch's tree.
-    in_epoch: int
     uid: Any
     sender_id: bytes
     logged_at: datetime
@@ -69,9 +68,10 @@ class _Raw:
     @classmethod
     def of(cls, row: Sequence[Any]) -> _Raw:
         """From a row of the query above."""
-        idx, in_epoch, uid, sender, logged_at, key_id, envelope, message, arrived_at = row
+        epoch, index, uid, sender, logged_at, key_id, envelope, message, arrived_at = row
+        position = position_of(epoch, index)
         return cls(
-            idx, in_epoch, uid, bytes(sender), logged_at, key_id, bytes(envelope), bytes(message), arrived_at
+            position, uid, bytes(sender), logged_at, key_id, bytes(envelope), bytes(message), arrived_at
         )
 
     @property
@@ -108,10 +108,10 @@ class Projector:
         conn = self._connection()
         with conn.transaction():
             epoch, pos = self._lock_position(conn)
-            rows = conn.execute(_NEXT, [epoch, pos, self.until, self._set_size]).fetchall()
-            if not rows and (following := self._following(conn, epoch, pos)):
+            rows = self._next(conn, epoch, place_of(pos)[1])
+            if not rows and (following := self._following(conn, epoch, place_of(pos)[1])):
                 epoch = following
-                rows = conn.execute(_NEXT, [epoch, pos, self.until, self._set_size]).fetchall()
+                rows = self._next(conn, epoch, 0)
             if not rows:
                 return 0
             raws = [_Raw.of(row) for row in rows]
@@ -130,10 +130,15 @@ class Projector:
         hit("project.after_commit")
         return len(raws)
 
+    def _next(self, conn: psycopg.Connection, epoch: int, index: int) -> list[Any]:
+        """The next rows of an epoch from `index` on, below `until`."""
+        last = min(self.until - position_of(epoch, 0), EPOCH_SPAN)
+        return conn.execute(_NEXT, [epoch, index, last, self._set_size]).fetchall()
+
     @staticmethod
-    def _following(conn: psycopg.Connection, epoch: int, pos: int) -> int | None:
-        """The epoch that goes on at `pos`, once `epoch` is read to its end."""
-        row = conn.execute(_FOLLOWING, [epoch, pos]).fetchone()
+    def _following(conn: psycopg.Connection, epoch: int, size: int) -> int | None:
+        """The epoch that continues `epoch` after its first `size` entries, which are all that was kept of it."""
+        row = conn.execute(_FOLLOWING, [epoch, size]).fetchone()
         return row[0] if row else None
 
     def _lock_position(self, conn: psycopg.Connection) -> tuple[int, int]:
@@ -225,7 +230,6 @@ def _arrival(state: FactState, raw: _Raw, message: Message) -> Arrival:
     return Arrival(
         entry=raw.entry,
         idx=raw.idx,
-        in_epoch=raw.in_epoch,
         uid=raw.uid,
         sender=raw.sender_id.hex(),
         key_id=raw.key_id,
@@ -336,7 +340,8 @@ def reproject(conninfo: str) -> tuple[int, int]:
             )
         )
         indexes = [row[0] for row in conn.execute("SELECT idx FROM fact.parked ORDER BY idx").fetchall()]
-        rows = conn.execute(_PARKED, [indexes]).fetchall()
+        epochs, places = ([place_of(each)[half] for each in indexes] for half in (0, 1))
+        rows = conn.execute(_PARKED, [epochs, places]).fetchall()
         conn.execute("DELETE FROM fact.parked")
         conn.execute("DELETE FROM fact.parked_key")
         conn.execute("DELETE FROM fact.event WHERE idx = ANY(%s)", [indexes])

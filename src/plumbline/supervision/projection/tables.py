@@ -68,10 +68,9 @@ _TABLES = [
         meaning="日志各期；第一期是创世，以后各期说明接着什么、缺了什么",
         columns={
             "epoch": "int NOT NULL",
-            "signed_epoch": "int",
-            "signed_size": "bigint",
             "kept_epoch": "int",
             "kept_size": "bigint",
+            "lost": "bigint",
             "because": _T,
         },
     ),

@@ -14,7 +14,7 @@ from plumbline.supervision.reading.database import Row
 from plumbline.supervision.reading.people import Names
 from plumbline.supervision.reading.proofs import CheckpointFacts, chip
 from plumbline.supervision.reading.report_facts import ReportFacts, SampleRecord
-from plumbline.web.formats import grouped_number, local_time
+from plumbline.web.formats import grouped_number, local_time, log_place
 
 #: Pictures that a step should have; a record that lacks one shows it as missing.
 EXPECTED = {
@@ -294,7 +294,7 @@ class Chain:
                 StepKind.EVIDENCE,
                 record,
                 when=entry["logged_at"],
-                who=f"日志序号 {grouped_number(entry['idx'])}",
+                who=f"日志序号 {log_place(entry['idx'])}",
                 what=what,
             ),
             source="本平台 · 日志密钥",

@@ -14,6 +14,7 @@ from plumbline.supervision.reading.database import count
 from plumbline.supervision.reading.demo_roles import role_cards
 from plumbline.supervision.reading.live import live_tests
 from plumbline.supervision.reading.reports import ReportList
+from plumbline.supervision.reading.status import entries_below
 from plumbline.web.formats import grouped_number
 
 NEWEST = 8
@@ -37,7 +38,7 @@ def _figures(principal: Principal) -> tuple[CurveFact, ...]:
         "SELECT COALESCE(sum(runs), 0) FROM fact.institution_day WHERE day = %s",
         [local_date(datetime.now(UTC))],
     )
-    size = count("SELECT e.base + h.size FROM journal.head h JOIN journal.epoch e ON e.epoch = h.epoch", [])
+    size = entries_below(count("SELECT pos FROM fact.position WHERE id = 'projector'", []))
     return (
         CurveFact(label="登记的报告", value=grouped_number(registered), unit="份"),
         CurveFact(label="今天全平台的试验", value=grouped_number(runs), unit="组"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from plumbline.evidence.position import position_of
 from plumbline.supervision.pages.view_models import ProofChip
 from plumbline.supervision.pages.wording import ProofState
 from plumbline.supervision.reading.database import row
@@ -28,26 +29,38 @@ class CheckpointFacts:
     size: int
     #: Root hash, hexadecimal.
     root: str
-    #: Entries of the whole log, through all epochs, that a checkpoint covers: former epochs have their closing one.
+    #: Position below which a checkpoint covers every entry: former epochs have their closing one.
     covered: int
     #: Log time of the last entry below it; a C2SP checkpoint carries no time of its own.
     at: datetime | None = None
 
 
+_NEWEST = """
+SELECT h.epoch, c.origin, c.size, c.note, l.logged_at
+  FROM journal.head h JOIN journal.checkpoint c ON c.origin = h.origin || '/' || h.epoch
+  LEFT JOIN journal.leaf l ON l.epoch = h.epoch AND l.idx = c.size - 1
+ ORDER BY c.size DESC LIMIT 1
+"""
+#: Right after an epoch was opened: the former one's closing checkpoint.
+_CLOSING = """
+SELECT e.epoch, split_part(e.closing, E'\\n', 1) AS origin, 0 AS size, e.closing AS note, l.logged_at
+  FROM journal.epoch e LEFT JOIN journal.leaf l ON l.epoch = e.kept_epoch AND l.idx = e.kept_size - 1
+ WHERE e.closing IS NOT NULL ORDER BY e.epoch DESC LIMIT 1
+"""
+
+
 def newest_checkpoint() -> CheckpointFacts | None:
     """The largest checkpoint on record, or None before the first."""
-    found = row(
-        "SELECT c.origin, c.size, c.note, e.base + c.size AS covered, l.logged_at FROM journal.checkpoint c JOIN journal.head h "
-        "ON c.origin = h.origin || '/' || h.epoch JOIN journal.epoch e ON e.epoch = h.epoch "
-        "LEFT JOIN journal.leaf l ON l.epoch = h.epoch AND l.idx = c.size - 1 "
-        "ORDER BY c.size DESC LIMIT 1",
-        [],
-    )
+    found = row(_NEWEST, []) or row(_CLOSING, [])
     if found is None:
         return None
-    root = base64.b64decode(found["note"].split("\n")[2]).hex()
+    _, size, root = found["note"].split("\n")[:3]
     return CheckpointFacts(
-        origin=found["origin"], size=found["size"], root=root, covered=found["covered"], at=found["logged_at"]
+        origin=found["origin"],
+        size=int(size),
+        root=base64.b64decode(root).hex(),
+        covered=position_of(found["epoch"], found["size"]),
+        at=found["logged_at"],
     )
 
 

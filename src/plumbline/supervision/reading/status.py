@@ -8,6 +8,7 @@ from django.conf import settings
 
 from plumbline import __version__
 from plumbline.domain.basics.calendar import local_date
+from plumbline.evidence.position import place_of
 from plumbline.supervision.journal.heads import log_origin
 from plumbline.supervision.pages.view_models import Answer, ProcessRow, StatusPage
 from plumbline.supervision.pages.wording import Tone
@@ -23,15 +24,15 @@ ALARM_LAG_S = 5.0
 STORY = timedelta(minutes=10)
 
 
-_HEAD = "SELECT h.origin, h.epoch, e.base, h.size, h.last_time FROM journal.head h JOIN journal.epoch e ON e.epoch = h.epoch"
+#: Entries of the ended epochs before one.
+_KEPT = "SELECT COALESCE(sum(kept_size), 0) FROM (SELECT DISTINCT kept_epoch, kept_size FROM journal.epoch WHERE kept_epoch < %s) k"
 
 
 def status_page() -> StatusPage:
     """The page as of now."""
-    head = row(_HEAD, []) or {
+    head = row("SELECT origin, epoch, size, last_time FROM journal.head", []) or {
         "origin": "",
         "epoch": 1,
-        "base": 0,
         "size": 0,
         "last_time": None,
     }
@@ -46,8 +47,8 @@ def status_page() -> StatusPage:
     return StatusPage(
         headline=headline(lag, parked, processes),
         origin=log_origin(head["origin"], head["epoch"]),
-        log_size=head["base"] + head["size"],
-        projected_size=projected,
+        log_size=count(_KEPT, [head["epoch"]]) + head["size"],
+        projected_size=entries_below(projected),
         lag_seconds=lag,
         parked=parked,
         checkpoint_size=checkpoint.size if checkpoint else None,
@@ -61,9 +62,8 @@ def status_page() -> StatusPage:
 def _lag(head: Row, projected: int) -> float:
     """Seconds since the first entry that is not projected was logged; 0 when there is none."""
     waiting = row(
-        "SELECT l.logged_at FROM journal.epoch e JOIN journal.leaf l ON l.epoch = e.epoch AND l.idx = %s - e.base "
-        "WHERE e.base <= %s ORDER BY e.epoch DESC LIMIT 1",
-        [projected, projected],
+        "SELECT logged_at FROM journal.leaf WHERE (epoch = %s AND idx >= %s) OR epoch > %s ORDER BY epoch, idx LIMIT 1",
+        [*place_of(projected), place_of(projected)[0]],
     )
     if waiting is None:
         return 0.0
@@ -73,19 +73,23 @@ def _lag(head: Row, projected: int) -> float:
     return max(0.0, (now - waiting["logged_at"]).total_seconds())
 
 
+def entries_below(position: int) -> int:
+    """How many entries of the log lie below a position."""
+    epoch, index = place_of(position)
+    return count(_KEPT, [epoch]) + index
+
+
 def _epochs() -> tuple[tuple[str, str], ...]:
     """Each later epoch: when it was opened, what it continues, what was lost and why; none in a log of one epoch."""
     told = rows("SELECT * FROM fact.epoch WHERE epoch > 1 ORDER BY epoch", [])
-    return tuple((f"第 {each['epoch']} 期", epoch_sentence(each)) for each in told)
+    return tuple((f"日志第 {each['epoch']} 期", epoch_sentence(each)) for each in told)
 
 
 def epoch_sentence(epoch: Row) -> str:
     """One plain sentence about a row of `fact.epoch`."""
-    kept = epoch["kept_size"] if epoch["kept_epoch"] == epoch["signed_epoch"] else 0
-    lost = max(0, epoch["signed_size"] - kept)
-    ended = f"第 {epoch['signed_epoch']} 期签到 {grouped_number(epoch['signed_size'])} 条"
-    gone = f"，缺最后 {grouped_number(lost)} 条" if lost else "，一条不缺"
-    return f"{local_date(epoch['logged_at']).isoformat()} 另开；{ended}{gone}。原因：{epoch['because']}"
+    kept = f"接着第 {epoch['kept_epoch']} 期的 {grouped_number(epoch['kept_size'])} 条"
+    lost = f"缺 {grouped_number(epoch['lost'])} 条签过的" if epoch["lost"] else "没有发现缺少"
+    return f"{local_date(epoch['logged_at']).isoformat()} 另开，{kept}，{lost}。原因：{epoch['because']}"
 
 
 def process_row(beat: Row) -> ProcessRow:

@@ -39,6 +39,12 @@ def grouped(number: int | None) -> str:
 
 
 @register.filter
+def log_place(position: int | None) -> str:
+    """Write a position in the log."""
+    return formats.log_place(position)
+
+
+@register.filter
 def short_hash(digest: str | None) -> str:
     """Write a digest shortened."""
     return formats.short_hash(digest or "")

@@ -1,24 +1,20 @@
--- Epochs of the log (PROTOCOL §2.8): after a restore the operator opens the next one. Run as plumb_owner.
+-- Epochs of the log (PROTOCOL §2.8, docs/decisions/0012): after a restore the operator opens the next one. Run as plumb_owner.
 
--- One row = one epoch: a log of its own, whose entries stand behind all earlier ones.
+-- One row = one epoch: a tree of its own, whose entries stand behind those of all earlier ones.
 CREATE TABLE journal.epoch (
-    epoch     int PRIMARY KEY CHECK (epoch >= 1),
-    -- entries of all earlier epochs: position in the whole log = base + idx
-    base      bigint NOT NULL CHECK (base >= 0),
-    -- the epoch before this one as the database still holds it, and its last checkpoint, signed when this one was opened
+    epoch      int PRIMARY KEY CHECK (epoch BETWEEN 1 AND 8192),
+    -- where the epoch before it ended, and the checkpoint that vouches for that, under a name of its own
     kept_epoch int,
-    kept_size bigint,
-    kept_root bytea CHECK (octet_length(kept_root) = 32),
-    closing   text,
-    -- the newest head that was known to have been signed, which the first entry commits to
-    signed_epoch int,
-    signed_size bigint,
-    signed_root bytea CHECK (octet_length(signed_root) = 32),
-    because   text,
-    CHECK (num_nulls(kept_epoch, kept_size, kept_root, closing, signed_epoch, signed_size, signed_root, because)
-           = CASE WHEN epoch = 1 THEN 8 ELSE 0 END)
+    kept_size  bigint,
+    kept_root  bytea CHECK (octet_length(kept_root) = 32),
+    closing    text,
+    -- [{epoch, size, root}]: the newest heads that were known to have been signed, which the first entry repeats
+    signed     jsonb,
+    lost       bigint,
+    because    text,
+    CHECK (num_nulls(kept_epoch, kept_size, kept_root, closing, signed, lost, because) = CASE WHEN epoch = 1 THEN 7 ELSE 0 END)
 );
-INSERT INTO journal.epoch (epoch, base) SELECT epoch, 0 FROM journal.head;
+INSERT INTO journal.epoch (epoch) SELECT epoch FROM journal.head;
 
 GRANT SELECT ON journal.epoch TO plumb_gateway, plumb_projector, plumb_worker, plumb_web;
 

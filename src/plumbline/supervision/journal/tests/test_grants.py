@@ -87,7 +87,7 @@ def test_even_the_owner_cannot_change_the_journal(quiet_platform, table: str, ve
         "claim": "kind",
         "checkpoint": "note",
         "head": "size",
-        "epoch": "base",
+        "epoch": "kept_size",
     }[table]
     value = "size - 1" if table == "head" else column
     statement = verb.format(table, column, value)

@@ -8,6 +8,7 @@ from typing import cast
 
 from plumbline.domain.basics.findings import Finding, Severity
 from plumbline.domain.basics.identifiers import party_id, uscc_problem
+from plumbline.evidence.position import place_of
 from plumbline.exchange.messages import project as project_messages
 from plumbline.exchange.messages import registry as messages
 from plumbline.supervision.projection.arrival import NotTakenOver, Projection
@@ -27,7 +28,7 @@ _APPROVED_ROLES = frozenset({"reviewer", "approver", "officer"})
 #: What was uploaded is neither changed nor lost.
 LOST_CLAUSE = "BJ 4.1.7-a"
 #: Fields of a continuation that are columns of table `epoch`.
-_CONTINUED = ("signed_epoch", "signed_size", "kept_epoch", "kept_size", "because")
+_CONTINUED = ("kept_epoch", "kept_size", "lost", "because")
 
 
 def _day(text: str | None) -> date | None:
@@ -39,7 +40,7 @@ def open_log(p: Projection) -> str:
     m = cast(messages.LogOpened, p.arrival.message)
     if p.arrival.idx == 0:
         _found_platform(p, m)
-    elif p.arrival.in_epoch or m.continues is None or not is_platform(p):
+    elif place_of(p.arrival.idx)[1] or m.continues is None or not is_platform(p):
         sentence = "日志创世或另开一期的声明不在一期日志的第 0 条"
         finding = refused(
             "registry.misplaced_opening", LOST_CLAUSE, sentence, "查明是谁用平台密钥报送了这一条"
@@ -55,15 +56,14 @@ def open_log(p: Projection) -> str:
 
 def _tell_lost(p: Projection, told: messages.Continuation) -> None:
     """A finding on the platform itself, when what was signed for is no longer there."""
-    lost = told.signed_size - (told.kept_size if told.kept_epoch == told.signed_epoch else 0)
-    if lost <= 0:
+    if not told.lost:
         return
     finding = Finding(
         code="registry.entries_lost",
         clause=LOST_CLAUSE,
-        sentence=f"日志另开一期：第 {told.signed_epoch} 期签过 {told.signed_size} 条，数据库里缺了最后 {lost} 条",
+        sentence=f"日志另开一期：数据库里只有到第 {told.kept_epoch} 期第 {told.kept_size} 条为止的，缺 {told.lost} 条签过的",
         severity=Severity.SEVERE,
-        facts={"epoch": str(told.signed_epoch), "signed": str(told.signed_size), "lost": str(lost)},
+        facts={"kept_epoch": str(told.kept_epoch), "kept_size": str(told.kept_size), "lost": str(told.lost)},
         remedy="凭回执查对缺少的各条，请报送单位用原编号重新报送",
     )
     p.find(finding, "party", p.arrival.sender)
