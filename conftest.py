@@ -158,7 +158,7 @@ def _drop_external() -> None:
 
 
 #: Service tests of the quick ring: the append protocol and the grants. The others are run by the whole ring.
-QUICK_SERVICES = ("supervision/journal/",)
+QUICK_SERVICES = ("journal/tests/test_append.py", "journal/tests/test_grants.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -249,15 +249,32 @@ def _drop(administrator: str, *names: str) -> None:
 @pytest.fixture
 def quiet_platform(short_folder: Path, _template: TestPlatform) -> Iterator[TestPlatform]:
     """A prepared platform with a database of its own and without processes: for append, projection, rebuild and tampering."""
-    name = f"q{short_folder.name.removeprefix('plt-').lower()}"
-    shutil.copytree(_template.platform.data_dir, short_folder, dirs_exist_ok=True)
-    with psycopg.connect(_template.administrator, autocommit=True) as conn:
-        conn.execute(f'CREATE DATABASE "{name}" TEMPLATE "{_template.platform.database.name}"'.encode())
+    with _copy(short_folder, _template) as tested:
+        yield tested
+
+
+@pytest.fixture(scope="session")
+def untouched_platform(_template: TestPlatform) -> Iterator[TestPlatform]:
+    """A quiet platform for tests that only look, or that take back what they do; shared by all of them."""
+    folder = Path(tempfile.mkdtemp(prefix="plt-", dir="/tmp"))
+    try:
+        with _copy(folder, _template) as tested:
+            yield tested
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _copy(folder: Path, template: TestPlatform) -> Iterator[TestPlatform]:
+    name = f"q{folder.name.removeprefix('plt-').lower()}"
+    shutil.copytree(template.platform.data_dir, folder, dirs_exist_ok=True)
+    with psycopg.connect(template.administrator, autocommit=True) as conn:
+        conn.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template.platform.database.name}"'.encode())
         conn.execute(_RIGHTS.format(name).encode())
-    place = replace(_template.platform.database, name=name)
-    platform = Platform.open(short_folder, place)
-    signer = CheckpointSigner(_template.keys.log, platform.folder("marks"))
-    tested = replace(_template, platform=platform, signer=signer, opened=[])
+    place = replace(template.platform.database, name=name)
+    platform = Platform.open(folder, place)
+    signer = CheckpointSigner(template.keys.log, platform.folder("marks"))
+    tested = replace(template, platform=platform, signer=signer, opened=[])
     yield tested
     tested.close()
-    _drop(_template.administrator, name, f"{name}b")
+    _drop(template.administrator, name, f"{name}b")

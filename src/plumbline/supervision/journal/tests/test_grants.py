@@ -20,8 +20,8 @@ _KEPT = _JOURNAL | {"head", "epoch"}
 
 
 @pytest.fixture
-def grants(quiet_platform):
-    with psycopg.connect(quiet_platform.platform.conninfo("plumb_migrate")) as conn:
+def grants(untouched_platform):
+    with psycopg.connect(untouched_platform.platform.conninfo("plumb_migrate")) as conn:
         conn.execute("SET ROLE plumb_owner")
         return {(who, table): rights for who, table, rights in conn.execute(_GRANTS).fetchall()}
 
@@ -48,9 +48,9 @@ def test_the_journal_takes_inserts_from_the_gateway_and_nothing_else(grants) -> 
     assert grants["plumb_gateway", "journal.epoch"] == "SELECT"
 
 
-def test_the_gateway_cannot_move_the_head_to_another_epoch(quiet_platform) -> None:
+def test_the_gateway_cannot_move_the_head_to_another_epoch(untouched_platform) -> None:
     with (
-        psycopg.connect(quiet_platform.platform.conninfo("plumb_gateway")) as conn,
+        psycopg.connect(untouched_platform.platform.conninfo("plumb_gateway")) as conn,
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         conn.execute("UPDATE journal.head SET epoch = 2, size = 0")
@@ -60,9 +60,9 @@ def test_the_gateway_cannot_move_the_head_to_another_epoch(quiet_platform) -> No
     "change", ["epoch = epoch + 1", "epoch = epoch + 1, size = 1", "epoch = epoch - 1, size = 0", "size = 0"]
 )
 def test_even_the_owner_moves_the_head_only_on_or_to_the_start_of_a_later_epoch(
-    quiet_platform, change: str
+    untouched_platform, change: str
 ) -> None:
-    with psycopg.connect(quiet_platform.platform.conninfo("plumb_migrate")) as conn:
+    with psycopg.connect(untouched_platform.platform.conninfo("plumb_migrate")) as conn:
         conn.execute("SET ROLE plumb_owner")
         if change == "epoch = epoch + 1, size = 1":
             conn.execute("UPDATE journal.head SET size = 2")
@@ -79,7 +79,7 @@ def test_no_partition_is_granted_to_anybody(grants) -> None:
 @pytest.mark.parametrize(
     "verb", ["UPDATE journal.{} SET {} = {}", "DELETE FROM journal.{}", "TRUNCATE journal.{}"]
 )
-def test_even_the_owner_cannot_change_the_journal(quiet_platform, table: str, verb: str) -> None:
+def test_even_the_owner_cannot_change_the_journal(untouched_platform, table: str, verb: str) -> None:
     column = {
         "entry": "key_id",
         "leaf": "epoch",
@@ -91,7 +91,7 @@ def test_even_the_owner_cannot_change_the_journal(quiet_platform, table: str, ve
     }[table]
     value = "size - 1" if table == "head" else column
     statement = verb.format(table, column, value)
-    with psycopg.connect(quiet_platform.platform.conninfo("plumb_migrate")) as conn:
+    with psycopg.connect(untouched_platform.platform.conninfo("plumb_migrate")) as conn:
         conn.execute("SET ROLE plumb_owner")
         conn.execute("INSERT INTO journal.node VALUES (1, 8, 0, sha256('n'))")
         conn.execute("INSERT INTO journal.claim VALUES ('k', 'V', decode(repeat('00', 16), 'hex'))")
@@ -100,15 +100,15 @@ def test_even_the_owner_cannot_change_the_journal(quiet_platform, table: str, ve
             conn.execute(statement.encode())
 
 
-def test_a_temporary_table_cannot_answer_for_the_public_function(quiet_platform) -> None:
-    with psycopg.connect(quiet_platform.platform.conninfo("plumb_web")) as conn:
+def test_a_temporary_table_cannot_answer_for_the_public_function(untouched_platform) -> None:
+    with psycopg.connect(untouched_platform.platform.conninfo("plumb_web")) as conn:
         conn.execute("SET ROLE plumb_public")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             conn.execute("CREATE TEMP TABLE code (id text)")
 
 
-def test_the_public_sees_one_function_and_no_table(quiet_platform) -> None:
-    with psycopg.connect(quiet_platform.platform.conninfo("plumb_web"), autocommit=True) as conn:
+def test_the_public_sees_one_function_and_no_table(untouched_platform) -> None:
+    with psycopg.connect(untouched_platform.platform.conninfo("plumb_web"), autocommit=True) as conn:
         conn.execute("SET ROLE plumb_public")
         assert conn.execute("SELECT count(*) FROM ops.verify(ARRAY['x'])").fetchone() == (0,)
         for table in ("fact.code", "ops.personal", "journal.entry"):
