@@ -68,6 +68,12 @@ def _destroy(arguments: argparse.Namespace) -> int:
     return run_destroy(arguments)
 
 
+def _admins(arguments: argparse.Namespace) -> int:
+    from plumbline.supervision.commands import run_admins
+
+    return run_admins(arguments)
+
+
 def _supervision(arguments: argparse.Namespace) -> int:
     from plumbline.supervision.commands import run_supervision
 
@@ -178,6 +184,14 @@ def _operator_commands(commands: Commands) -> None:
         "--operator-division", help="运营单位管辖的行政区划代码（6 位），决定用哪一地的参数"
     )
     supervision.set_defaults(run=_supervision)
+
+    admins = commands.add_parser(
+        "admins", help="首批三员：系统、安全、审计管理员各一个账号，各给一个设置密码的链接"
+    )
+    for kind, word in (("system", "系统"), ("security", "安全"), ("audit", "审计")):
+        admins.add_argument(f"--{kind}", required=True, help=f"{word}管理员的登录名")
+    _data_dir(admins)
+    admins.set_defaults(run=_admins)
 
 
 def _workshop_commands(commands: Commands) -> None:

@@ -19,6 +19,8 @@ SERVER = frozenset(
         "msgspec",
         "cryptography",
         "httpx",
+        "allauth",
+        "axes",
     }
     | {"pcodec", "numpy", "segno", "typst"}
 )
@@ -33,7 +35,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "exchange": frozenset({"msgspec", "cryptography"}),
     "sdk": frozenset({"httpx", "msgspec", "cryptography"}),
     "acquisition": frozenset({"serial", "numpy"}),
-    "web": frozenset({"django", "jinja2", "markupsafe"}),
+    "web": frozenset({"django", "jinja2", "markupsafe", "allauth"}),
     "lab": frozenset({"django", "typst", "segno", "cryptography", "PIL", "msgspec", "numpy", "httpx"}) | PDF,
     "supervision": SERVER,
     "bench": SERVER,

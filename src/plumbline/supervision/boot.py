@@ -27,6 +27,7 @@ from plumbline.supervision.journal.setup import (
 )
 from plumbline.supervision.projection.rebuild import RebuildRefused, rebuild
 from plumbline.supervision.projection.schema import ensure_fact_schema
+from plumbline.supervision.web_tables import ensure_web_tables
 
 DATABASE = "plumbline"
 DEMO_OPERATOR = Operator("12610300MB2960001Y", "衡川市建设工程质量安全监督站", "610300")
@@ -80,6 +81,7 @@ def prepare(
     keys_folder = platform.folder("keys")
     keys = PlatformKeys.load(keys_folder, create=True)
     key_encryption_key(keys_folder, create=True)
+    ensure_web_tables(platform)
     if not is_open(platform.conninfo("plumb_migrate")):
         progress("开启存证日志")
         open_log(

@@ -246,6 +246,30 @@ def run_destroy(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def run_admins(arguments: argparse.Namespace) -> int:
+    """Make the first three administrators and print the links by which each sets a password."""
+    names = {
+        f"{kind}_admin": getattr(arguments, kind).strip().lower() for kind in ("system", "security", "audit")
+    }
+    with opened(Path(arguments.data_dir)) as platform:
+        os.environ |= platform.environment() | {"DJANGO_SETTINGS_MODULE": "plumbline.supervision.settings"}
+        from plumbline.supervision.administration.bootstrap import (
+            CAPACITIES,
+            BootstrapRefused,
+            make_administrators,
+        )
+
+        try:
+            made = make_administrators(platform, operator_of(platform), names)
+        except (BootstrapRefused, Problem) as refusal:
+            print(f"没有建立：{refusal}", file=sys.stderr)
+            return 1
+    for each in made:
+        print(f"{CAPACITIES[each.role]} {each.username}：{each.link}")
+    print("每个链接只能用一次，两天内有效。请分别交给三个人，各自设置密码和第二因素。")
+    return 0
+
+
 def run_supervision(arguments: argparse.Namespace) -> int:
     """Serve a production platform, or prepare its database."""
     data_dir = Path(arguments.data_dir)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from allauth.account import views as account_views
+from allauth.mfa.base import views as mfa_views
+from allauth.mfa.recovery_codes import views as code_views
+from allauth.mfa.totp import views as totp_views
 from django.urls import path
 
 from plumbline.supervision.access.rules import EVERYBODY, SIGNED_IN, allow
+from plumbline.supervision.administration import view_as
+from plumbline.supervision.administration import views as administration
 from plumbline.supervision.pages import pages
 from plumbline.supervision.reading import bundles, files, sign_in, views
 
 handler404 = views.missing
+#: The two administrators who look after accounts; each may do the acts of its own office only.
+ACCOUNT_KEEPERS = ("system_admin", "security_admin")
 
 urlpatterns = [
     path("", allow(*EVERYBODY)(pages.home), name="home"),
@@ -24,4 +32,62 @@ urlpatterns = [
     path("reports/<str:number>/bundle.zip", allow(*SIGNED_IN)(bundles.bundle), name="bundle"),
     path("numbers/", allow("officer", "institution")(pages.numbers), name="numbers"),
     path("live-tests/<str:test_id>/", allow("officer", "institution")(views.live), name="live"),
+    path("acting/", allow(*EVERYBODY)(administration.acting), name="acting"),
+    path("view-as/", allow("officer")(view_as.choose), name="view-as"),
+    path("view-as/end/", allow(*SIGNED_IN)(view_as.end), name="view-as-end"),
+    path("accounts/", allow(*ACCOUNT_KEEPERS)(administration.account_list), name="accounts"),
+    path("accounts/new/", allow("system_admin")(administration.account_new), name="account-new"),
+    path("accounts/<str:username>/", allow(*ACCOUNT_KEEPERS)(administration.account_detail), name="account"),
+    path(
+        "accounts/<str:username>/<slug:act>/",
+        allow(*ACCOUNT_KEEPERS)(administration.account_act),
+        name="account-act",
+    ),
+    path("audit/", allow("audit_admin")(administration.audit_trail), name="audit"),
+    path("audit/export.csv", allow("audit_admin")(administration.audit_export), name="audit-export"),
+    path(
+        "account/link/<str:uid>/<str:token>/",
+        allow(*EVERYBODY)(administration.first_password),
+        name="first-password",
+    ),
+    # The login part's own views under its own names, which it looks up; signing up and e-mail have no address here.
+    path("account/login/", allow(*EVERYBODY)(account_views.login), name="account_login"),
+    path("account/logout/", allow(*EVERYBODY)(account_views.logout), name="account_logout"),
+    path("account/inactive/", allow(*EVERYBODY)(account_views.account_inactive), name="account_inactive"),
+    path(
+        "account/reauthenticate/",
+        allow(*EVERYBODY)(account_views.reauthenticate),
+        name="account_reauthenticate",
+    ),
+    path(
+        "account/password/change/",
+        allow(*EVERYBODY)(account_views.password_change),
+        name="account_change_password",
+    ),
+    path("account/2fa/", allow(*EVERYBODY)(mfa_views.index), name="mfa_index"),
+    path("account/2fa/authenticate/", allow(*EVERYBODY)(mfa_views.authenticate), name="mfa_authenticate"),
+    path(
+        "account/2fa/reauthenticate/", allow(*EVERYBODY)(mfa_views.reauthenticate), name="mfa_reauthenticate"
+    ),
+    path("account/2fa/totp/activate/", allow(*EVERYBODY)(totp_views.activate_totp), name="mfa_activate_totp"),
+    path(
+        "account/2fa/totp/deactivate/",
+        allow(*EVERYBODY)(totp_views.deactivate_totp),
+        name="mfa_deactivate_totp",
+    ),
+    path(
+        "account/2fa/recovery-codes/",
+        allow(*EVERYBODY)(code_views.view_recovery_codes),
+        name="mfa_view_recovery_codes",
+    ),
+    path(
+        "account/2fa/recovery-codes/generate/",
+        allow(*EVERYBODY)(code_views.generate_recovery_codes),
+        name="mfa_generate_recovery_codes",
+    ),
+    path(
+        "account/2fa/recovery-codes/download/",
+        allow(*EVERYBODY)(code_views.download_recovery_codes),
+        name="mfa_download_recovery_codes",
+    ),
 ]

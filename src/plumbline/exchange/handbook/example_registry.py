@@ -66,7 +66,17 @@ def _platform_registry(story: Story) -> None:
 
 def _published(story: Story) -> None:
     tell = story.tell
-    tell("role.granted", "station", at(15), person=person("officer"), role="officer", division=DIVISION)
+    tell(
+        "role.granted",
+        "station",
+        at(15),
+        person=person("officer"),
+        role="officer",
+        party=PARTY["station"],
+        division=DIVISION,
+        capacity="监督员",
+    )
+    tell("role.ended", "station", at(15), grant=story.entries["role.granted"], because="调离监督岗位")
     tell(
         "parameter.published",
         "platform",

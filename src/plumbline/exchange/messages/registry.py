@@ -54,6 +54,10 @@ PersonRole = Literal[
 ]
 
 
+#: What an account may be: the three business roles, and the three administrators whom nobody may combine (三员).
+ActingRole = Literal["officer", "institution", "party", "system_admin", "security_admin", "audit_admin"]
+
+
 class RootKey(Part, frozen=True, kw_only=True):
     """A key that entry 0 makes known."""
 
@@ -198,11 +202,21 @@ class InstrumentRegistered(Message, tag="instrument.registered", frozen=True, kw
 
 
 class RoleGranted(Message, tag="role.granted", frozen=True, kw_only=True):
-    """A role given to a person within a division (角色授予)."""
+    """A person may act on the platform for an organisation, within a division (角色授予)."""
 
     person: PersonRef
-    role: PersonRole
+    role: ActingRole
+    party: PartyRef
     division: Division
+    #: What the person is there, for example 监督员: shown under the name.
+    capacity: Label
+
+
+class RoleEnded(Message, tag="role.ended", frozen=True, kw_only=True):
+    """A granted role ends; `grant` is the entry that granted it (角色终止)."""
+
+    grant: EntryRef
+    because: Prose
 
 
 class ParameterPublished(Message, tag="parameter.published", frozen=True, kw_only=True):

@@ -8,12 +8,18 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """The kinds of principal; database roles of the same kinds follow with row security."""
+    """The kinds of principal; the three administrators (三员) see no business data."""
 
     OFFICER = "officer"
     INSTITUTION = "institution"
     PARTY = "party"
     PUBLIC = "public"
+    SYSTEM_ADMIN = "system_admin"
+    SECURITY_ADMIN = "security_admin"
+    AUDIT_ADMIN = "audit_admin"
+
+
+ADMINISTRATORS = frozenset({Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +38,10 @@ class Principal:
     division: str = ""
     #: 监督员, 检测机构, 建设单位 …: what the page prints under the name.
     capacity: str = ""
+    #: Login name of the account; empty for the public and for the demo's role cards.
+    account: str = ""
+    #: Login name of the officer who looks at the platform with these eyes; then nothing may be changed.
+    viewed_by: str = ""
 
     @property
     def is_signed_in(self) -> bool:

@@ -21,6 +21,11 @@ def refused(
 ) -> HttpResponse:
     """The page that says so in the shell, with what to do instead; in the demo with the role cards."""
     how = "请选一个角色" if demo_is_open() else "请用单位账号登录"
+    if because := getattr(request, "ended_because", ""):
+        headline, how = because.rstrip("。"), "这次填写的内容没有保存。请重新登录，或联系系统管理员"
+    elif getattr(request, "user", None) is not None and request.user.is_authenticated:
+        headline, how = "您现在的角色看不了这一页", "角色没有选、已经终止，或不管这件事，请重新选择角色"
+        link = ("选择角色", "/acting/")
     source = page_source()
     return sign_in_needed(
         source.shell(request),

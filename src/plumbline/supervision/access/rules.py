@@ -6,11 +6,15 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
 from plumbline.supervision.access.principals import Role
 from plumbline.supervision.access.sessions import principal_of
 
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+#: What whoever looks with another's eyes may still post: the way back, and out.
+_LEAVES = frozenset({"/view-as/end/", "/account/logout/"})
 View = Callable[..., HttpResponseBase]
 #: Everybody, signed in or not.
 EVERYBODY = tuple(Role)
@@ -25,7 +29,10 @@ def allow(*roles: str) -> Callable[[View], View]:
     def declare(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
-            if principal_of(request).role in allowed:
+            principal = principal_of(request)
+            if principal.viewed_by and request.method not in _SAFE and request.path not in _LEAVES:
+                raise PermissionDenied("以他人身份查看时不能改动，请先结束查看")
+            if principal.role in allowed:
                 return view(request, *arguments, **named)
             from plumbline.supervision.access.refusal import refused  # pages need settings; rules do not
 

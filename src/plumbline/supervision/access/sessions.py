@@ -1,15 +1,20 @@
-"""The principal in the signed session cookie (会话中的身份). Accounts come later; only the demo's role cards
-sign in today."""
+"""The principal of a request (会话中的身份): an account with the role that it chose, or a role card of the demo."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 
-from plumbline.supervision.access.principals import PUBLIC, Principal, from_session
+from plumbline.supervision.access.grants import grants_of
+from plumbline.supervision.access.principals import PUBLIC, Principal, Role, from_session
+from plumbline.web.accounts.models import Account
 
 _KEY = "principal"
+#: Entry id of the role that an account acts in, and the principal with whose eyes an officer looks.
+GRANT, VIEWED = "grant", "viewed"
 
 
 def demo_is_open() -> bool:
@@ -20,12 +25,40 @@ def demo_is_open() -> bool:
 
 
 def principal_of(request: HttpRequest) -> Principal:
-    """Who acts. A session of a platform that is no demo (any more) is the public: it was never proved by an
-    account."""
-    session = getattr(request, "session", None)
-    if session is None or not demo_is_open():
+    """Who acts, found once a request. A role card of a platform that is no demo (any more) is the public."""
+    known = getattr(request, "_plumb_principal", None)
+    if known is None:
+        known = request._plumb_principal = _find(request)  # type: ignore[attr-defined]
+    return known  # type: ignore[no-any-return]
+
+
+def _find(request: HttpRequest) -> Principal:
+    session, account = getattr(request, "session", None), getattr(request, "user", None)
+    if session is None:
         return PUBLIC
-    return from_session(session.get(_KEY))
+    if account is not None and account.is_authenticated:
+        principal = acting(account, str(session.get(GRANT, "")))
+        viewed = from_session(session.get(VIEWED))
+        if viewed.is_signed_in and principal.role is Role.OFFICER:
+            return replace(viewed, viewed_by=principal.account)
+        return principal
+    return from_session(session.get(_KEY)) if demo_is_open() else PUBLIC
+
+
+def acting(account: Account, grant: str) -> Principal:
+    """What an account is under one of its roles; the public when the role is not its own or has ended."""
+    found = next((each for each in grants_of(account) if each.id == grant), None)
+    if found is None:
+        return PUBLIC
+    return Principal(
+        role=Role(found.role),
+        party=found.party,
+        person=account.person,
+        organisation=found.organisation,
+        division=found.division,
+        capacity=found.capacity,
+        account=account.username,
+    )
 
 
 def sign_in(request: HttpRequest, principal: Principal) -> None:

@@ -318,3 +318,9 @@ class Shell:
     search_text: str = ""
     #: POST here to leave the role; empty when nobody is signed in
     sign_out_url: str = ""
+    #: where the public signs in; empty for those who have
+    sign_in_url: str = ""
+    #: login name of the officer who looks with these eyes
+    viewed_by: str = ""
+    #: whether an account, not a role card of the demo, is signed in
+    has_account: bool = False

@@ -23,6 +23,7 @@ from plumbline.exchange.messages.registry import (
     LogOpened,
     PartyRegistered,
     PersonRegistered,
+    RoleGranted,
 )
 from plumbline.exchange.messages.reports import CodeReserved, ReportApplied, ReportRegistered
 from plumbline.exchange.messages.testing import RunRecorded
@@ -38,11 +39,12 @@ _REFERENCES = {
     "number_entry": "number",
     "application": "application",
     "registration": "registration",
+    "grant": "role_grant",
 }
 #: References that no entry changes by naming them and that very many share: a failing entry does not park them.
 _WIDE = frozenset({"project", "contract"})
 #: Tables whose rows have a name of their own instead of the id of the entry that created them.
-_NAMED = frozenset({"code", "tag", "key", "person", "custodians", "instrument", "site"})
+_NAMED = frozenset({"code", "tag", "key", "person", "custodians", "instrument", "site", "role_holder"})
 
 
 def parking_key(table: str, key: str) -> str:
@@ -87,6 +89,8 @@ def _named_objects(message: Message) -> list[tuple[str, str]]:
         found = [("key", key.key_id) for key in message.keys]
     elif isinstance(message, PersonRegistered):
         found = [("person", message.person)]
+    elif isinstance(message, RoleGranted):
+        found = [("role_holder", message.person)]
     elif isinstance(message, CustodiansConfirmed):
         found = [("custodians", message.project)]
     elif isinstance(message, InstrumentRegistered):

@@ -108,6 +108,26 @@ _TABLES = [
         },
         indexes={"person_of_party": "(party)"},
     ),
+    Table(
+        name="role_grant",
+        meaning="谁可以代表哪个单位在平台上办事；ended_idx 起不再可以",
+        columns={
+            "person": _T,
+            "role": _T,
+            "party": _T,
+            "division": _T,
+            "capacity": _T,
+            "ended_idx": "bigint",
+            "ended_because": _T,
+        },
+        indexes={"role_grant_of_person": "(person)", "role_grant_by_division": "(division)"},
+    ),
+    Table(
+        name="role_holder",
+        meaning="一个人现有的角色，三员只能有其一",
+        provenance=False,
+        columns={"roles": "text[] NOT NULL"},
+    ),
     Table(name="site", meaning="检测场所", columns={"institution": _T, "site": _T, "name": _T}),
     Table(
         name="capability",

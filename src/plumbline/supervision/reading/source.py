@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.http import HttpRequest
 
-from plumbline.supervision.access.principals import Principal, Role
+from plumbline.supervision.access.principals import ADMINISTRATORS, Principal, Role
 from plumbline.supervision.access.sessions import demo_is_open, principal_of
 from plumbline.supervision.pages.number_models import NumbersPage
 from plumbline.supervision.pages.ports import ReportQuery
@@ -34,7 +34,13 @@ from plumbline.supervision.reading.trace import trace_page
 
 #: Key of the signed session that binds live tokens to it.
 LIVE_SESSION = "live"
-_PRODUCTS = {Role.OFFICER: "监管端", Role.INSTITUTION: "机构端", Role.PARTY: "工程端", Role.PUBLIC: "公众"}
+_PRODUCTS = {
+    Role.OFFICER: "监管端",
+    Role.INSTITUTION: "机构端",
+    Role.PARTY: "工程端",
+    Role.PUBLIC: "公众",
+    **dict.fromkeys(ADMINISTRATORS, "管理端"),
+}
 
 
 class DatabasePageSource:
@@ -52,7 +58,12 @@ class DatabasePageSource:
             product=_PRODUCTS[principal.role],
             is_demo=demo_is_open(),
             search_text=request.GET.get("q", "")[:200],
-            sign_out_url="/demo/sign-out/" if principal.is_signed_in else "",
+            sign_out_url=_way_out(principal),
+            sign_in_url=""
+            if principal.is_signed_in or request.path.startswith("/account/")
+            else "/account/login/",
+            viewed_by=principal.viewed_by,
+            has_account=bool(principal.account),
         )
 
     def home(self, request: HttpRequest) -> HomePage:
@@ -90,10 +101,26 @@ class DatabasePageSource:
         return status_page()
 
 
+def _way_out(principal: Principal) -> str:
+    if principal.account or principal.viewed_by:
+        return "/account/logout/"
+    return "/demo/sign-out/" if principal.is_signed_in else ""
+
+
+def _administration(principal: Principal) -> tuple[MenuItem, ...]:
+    if principal.role in (Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN):
+        return (MenuItem(label="账号", icon="users", url="/accounts/"),)
+    if principal.role is Role.AUDIT_ADMIN:
+        return (MenuItem(label="审计记录", icon="list-check", url="/audit/"),)
+    if principal.role is Role.OFFICER and principal.account and not principal.viewed_by:
+        return (MenuItem(label="以他人身份查看", icon="eye-check", url="/view-as/"),)
+    return ()
+
+
 def _menu(principal: Principal) -> tuple[tuple[str, tuple[MenuItem, ...]], ...]:
     work = (
         [MenuItem(label="检测报告", icon="file-certificate", url="/reports/")]
-        if principal.is_signed_in
+        if principal.is_signed_in and principal.role not in ADMINISTRATORS
         else []
     )
     if principal.role in (Role.OFFICER, Role.INSTITUTION):
@@ -104,7 +131,7 @@ def _menu(principal: Principal) -> tuple[tuple[str, tuple[MenuItem, ...]], ...]:
             "监管业务" if principal.role is Role.OFFICER else "检测业务",
             (*work, MenuItem(label="真伪验证", icon="scan", url="/v/")),
         ),
-        ("系统", (MenuItem(label="运行状态", icon="activity", url="/status/"),)),
+        ("系统", (*_administration(principal), MenuItem(label="运行状态", icon="activity", url="/status/"))),
     )
 
 
@@ -112,6 +139,8 @@ def _face(principal: Principal) -> tuple[str, str]:
     """(person, capacity): the person's own name, or the capacity where no person is on record."""
     if not principal.is_signed_in:
         return "", ""
+    if principal.account:
+        return principal.account, f"{principal.organisation} · {principal.capacity}"
     if not principal.person:
         return principal.capacity, principal.organisation
     names = Names()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from plumbline.supervision.projection.arrival import Projection
-from plumbline.supervision.projection.handlers import custody, decisions, registry, reports, testing
+from plumbline.supervision.projection.handlers import accounts, custody, decisions, registry, reports, testing
 
 Handler = Callable[[Projection], str]
 
 HANDLERS: dict[str, Handler] = {
     **registry.HANDLERS,
+    **accounts.HANDLERS,
     **custody.HANDLERS,
     **testing.HANDLERS,
     **reports.HANDLERS,

@@ -1,0 +1,59 @@
+"""The roles of an account (账号的角色): entries of the log that have not ended, as the projector keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import connection
+
+from plumbline.web.accounts.models import Account
+
+_ACTIVE = (
+    "SELECT g.id, g.role, g.party, g.division, g.capacity, p.name AS organisation "
+    "FROM fact.role_grant g LEFT JOIN fact.party p ON p.id = g.party "
+    "WHERE g.person = %s AND g.ended_idx IS NULL ORDER BY g.idx"
+)
+
+
+ROLE_WORDS = {
+    "officer": "监督员",
+    "institution": "检测机构人员",
+    "party": "参建单位人员",
+    "system_admin": "系统管理员",
+    "security_admin": "安全管理员",
+    "audit_admin": "审计管理员",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """One role that an account may act in."""
+
+    id: str
+    role: str
+    party: str
+    organisation: str
+    division: str
+    capacity: str
+
+    @property
+    def word(self) -> str:
+        """The role as readers know it."""
+        return ROLE_WORDS.get(self.role, self.role)
+
+
+def grants_of(account: Account) -> tuple[Grant, ...]:
+    """The roles in force, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ACTIVE, [account.person])
+        return tuple(
+            Grant(
+                id=each[0],
+                role=each[1],
+                party=each[2],
+                division=each[3],
+                capacity=each[4],
+                organisation=each[5] or "",
+            )
+            for each in cursor.fetchall()
+        )

@@ -1,0 +1,44 @@
+"""Django app of the administration pages (账号管理应用): every sign-in leaves an event in the audit trail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.http import HttpRequest
+
+
+class AdministrationConfig(AppConfig):
+    """Listens to sign-ins."""
+
+    name = "plumbline.supervision.administration"
+
+    def ready(self) -> None:
+        """Connect the signals; imports wait until the apps are loaded."""
+        from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+
+        user_logged_in.connect(_begun, dispatch_uid="audit-begun")
+        user_logged_out.connect(_ended, dispatch_uid="audit-ended")
+        user_login_failed.connect(_refused, dispatch_uid="audit-refused")
+
+
+def _begun(request: HttpRequest, user: Any, **_: object) -> None:
+    _record(request, user.username, "session.begun")
+
+
+def _ended(request: HttpRequest, user: Any, **_: object) -> None:
+    if user is not None:
+        _record(request, user.username, "session.ended")
+
+
+def _refused(credentials: dict[str, Any], request: HttpRequest | None = None, **_: object) -> None:
+    if request is not None:
+        name = str(credentials.get("username") or credentials.get("login") or "")[:40]
+        _record(request, name, "session.refused", outcome="refused")
+
+
+def _record(request: HttpRequest, name: str, action: str, outcome: str = "done") -> None:
+    from plumbline.supervision.administration.trail import record
+    from plumbline.web.accounts.adapter import client_address
+
+    record(request, name, action, name, outcome, address=client_address(request))

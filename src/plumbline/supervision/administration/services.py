@@ -1,0 +1,198 @@
+"""What administrators do to accounts (账号管理的用例): one function a use case, each with its audit event.
+
+三员: the system administrator makes and suspends accounts, the security administrator gives and ends roles and resets second factors,
+the audit administrator reads the trail. Nobody does two of these, and nobody reaches above the own division.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from allauth.mfa.models import Authenticator
+from axes.utils import reset as reset_failures
+from django.contrib.auth.tokens import default_token_generator
+from django.contrib.sessions.models import Session
+from django.db import connection, transaction
+from django.http import HttpRequest
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+
+from plumbline.domain.basics.identifiers import division_problem
+from plumbline.exchange.messages.registry import RoleEnded, RoleGranted
+from plumbline.exchange.uids import new_uid
+from plumbline.supervision.access.grants import Grant, grants_of
+from plumbline.supervision.access.principals import ADMINISTRATORS, Principal, Role, division_range
+from plumbline.supervision.administration.submission import is_projected, operator_party, submit
+from plumbline.supervision.administration.trail import record
+from plumbline.web.accounts.models import Account
+
+_LOGIN = re.compile(r"[a-z][a-z0-9._-]{2,39}")
+
+
+class AdministrationRefused(ValueError):
+    """An act that is not allowed; `field` names what to correct, the message says why and what to do."""
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+def lies_below(division: str, principal: Principal) -> bool:
+    """Whether a division lies in the administrator's: accounts are made and seen below oneself only."""
+    low, high = division_range(principal.division)
+    return bool(low) and low <= division < high
+
+
+def make_account(
+    request: HttpRequest, principal: Principal, *, username: str, label: str, division: str
+) -> Account:
+    """A new account without password and roles; its owner sets the password with a link."""
+    name = username.strip().lower()
+    if not _LOGIN.fullmatch(name):
+        raise AdministrationRefused("username", "登录名要 3 到 40 个小写字母、数字、点、横线，以字母开头")
+    if not label.strip() or len(label.strip()) > 60:
+        raise AdministrationRefused("label", "请写岗位或工号，最多 60 个字；不要写身份证号")
+    if problem := division_problem(division):
+        raise AdministrationRefused("division", f"行政区划代码不对：{problem}")
+    if not lies_below(division, principal):
+        raise AdministrationRefused(
+            "division", f"{division} 不在您的辖区 {principal.division} 内，只能建辖区以内的账号"
+        )
+    if Account.objects.filter(username__iexact=name).exists():
+        raise AdministrationRefused("username", f"登录名 {name} 已经有人用，请换一个")
+    account = Account(username=name, label=label.strip(), division=division, created_by=principal.account)
+    account.set_unusable_password()
+    account.save()
+    record(request, principal.account, "account.made", name, division=division, label=account.label)
+    return account
+
+
+def sign_in_link(request: HttpRequest, principal: Principal, account: Account) -> str:
+    """A path that lets the account's owner set a password, once, within two days; an older link ends with the old password."""
+    token = default_token_generator.make_token(account)
+    record(request, principal.account, "account.link_made", account.username)
+    return f"/account/link/{urlsafe_base64_encode(force_bytes(account.pk))}/{token}/"
+
+
+def suspend(request: HttpRequest, principal: Principal, account: Account, because: str) -> None:
+    """Stop an account at once: every open session ends with its next request and says why (`SessionLimits`)."""
+    reason = because.strip()
+    if not reason:
+        raise AdministrationRefused("because", "请写明为什么停用")
+    if account.username == principal.account:
+        raise AdministrationRefused("because", "不能停用自己的账号，请由上级办理")
+    account.suspended_at, account.suspended_because = datetime.now(UTC), reason[:200]
+    account.save(update_fields=["suspended_at", "suspended_because"])
+    record(request, principal.account, "account.suspended", account.username, because=reason)
+
+
+def end_sessions(account: Account) -> int:
+    """End the account's open sessions; returns how many."""
+    mine = [
+        each.session_key
+        for each in Session.objects.filter(expire_date__gt=datetime.now(UTC)).iterator()
+        if each.get_decoded().get("_auth_user_id") == str(account.pk)
+    ]
+    Session.objects.filter(session_key__in=mine).delete()
+    return len(mine)
+
+
+def reactivate(request: HttpRequest, principal: Principal, account: Account) -> None:
+    """Let a suspended account sign in again, with its roles as they are."""
+    account.suspended_at, account.suspended_because = None, ""
+    account.save(update_fields=["suspended_at", "suspended_because"])
+    record(request, principal.account, "account.reactivated", account.username)
+
+
+def unlock(request: HttpRequest, principal: Principal, account: Account) -> None:
+    """Forget the failed sign-ins that lock the account."""
+    count = reset_failures(username=account.username)
+    record(request, principal.account, "account.unlocked", account.username, failures=str(count))
+
+
+def reset_second_factor(request: HttpRequest, principal: Principal, account: Account) -> None:
+    """Take the second factor away, after the owner has lost it; the next sign-in has to set up a new one."""
+    count, _ = Authenticator.objects.filter(user=account).delete()
+    record(request, principal.account, "account.second_factor_reset", account.username, removed=str(count))
+
+
+def grant(
+    request: HttpRequest,
+    principal: Principal,
+    account: Account,
+    *,
+    role: str,
+    party: str,
+    division: str,
+    capacity: str,
+) -> bool:
+    """Give a role, as an entry of the log; False when it is accepted and not projected yet."""
+    if role not in set(Role) - {Role.PUBLIC}:
+        raise AdministrationRefused("role", "请选一个角色")
+    if account.username == principal.account:
+        raise AdministrationRefused("role", "不能给自己授角色，请由另一位安全管理员办理")
+    if division_problem(division) or not lies_below(division, principal):
+        raise AdministrationRefused("division", f"{division} 不在您的辖区 {principal.division} 内")
+    held = {each.role for each in grants_of(account)}
+    if held and (role in ADMINISTRATORS or ADMINISTRATORS & held):
+        raise AdministrationRefused("role", "三员各由一人专任：这个人已有别的角色，请先终止，或换一个人")
+    _require_party(role, party)
+    if not capacity.strip() or len(capacity.strip()) > 60:
+        raise AdministrationRefused("capacity", "请写职务，例如 监督员，最多 60 个字")
+    now = datetime.now(UTC)
+    message = RoleGranted(
+        v=1,
+        uid=new_uid(now),
+        sender=operator_party(),
+        occurred_at=now,
+        person=account.person,
+        role=role,  # type: ignore[arg-type]
+        party=party or operator_party(),
+        division=division,
+        capacity=capacity.strip(),
+    )
+    accepted = submit(message, request)
+    record(request, principal.account, "role.granted", account.username, role=role, division=division)
+    return is_projected(accepted)
+
+
+def _require_party(role: str, party: str) -> None:
+    if role in ADMINISTRATORS and not party:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT roles FROM fact.party WHERE id = %s", [party])
+        found = cursor.fetchone()
+    if found is None:
+        raise AdministrationRefused("party", "没有这个单位：请先登记单位，再给它的人授角色")
+    wanted = {"institution": {"institution"}, "officer": {"station", "authority", "platform"}}.get(role)
+    if wanted and not wanted & set(found[0]):
+        raise AdministrationRefused("party", "这个单位的类别与角色不符")
+
+
+def end_grant(
+    request: HttpRequest, principal: Principal, account: Account, granted: Grant, because: str
+) -> bool:
+    """End a role, as an entry of the log; a session that acted in it has none from its next request on."""
+    reason = because.strip()
+    if not reason:
+        raise AdministrationRefused("because", "请写明为什么终止")
+    if not lies_below(granted.division, principal):
+        raise AdministrationRefused("because", "这个角色的辖区不归您管")
+    now = datetime.now(UTC)
+    message = RoleEnded(
+        v=1, uid=new_uid(now), sender=operator_party(), occurred_at=now, grant=granted.id, because=reason
+    )
+    accepted = submit(message, request)
+    record(request, principal.account, "role.ended", account.username, role=granted.role, because=reason)
+    return is_projected(accepted)
+
+
+def set_first_password(request: HttpRequest, account: Account, password: str) -> None:
+    """The owner's own password, set with a link; other sessions of the account end."""
+    with transaction.atomic():
+        account.set_password(password)
+        account.password_set_at = datetime.now(UTC)
+        account.save(update_fields=["password", "password_set_at"])
+        end_sessions(account)
+        record(request, account.username, "account.password_set", account.username)

@@ -1,0 +1,55 @@
+"""How allauth behaves here (登录部件的约定): nobody signs up, one login page, plain words, an audit event for each sign-in."""
+
+from __future__ import annotations
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from django.http import HttpRequest
+
+
+def client_address(request: HttpRequest) -> str:
+    """Where the browser is. The gateway in front is this process's only peer; it replaces what a visitor may have claimed."""
+    return str(request.META.get("HTTP_X_FORWARDED_FOR") or request.META.get("REMOTE_ADDR", ""))[:64]
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    """Accounts are made by administrators only."""
+
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "username_password_mismatch": "登录名或密码不对。连续输错五次，要等十五分钟。",
+        "too_many_login_attempts": "连续输错五次，请等十五分钟再试，或请安全管理员解锁。",
+        "account_inactive": "账号已停用，请联系系统管理员。",
+    }
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Never: an account is made by the administrator of one's division."""
+        return False
+
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        """The page where somebody with several organisations says for which one they act."""
+        return "/acting/"
+
+    def get_logout_redirect_url(self, request: HttpRequest) -> str:
+        """The front page."""
+        return "/"
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Where the browser is, for the limits of sign-in attempts."""
+        return client_address(request)
+
+    def add_message(self, *arguments: object, **named: object) -> None:
+        """No flash messages: each page says itself what happened."""
+
+
+class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    """Second factors: authenticator app and recovery codes."""
+
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "incorrect_code": "验证码不对，或已经过了三十秒。",
+        "unverified_email": "邮箱没有核实。",
+        "add_email_blocked": "开启第二因素后不能添加邮箱。",
+    }
+
+    def get_totp_issuer(self) -> str:
+        """The name that the authenticator app shows."""
+        return "准绳 Plumbline"

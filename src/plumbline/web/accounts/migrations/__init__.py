@@ -1,0 +1,1 @@
+"""Migrations of the accounts (账号表的迁移)."""

@@ -1,0 +1,303 @@
+"""Accounts, roles and three administrators over HTTP (账号与三员): what each may do, and what nobody may."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import httpx
+import psycopg
+import pytest
+
+from plumbline.domain.basics.identifiers import party_id
+from plumbline.supervision.boot import DEMO_OPERATOR
+
+pytestmark = [pytest.mark.service, pytest.mark.slow]
+PASSWORD = "zhunsheng-2026-qianzhui"
+STATION = party_id(DEMO_OPERATOR.uscc).hex()
+
+
+def totp(secret: str) -> str:
+    """RFC 6238 with the defaults of authenticator apps, written here apart from the library that checks it."""
+    key = base64.b32decode(secret + "=" * (-len(secret) % 8))
+    digest = hmac.new(key, struct.pack(">Q", int(time.time()) // 30), hashlib.sha1).digest()
+    at = digest[-1] & 15
+    return f"{(struct.unpack('>I', digest[at : at + 4])[0] & 0x7FFFFFFF) % 10**6:06d}"
+
+
+#: Every visitor of this file, to be closed at the end.
+opened: list[Browser] = []
+
+
+@dataclass
+class Browser:
+    """A visitor with cookies, who fills in forms."""
+
+    url: str
+    client: httpx.Client = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        opened.append(self)
+        self.client = httpx.Client(base_url=self.url, follow_redirects=True, trust_env=False, timeout=30)
+
+    def get(self, path: str) -> httpx.Response:
+        return self.client.get(path)
+
+    def post(self, path: str, **fields: str) -> httpx.Response:
+        if "plumb_csrf" not in self.client.cookies:
+            self.client.get("/account/login/")
+        token = self.client.cookies.get("plumb_csrf", "")
+        return self.client.post(
+            path, data={"csrfmiddlewaretoken": token, **fields}, headers={"Referer": self.url + path}
+        )
+
+    def set_password(self, link: str) -> httpx.Response:
+        path = link.removeprefix(self.url)
+        self.get(path)
+        return self.post(path, password=PASSWORD, again=PASSWORD)
+
+    def sign_in(self, name: str, password: str = PASSWORD) -> httpx.Response:
+        return self.post("/account/login/", login=name, password=password)
+
+    def take_second_factor(self) -> None:
+        page = self.get("/account/2fa/totp/activate/")
+        if "reauthenticate" in str(page.url):
+            page = self.post(str(page.url).removeprefix(self.url), password=PASSWORD)
+        secret = re.search(r'class="secret">([A-Z2-7]+)<', page.text)
+        assert secret, page.text[:500]
+        done = self.post("/account/2fa/totp/activate/", code=totp(secret[1]))
+        assert "恢复码" in done.text
+
+
+@dataclass
+class Office:
+    """The three administrators of a platform, signed in."""
+
+    system: Browser
+    security: Browser
+    audit: Browser
+
+    def make(self, name: str, division: str = "610303") -> Browser:
+        """A new account with a password, not signed in."""
+        made = self.system.post("/accounts/new/", username=name, label="监督三科", division=division)
+        assert made.url.path == f"/accounts/{name}/", made.text
+        link = re.search(r'class="once">([^<]+)<', self.system.post(f"/accounts/{name}/link/").text)
+        assert link
+        owner = Browser(self.system.url)
+        assert owner.set_password(link[1]).url.path == "/account/login/"
+        return owner
+
+    def grant(self, name: str, role: str, party: str = STATION, division: str = "610300") -> httpx.Response:
+        return self.security.post(
+            f"/accounts/{name}/grant/", role=role, party=party, division=division, capacity="监督员"
+        )
+
+
+@pytest.fixture(scope="module")
+def office(running_platform) -> Iterator[Office]:
+    command = [
+        sys.executable,
+        "-m",
+        "plumbline.cli",
+        "admins",
+        "--data-dir",
+        str(running_platform.platform.data_dir),
+    ]
+    names = {"system": "wang.xt", "security": "li.aq", "audit": "zhao.sj"}
+    for kind, name in names.items():
+        command += [f"--{kind}", name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    links = re.findall(r"：(http\S+)", done.stdout)
+    browsers = []
+    for name, link in zip(names.values(), links, strict=True):
+        browser = Browser(running_platform.url)
+        browser.set_password(link)
+        browser.sign_in(name)
+        browser.take_second_factor()
+        browser.get("/acting/")
+        browsers.append(browser)
+    again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert again.returncode == 1 and "已经有账号了" in again.stderr
+    yield Office(*browsers)
+    for each in opened:
+        each.client.close()
+
+
+@pytest.mark.clause("BJ 8.3.1")
+def test_an_account_is_made_by_one_given_a_role_by_another_and_read_by_the_third(office: Office) -> None:
+    owner = office.make("zhang.jd")
+    signed_in = owner.sign_in("zhang.jd")
+    assert "还没有角色" in signed_in.text
+    assert owner.get("/reports/").status_code == 403
+    granted = office.grant("zhang.jd", "officer")
+    assert "入了日志" in granted.text
+    assert owner.get("/acting/").url.path == "/"
+    assert owner.get("/reports/").status_code == 200
+    trail = office.audit.get("/audit/").text
+    assert "授予角色" in trail and "zhang.jd" in trail
+    export = office.audit.get("/audit/export.csv?q=zhang.jd")
+    assert export.headers["content-type"].startswith("text/csv") and "role.granted" in export.text
+
+
+@pytest.mark.parametrize(
+    ("who", "path", "fields"),
+    [
+        ("security", "/accounts/new/", {"username": "x.y", "label": "x", "division": "610300"}),
+        ("security", "/accounts/li.aq/suspend/", {"because": "x"}),
+        ("system", "/accounts/wang.xt/grant/", {"role": "officer", "division": "610300", "capacity": "x"}),
+        ("audit", "/accounts/new/", {"username": "x.y", "label": "x", "division": "610300"}),
+        ("audit", "/accounts/wang.xt/suspend/", {"because": "x"}),
+        ("system", "/audit/", None),
+        ("security", "/audit/", None),
+        ("audit", "/accounts/", None),
+        ("system", "/reports/", None),
+        ("security", "/numbers/", None),
+    ],
+)
+def test_no_administrator_does_another_ones_work(office: Office, who: str, path: str, fields) -> None:
+    browser = getattr(office, who)
+    answer = browser.post(path, **fields) if fields is not None else browser.get(path)
+    assert answer.status_code in (403, 404)
+
+
+def test_nobody_holds_two_offices(office: Office) -> None:
+    office.make("two.hats")
+    assert "入了日志" in office.grant("two.hats", "officer").text
+    second = office.grant("two.hats", "audit_admin", party="")
+    assert second.status_code == 422 and "三员各由一人专任" in second.text
+    own = office.security.post(
+        "/accounts/li.aq/grant/", role="officer", party=STATION, division="610300", capacity="x"
+    )
+    assert own.status_code == 422 and "不能给自己授角色" in own.text
+
+
+def test_accounts_are_made_below_oneself_only_and_what_was_typed_stays(office: Office) -> None:
+    answer = office.system.post("/accounts/new/", username="far.away", label="外市的人", division="620100")
+    assert answer.status_code == 422
+    assert "不在您的辖区 610300 内" in answer.text and 'value="外市的人"' in answer.text
+
+
+def test_somebody_of_two_organisations_acts_for_one_at_a_time(office: Office, running_platform) -> None:
+    owner = office.make("two.homes")
+    office.grant("two.homes", "officer", division="610300")
+    assert "入了日志" in office.grant("two.homes", "officer", division="610303").text
+    page = owner.sign_in("two.homes")
+    assert "以哪个角色办事" in page.text
+    grants = re.findall(r'name="grant" value="([0-9a-f]{32})"', page.text)
+    assert len(grants) == 2
+    assert owner.get("/reports/").status_code == 403
+    assert owner.post("/acting/", grant=grants[1]).url.path == "/"
+    assert owner.get("/reports/").status_code == 200
+    assert owner.post("/acting/", grant="0" * 32).status_code == 404  # a guessed one
+
+
+@pytest.mark.clause("BJ 8.3.1")
+def test_a_suspended_account_ends_in_the_middle_of_a_form_and_is_told_so(office: Office) -> None:
+    owner = office.make("stopped")
+    office.grant("stopped", "officer")
+    owner.sign_in("stopped")
+    assert owner.get("/reports/").status_code == 200
+    refused = office.system.post("/accounts/stopped/suspend/", because="")
+    assert refused.status_code == 422 and "请写明为什么停用" in refused.text
+    office.system.post("/accounts/stopped/suspend/", because="调离")
+    answer = owner.post("/view-as/", party=STATION)
+    assert answer.status_code == 403
+    assert "账号已停用" in answer.text and "没有保存" in answer.text
+    assert owner.get("/account/2fa/").url.path != "/account/2fa/"
+    again = owner.sign_in("stopped")
+    assert "停用" in again.text or "不对" in again.text
+    assert owner.get("/reports/").status_code == 403
+    office.system.post("/accounts/stopped/reactivate/")
+    owner.sign_in("stopped")
+    assert owner.get("/reports/").status_code == 200
+
+
+def test_an_ended_role_ends_at_once(office: Office) -> None:
+    owner = office.make("ended")
+    office.grant("ended", "officer")
+    owner.sign_in("ended")
+    assert owner.get("/reports/").status_code == 200
+    grant = re.search(r'name="grant" value="([0-9a-f]{32})"', office.security.get("/accounts/ended/").text)
+    assert grant
+    done = office.security.post("/accounts/ended/end-grant/", grant=grant[1], because="换岗")
+    assert "入了日志" in done.text
+    answer = owner.get("/reports/")
+    assert answer.status_code == 403 and "选择角色" in answer.text
+
+
+def test_five_wrong_passwords_lock_and_the_security_administrator_unlocks(office: Office) -> None:
+    owner = office.make("clumsy")
+    office.grant("clumsy", "officer")
+    answers = [owner.sign_in("clumsy", "falsch") for _ in range(5)]
+    assert answers[-1].status_code == 429 and "十五分钟" in answers[-1].text
+    assert "/acting/" not in str(owner.sign_in("clumsy").url)
+    assert owner.get("/reports/").status_code == 403
+    office.security.post("/accounts/clumsy/unlock/")
+    owner.sign_in("clumsy")
+    assert owner.get("/reports/").status_code == 200
+
+
+def test_a_link_works_once_and_a_weak_password_is_told_why(office: Office) -> None:
+    office.system.post("/accounts/new/", username="once.only", label="收发", division="610300")
+    found = re.search(r'class="once">([^<]+)<', office.system.post("/accounts/once.only/link/").text)
+    assert found
+    path = found[1].removeprefix(office.system.url)
+    stranger = Browser(office.system.url)
+    weak = stranger.post(path, password="12345678", again="12345678")
+    assert weak.status_code == 422 and "12" in weak.text
+    assert stranger.post(path, password=PASSWORD, again=PASSWORD + "x").status_code == 422
+    assert stranger.post(path, password=PASSWORD, again=PASSWORD).url.path == "/account/login/"
+    assert stranger.get(path).status_code == 410
+    assert stranger.get("/account/link/OTk5/abc-def/").status_code == 410
+
+
+def test_view_as_shows_a_banner_changes_nothing_and_is_logged(office: Office, running_platform) -> None:
+    owner = office.make("looker")
+    office.grant("looker", "officer")
+    owner.sign_in("looker")
+    page = owner.get("/view-as/").text
+    parties = re.findall(r'name="party" value="([0-9a-f]{32})"', page)
+    assert STATION not in parties
+    if not parties:
+        pytest.skip("no organisation is on record beside the station")
+    seen = owner.post("/view-as/", party=parties[0])
+    assert "只能看，不能改" in seen.text
+    assert owner.post("/acting/", grant="x").status_code == 403
+    assert owner.post("/view-as/", party=STATION).status_code in (403, 404)
+    assert "只能看" not in owner.post("/view-as/end/").text
+    trail = office.audit.get("/audit/?q=looker").text
+    assert "开始以他人身份查看" in trail and "结束以他人身份查看" in trail
+
+
+def test_an_administrator_without_second_factor_cannot_act(office: Office) -> None:
+    owner = office.make("new.admin")
+    office.grant("new.admin", "audit_admin", party="")
+    page = owner.sign_in("new.admin")
+    assert "/account/" in str(page.url) and owner.get("/audit/").status_code == 403
+    owner.take_second_factor()
+    assert owner.get("/acting/").url.path == "/audit/"
+
+
+def test_nobody_signs_up_and_no_mail_address_is_asked_for(running_platform) -> None:
+    stranger = Browser(running_platform.url)
+    for path in ("/account/signup/", "/account/email/", "/account/password/reset/", "/accounts/", "/audit/"):
+        assert stranger.get(path).status_code in (403, 404), path
+
+
+def test_the_tables_of_accounts_belong_to_the_web_process_alone(running_platform) -> None:
+    with psycopg.connect(running_platform.platform.conninfo("plumb_migrate")) as conn:
+        conn.execute("SET ROLE plumb_owner")
+        found = conn.execute(
+            "SELECT DISTINCT grantee FROM information_schema.role_table_grants "
+            "WHERE table_schema = 'web' AND grantee <> 'plumb_owner'"
+        ).fetchall()
+    assert found == [("plumb_web",)]
