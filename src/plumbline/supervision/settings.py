@@ -6,11 +6,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from plumbline.supervision.config import Platform
+from plumbline.web.accounts.defaults import APPS_BEFORE, APPS_BEHIND, SETTINGS
 
 _PLATFORM = Platform.from_env()
 _SECRETS = json.loads((_PLATFORM.data_dir / "secrets.json").read_text("utf-8"))
@@ -21,19 +21,10 @@ ALLOWED_HOSTS = ["*"]  # the gateway in front decides; addresses in pages come f
 ROOT_URLCONF = "plumbline.supervision.urls"
 WSGI_APPLICATION = "plumbline.supervision.wsgi.application"
 INSTALLED_APPS = [
-    # Our templates first: the login part's pages have our look and words.
-    "plumbline.web",
-    "plumbline.web.accounts",
+    *APPS_BEFORE,
     "plumbline.supervision.pages",
     "plumbline.supervision.administration",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django.contrib.staticfiles",
-    "allauth",
-    "allauth.account",
-    "allauth.mfa",
-    "axes",
+    *APPS_BEHIND,
 ]
 MIDDLEWARE = [
     "plumbline.web.middleware.SecurityHeaders",
@@ -45,48 +36,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
-AUTH_USER_MODEL = "accounts.Account"
-AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
-]
-AUTH_PASSWORD_VALIDATORS = [
-    {
-        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 12},
-    },
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
-    {
-        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
-        "OPTIONS": {"user_attributes": ("username", "label")},
-    },
-]
-#: Links for a first or forgotten password; made by an administrator, used once.
-PASSWORD_RESET_TIMEOUT = 48 * 3600
-ACCOUNT_ADAPTER = "plumbline.web.accounts.adapter.AccountAdapter"
-ACCOUNT_LOGIN_METHODS = {"username"}
-ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
-ACCOUNT_EMAIL_VERIFICATION = "none"
-ACCOUNT_USER_MODEL_EMAIL_FIELD = None
-#: Failed sign-ins are counted in one place, by axes: a second count would outlast the unlocking.
-ACCOUNT_RATE_LIMITS = {"login_failed": "1000/m/ip"}
-ACCOUNT_LOGOUT_ON_GET = False
-ACCOUNT_SESSION_REMEMBER = False
-ACCOUNT_REAUTHENTICATION_REQUIRED = True
-LOGIN_URL = "/account/login/"
-MFA_ADAPTER = "plumbline.web.accounts.adapter.MFAAdapter"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
-#: 等保 level 2 (GB/T 22239 8.1.4.1): five failures of one account from one address, then fifteen minutes.
-AXES_FAILURE_LIMIT = 5
-AXES_COOLOFF_TIME = timedelta(minutes=15)
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_RESET_ON_SUCCESS = True
-AXES_LOCKOUT_TEMPLATE = "account/locked.html"
-AXES_VERBOSE = False
-AXES_ENABLE_ADMIN = False
-AXES_SENSITIVE_PARAMETERS = ["username", "ip_address"]
-AXES_CLIENT_IP_CALLABLE = "plumbline.web.accounts.adapter.client_address"
+globals().update(SETTINGS)
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 #: Idle for half an hour ends a session; `Session.absolute_limit` ends it after twelve hours in any case.

@@ -12,6 +12,8 @@ from importlib.resources import files
 import psycopg
 from psycopg import sql
 
+from plumbline.embedded.problems import EmbeddedProblem
+
 LOGINS = ("plumb_migrate", "plumb_gateway", "plumb_projector", "plumb_web", "plumb_worker")
 GROUPS = ("plumb_owner", "plumb_definer", "plumb_officer", "plumb_institution", "plumb_party", "plumb_public")
 MONTHS_BACK, MONTHS_AHEAD = 13, 3
@@ -25,8 +27,15 @@ REQUIRED_SETTINGS = {
 }
 
 
-class SetupProblem(RuntimeError):
-    """The database cannot be used as it stands; the message is one plain sentence."""
+class SetupProblem(EmbeddedProblem):
+    """The database cannot be used as it stands; the message is one plain sentence, which every command prints."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence, "")
+
+    def __str__(self) -> str:
+        """The sentence."""
+        return self.chinese
 
 
 def create_roles(admin: psycopg.Connection, passwords: dict[str, str], database: str) -> None:

@@ -26,6 +26,7 @@ from plumbline.supervision.pages.public_rendering import code_entry_html, compla
 from plumbline.supervision.pages.sample_curves import cube_json, cube_record
 from plumbline.supervision.pages.sample_numbers import sample_numbers
 from plumbline.supervision.pages.verification import VerificationState
+from plumbline.web.accounts.defaults import APPS_BEFORE, APPS_BEHIND, SETTINGS
 from plumbline.web.jinja import STATIC_FOLDER
 from plumbline.web.security import SECURITY_HEADERS
 
@@ -44,7 +45,13 @@ def configure() -> None:
         return
     settings.configure(
         SECRET_KEY="preview only, signs nothing",  # noqa: S106 - no session exists here
-        INSTALLED_APPS=["django.contrib.staticfiles", "plumbline.web", "plumbline.supervision.pages"],
+        INSTALLED_APPS=[
+            *APPS_BEFORE,
+            "plumbline.supervision.pages",
+            "plumbline.supervision.administration",
+            *APPS_BEHIND,
+        ],
+        **SETTINGS,
         TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
         STATIC_URL="/static/",
         USE_TZ=True,
@@ -52,7 +59,14 @@ def configure() -> None:
         LANGUAGE_CODE="zh-hans",
         ROOT_URLCONF="plumbline.supervision.pages.urls",
         PLUMBLINE_PAGE_SOURCE="plumbline.supervision.pages.sample_source.SampleSource",
-        MIDDLEWARE=["plumbline.web.middleware.SecurityHeaders"],
+        # A preview has no database: its session is a cookie that nobody signs in with.
+        SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
+        MIDDLEWARE=[
+            "plumbline.web.middleware.SecurityHeaders",
+            "django.contrib.sessions.middleware.SessionMiddleware",
+            "django.contrib.auth.middleware.AuthenticationMiddleware",
+            "allauth.account.middleware.AccountMiddleware",
+        ],
         ALLOWED_HOSTS=["*"],
     )
     django.setup()
