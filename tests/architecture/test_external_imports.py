@@ -35,7 +35,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "exchange": frozenset({"msgspec", "cryptography"}),
     "sdk": frozenset({"httpx", "msgspec", "cryptography"}),
     "acquisition": frozenset({"serial", "numpy"}),
-    "web": frozenset({"django", "jinja2", "markupsafe", "allauth"}),
+    "web": frozenset({"django", "jinja2", "markupsafe", "allauth", "cryptography"}),
     "lab": frozenset({"django", "typst", "segno", "cryptography", "PIL", "msgspec", "numpy", "httpx"}) | PDF,
     "supervision": SERVER,
     "bench": SERVER,

@@ -32,6 +32,7 @@ from plumbline.supervision.projection.projector import reproject
 from plumbline.supervision.projection.rebuild import RebuildRefused, audit_projection, rebuild
 from plumbline.supervision.run import run
 from plumbline.supervision.tls import serving_of
+from plumbline.supervision.web_tables import ensure_web_tables
 
 
 @contextmanager
@@ -252,6 +253,7 @@ def run_admins(arguments: argparse.Namespace) -> int:
         f"{kind}_admin": getattr(arguments, kind).strip().lower() for kind in ("system", "security", "audit")
     }
     with opened(Path(arguments.data_dir)) as platform:
+        ensure_web_tables(platform)
         os.environ |= platform.environment() | {"DJANGO_SETTINGS_MODULE": "plumbline.supervision.settings"}
         from plumbline.supervision.administration.bootstrap import (
             CAPACITIES,

@@ -95,5 +95,6 @@ LOGGING = {
     "formatters": {"terse": {"format": "%(asctime)s %(name)s %(levelname)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "terse"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"django.db.backends": {"level": "ERROR"}},
+    # A refused request would be logged with its path, and a path may hold a link that is still good.
+    "loggers": {"django.db.backends": {"level": "ERROR"}, "django.request": {"level": "ERROR"}},
 }

@@ -15,6 +15,7 @@ from plumbline.supervision.pages import pages
 from plumbline.supervision.reading import bundles, files, sign_in, views
 
 handler404 = views.missing
+handler403 = administration.forbidden
 #: The two administrators who look after accounts; each may do the acts of its own office only.
 ACCOUNT_KEEPERS = ("system_admin", "security_admin")
 

@@ -68,7 +68,7 @@ def _published(story: Story) -> None:
     tell = story.tell
     tell(
         "role.granted",
-        "station",
+        "platform",
         at(15),
         person=person("officer"),
         role="officer",
@@ -76,7 +76,14 @@ def _published(story: Story) -> None:
         division=DIVISION,
         capacity="监督员",
     )
-    tell("role.ended", "station", at(15), grant=story.entries["role.granted"], because="调离监督岗位")
+    tell(
+        "role.ended",
+        "platform",
+        at(15),
+        grant=story.entries["role.granted"],
+        person=person("officer"),
+        because="调离监督岗位",
+    )
     tell(
         "parameter.published",
         "platform",

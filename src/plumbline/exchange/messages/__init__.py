@@ -86,8 +86,8 @@ def _registry_rows() -> list[Kind]:
             senders=STATION | INSTITUTION,
             page=_TRACE,
         ),
-        Kind(type=registry.RoleGranted, title="角色授予", senders=STATION, page="账号管理", weighty=True),
-        Kind(type=registry.RoleEnded, title="角色终止", senders=STATION, page="账号管理", weighty=True),
+        Kind(type=registry.RoleGranted, title="角色授予", senders=PLATFORM, page="账号管理", weighty=True),
+        Kind(type=registry.RoleEnded, title="角色终止", senders=PLATFORM, page="账号管理", weighty=True),
         Kind(
             type=registry.ParameterPublished,
             title="参数发布",

@@ -213,9 +213,10 @@ class RoleGranted(Message, tag="role.granted", frozen=True, kw_only=True):
 
 
 class RoleEnded(Message, tag="role.ended", frozen=True, kw_only=True):
-    """A granted role ends; `grant` is the entry that granted it (角色终止)."""
+    """A granted role ends; `grant` is the entry that granted it, to `person` (角色终止)."""
 
     grant: EntryRef
+    person: PersonRef
     because: Prose
 
 

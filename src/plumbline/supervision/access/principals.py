@@ -20,6 +20,8 @@ class Role(StrEnum):
 
 
 ADMINISTRATORS = frozenset({Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN})
+#: Whoever supervises or administers proves more than a password (GB/T 22239).
+NEED_SECOND_FACTOR = ADMINISTRATORS | {Role.OFFICER}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

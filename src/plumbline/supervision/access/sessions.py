@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 
 from plumbline.supervision.access.grants import grants_of
-from plumbline.supervision.access.principals import PUBLIC, Principal, Role, from_session
+from plumbline.supervision.access.principals import (
+    NEED_SECOND_FACTOR,
+    PUBLIC,
+    Principal,
+    Role,
+    division_range,
+    from_session,
+)
 from plumbline.web.accounts.models import Account
 
 _KEY = "principal"
@@ -36,13 +45,21 @@ def _find(request: HttpRequest) -> Principal:
     session, account = getattr(request, "session", None), getattr(request, "user", None)
     if session is None:
         return PUBLIC
-    if account is not None and account.is_authenticated:
-        principal = acting(account, str(session.get(GRANT, "")))
-        viewed = from_session(session.get(VIEWED))
-        if viewed.is_signed_in and principal.role is Role.OFFICER:
-            return replace(viewed, viewed_by=principal.account)
-        return principal
-    return from_session(session.get(_KEY)) if demo_is_open() else PUBLIC
+    if account is None or not account.is_authenticated:
+        return from_session(session.get(_KEY)) if demo_is_open() else PUBLIC
+    principal = acting(account, str(session.get(GRANT, "")))
+    if principal.role in NEED_SECOND_FACTOR and not is_mfa_enabled(account):
+        return PUBLIC  # who switches it off has no such role until it is on again
+    return _viewed(session, principal)
+
+
+def _viewed(session: SessionBase, principal: Principal) -> Principal:
+    """What an officer looks with, as long as the organisation lies in the division of the role that the officer acts in now."""
+    viewed = from_session(session.get(VIEWED))
+    low, high = division_range(principal.division)
+    if viewed.is_signed_in and principal.role is Role.OFFICER and low and low <= viewed.division < high:
+        return replace(viewed, viewed_by=principal.account)
+    return principal
 
 
 def acting(account: Account, grant: str) -> Principal:

@@ -15,11 +15,26 @@ class AdministrationConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the signals; imports wait until the apps are loaded."""
+        from allauth.account.signals import password_changed
+        from allauth.mfa import signals as factors
         from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 
+        _listen(password_changed, "account.password_changed")
+        _listen(factors.authenticator_added, "second_factor.added")
+        _listen(factors.authenticator_removed, "second_factor.removed")
+        _listen(factors.authentication_failed, "second_factor.refused", "refused")
         user_logged_in.connect(_begun, dispatch_uid="audit-begun")
         user_logged_out.connect(_ended, dispatch_uid="audit-ended")
         user_login_failed.connect(_refused, dispatch_uid="audit-refused")
+
+
+def _listen(signal: Any, action: str, outcome: str = "done") -> None:
+    """Record a signal that carries the request and the user."""
+
+    def heard(request: HttpRequest, user: Any, **_: object) -> None:
+        _record(request, user.username, action, outcome)
+
+    signal.connect(heard, weak=False, dispatch_uid=f"audit-{action}")
 
 
 def _begun(request: HttpRequest, user: Any, **_: object) -> None:

@@ -47,7 +47,10 @@ def make_administrators(
     from plumbline.web.accounts.models import Account
 
     if Account.objects.filter(suspended_at=None).exists():
-        raise BootstrapRefused("已经有账号了：请由现有的管理员办理；管理员都不能登录时，先停用他们的账号")
+        raise BootstrapRefused("已经有账号了：请由现有的管理员办理")
+    taken = Account.objects.filter(username__in=names.values()).values_list("username", flat=True)
+    if taken:
+        raise BootstrapRefused(f"登录名 {'、'.join(taken)} 已经有人用，请换一个")
     sender, made = _sender(platform), []
     for role, username in names.items():
         account = Account(

@@ -49,8 +49,17 @@ def _in_scope(principal: Principal):  # type: ignore[no-untyped-def]
 
 
 def account_of(principal: Principal, username: str) -> Account | None:
-    """The account of a login name within the principal's division; None for any other, there or not."""
-    return _in_scope(principal).filter(username=username).first()
+    """The account of a login name within the principal's division; None for any other, there or not.
+
+    An account of a lower division may hold a role above: then it is the affair of whoever administers there.
+    """
+    account = _in_scope(principal).filter(username=username).first()
+    return account if account is not None and _is_below(principal, grants_of(account)) else None
+
+
+def _is_below(principal: Principal, grants: tuple[Grant, ...]) -> bool:
+    low, high = division_range(principal.division)
+    return all(low <= each.division < high for each in grants)
 
 
 def account_rows(principal: Principal, *, text: str = "", after: str = "") -> list[AccountRow]:
@@ -60,7 +69,8 @@ def account_rows(principal: Principal, *, text: str = "", after: str = "") -> li
         found = found.filter(username__icontains=text) | found.filter(label__icontains=text)
     if after:
         found = found.filter(username__gt=after)
-    return [account_row(each) for each in found.order_by("username")[:PAGE]]
+    rows = [account_row(each) for each in found.order_by("username")[:PAGE]]
+    return [each for each in rows if _is_below(principal, each.grants)]
 
 
 def account_row(account: Account) -> AccountRow:

@@ -7,7 +7,7 @@ the audit administrator reads the trail. Nobody does two of these, and nobody re
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from allauth.mfa.models import Authenticator
 from axes.utils import reset as reset_failures
@@ -19,14 +19,18 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from plumbline.domain.basics.identifiers import division_problem
+from plumbline.domain.basics.personal_text import personal_spans
 from plumbline.exchange.messages.registry import RoleEnded, RoleGranted
 from plumbline.exchange.uids import new_uid
-from plumbline.supervision.access.grants import Grant, grants_of
+from plumbline.supervision.access.grants import ROLE_WORDS, Grant, grants_of
 from plumbline.supervision.access.principals import ADMINISTRATORS, Principal, Role, division_range
 from plumbline.supervision.administration.submission import is_projected, operator_party, submit
 from plumbline.supervision.administration.trail import record
+from plumbline.supervision.journal.model import Accepted
 from plumbline.web.accounts.models import Account
 
+#: How long a released link may be made.
+RELEASE_HOLDS = timedelta(days=1)
 _LOGIN = re.compile(r"[a-z][a-z0-9._-]{2,39}")
 
 
@@ -53,6 +57,8 @@ def make_account(
         raise AdministrationRefused("username", "登录名要 3 到 40 个小写字母、数字、点、横线，以字母开头")
     if not label.strip() or len(label.strip()) > 60:
         raise AdministrationRefused("label", "请写岗位或工号，最多 60 个字；不要写身份证号")
+    _require_impersonal("label", label)
+    _require_impersonal("username", name)
     if problem := division_problem(division):
         raise AdministrationRefused("division", f"行政区划代码不对：{problem}")
     if not lies_below(division, principal):
@@ -68,8 +74,32 @@ def make_account(
     return account
 
 
+def release_link(request: HttpRequest, principal: Principal, account: Account) -> None:
+    """Allow the system administrator one link for an account that has roles, after its owner has asked for it."""
+    account.link_released_at = datetime.now(UTC)
+    account.save(update_fields=["link_released_at"])
+    record(request, principal.account, "account.link_released", account.username)
+
+
+def _require_impersonal(field: str, text: str) -> None:
+    """What administrators write stands in the audit trail for ever: no identity or telephone number goes in."""
+    if personal_spans(text):
+        raise AdministrationRefused(field, "这里不能写身份证号或电话，请删去")
+
+
 def sign_in_link(request: HttpRequest, principal: Principal, account: Account) -> str:
-    """A path that lets the account's owner set a password, once, within two days; an older link ends with the old password."""
+    """A path that lets the account's owner set a password, once, within two days; an older link ends with the old password.
+
+    With the link of an account that has roles one could act as its owner: the security administrator has to release it.
+    """
+    if grants_of(account):
+        released = account.link_released_at
+        if released is None or datetime.now(UTC) - released > RELEASE_HOLDS:
+            raise AdministrationRefused(
+                "link", "这个账号已有角色，一个人不能给它换密码：请安全管理员核实本人后先放行，一天内有效"
+            )
+        account.link_released_at = None
+        account.save(update_fields=["link_released_at"])
     token = default_token_generator.make_token(account)
     record(request, principal.account, "account.link_made", account.username)
     return f"/account/link/{urlsafe_base64_encode(force_bytes(account.pk))}/{token}/"
@@ -80,8 +110,11 @@ def suspend(request: HttpRequest, principal: Principal, account: Account, becaus
     reason = because.strip()
     if not reason:
         raise AdministrationRefused("because", "请写明为什么停用")
+    _require_impersonal("because", reason)
     if account.username == principal.account:
         raise AdministrationRefused("because", "不能停用自己的账号，请由上级办理")
+    for granted in grants_of(account):
+        _require_successor(account, granted.role)
     account.suspended_at, account.suspended_because = datetime.now(UTC), reason[:200]
     account.save(update_fields=["suspended_at", "suspended_because"])
     record(request, principal.account, "account.suspended", account.username, because=reason)
@@ -112,8 +145,13 @@ def unlock(request: HttpRequest, principal: Principal, account: Account) -> None
 
 
 def reset_second_factor(request: HttpRequest, principal: Principal, account: Account) -> None:
-    """Take the second factor away, after the owner has lost it; the next sign-in has to set up a new one."""
+    """Take the second factor away, after the owner has lost it; open sessions end, the next sign-in has to set up a new one."""
+    if account.username == principal.account:
+        raise AdministrationRefused(
+            "account", "不能清除自己的第二因素：请在“第二因素”里改，或由另一位安全管理员办理"
+        )
     count, _ = Authenticator.objects.filter(user=account).delete()
+    end_sessions(account)
     record(request, principal.account, "account.second_factor_reset", account.username, removed=str(count))
 
 
@@ -137,7 +175,7 @@ def grant(
     held = {each.role for each in grants_of(account)}
     if held and (role in ADMINISTRATORS or ADMINISTRATORS & held):
         raise AdministrationRefused("role", "三员各由一人专任：这个人已有别的角色，请先终止，或换一个人")
-    _require_party(role, party)
+    _require_party(role, party, principal)
     if not capacity.strip() or len(capacity.strip()) > 60:
         raise AdministrationRefused("capacity", "请写职务，例如 监督员，最多 60 个字")
     now = datetime.now(UTC)
@@ -154,18 +192,51 @@ def grant(
     )
     accepted = submit(message, request)
     record(request, principal.account, "role.granted", account.username, role=role, division=division)
-    return is_projected(accepted)
+    return taken_over(accepted, "role")
 
 
-def _require_party(role: str, party: str) -> None:
+def taken_over(accepted: Accepted, field: str) -> bool:
+    """True when the projector made it a fact, False when it has not come so far; raises with its reason when it was not taken over."""
+    if not is_projected(accepted):
+        return False
+    entry = accepted.entry.hex()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sentence, remedy FROM fact.finding WHERE entry = %s LIMIT 1", [entry])
+        found = cursor.fetchone()
+        cursor.execute("SELECT error FROM fact.parked WHERE idx = %s", [accepted.position])
+        parked = cursor.fetchone()
+    if found:
+        raise AdministrationRefused(field, f"入了日志，但没有采用：{found[0]}。{found[1]}")
+    if parked:
+        raise AdministrationRefused(field, "入了日志，但暂时搁置，请联系运维：plumbline re-project")
+    return True
+
+
+def _require_successor(account: Account, role: str) -> None:
+    """The last one who holds an office stays: nobody may leave the platform without one of the three."""
+    if role not in ADMINISTRATORS:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM fact.role_grant g JOIN accounts_account a ON a.person = g.person "
+            "WHERE g.role = %s AND g.ended_idx IS NULL AND a.suspended_at IS NULL AND a.id <> %s",
+            [role, account.pk],
+        )
+        if not cursor.fetchone()[0]:
+            raise AdministrationRefused("because", f"这是最后一位{ROLE_WORDS[role]}：请先让别人接任")
+
+
+def _require_party(role: str, party: str, principal: Principal) -> None:
     if role in ADMINISTRATORS and not party:
         return
     with connection.cursor() as cursor:
-        cursor.execute("SELECT roles FROM fact.party WHERE id = %s", [party])
+        cursor.execute("SELECT roles, division FROM fact.party WHERE id = %s", [party])
         found = cursor.fetchone()
     if found is None:
         raise AdministrationRefused("party", "没有这个单位：请先登记单位，再给它的人授角色")
     wanted = {"institution": {"institution"}, "officer": {"station", "authority", "platform"}}.get(role)
+    if not lies_below(found[1] or "", principal):
+        raise AdministrationRefused("party", "这个单位不在您的辖区内，它的人由那里的安全管理员授角色")
     if wanted and not wanted & set(found[0]):
         raise AdministrationRefused("party", "这个单位的类别与角色不符")
 
@@ -177,15 +248,23 @@ def end_grant(
     reason = because.strip()
     if not reason:
         raise AdministrationRefused("because", "请写明为什么终止")
+    _require_impersonal("because", reason)
+    _require_successor(account, granted.role)
     if not lies_below(granted.division, principal):
         raise AdministrationRefused("because", "这个角色的辖区不归您管")
     now = datetime.now(UTC)
     message = RoleEnded(
-        v=1, uid=new_uid(now), sender=operator_party(), occurred_at=now, grant=granted.id, because=reason
+        v=1,
+        uid=new_uid(now),
+        sender=operator_party(),
+        occurred_at=now,
+        grant=granted.id,
+        person=account.person,
+        because=reason,
     )
     accepted = submit(message, request)
     record(request, principal.account, "role.ended", account.username, role=granted.role, because=reason)
-    return is_projected(accepted)
+    return taken_over(accepted, "because")
 
 
 def set_first_password(request: HttpRequest, account: Account, password: str) -> None:

@@ -6,8 +6,12 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest
+
+from plumbline.supervision.access.principals import Principal, division_range
+from plumbline.supervision.boot import operator_of
 
 PAGE = 100
 _INSERT = "INSERT INTO ops.audit_event (actor, action, subject, outcome, request, detail) VALUES (%s, %s, %s, %s, %s, %s::jsonb)"
@@ -21,8 +25,14 @@ def record(
     with connection.cursor() as cursor:
         cursor.execute(
             _INSERT,
-            [actor, action, subject, outcome, f"{request.method} {request.path}"[:200], json.dumps(detail)],
+            [actor, action, subject, outcome, f"{request.method} {_name(request)}"[:200], json.dumps(detail)],
         )
+
+
+def _name(request: HttpRequest) -> str:
+    """The address by its name: a path may hold a link that is still good."""
+    match = getattr(request, "resolver_match", None)
+    return str(match.view_name if match else "?")
 
 
 #: Action → how readers say it; what is missing here is shown as it is.
@@ -33,6 +43,11 @@ WORDS = {
     "account.suspended": "停用账号",
     "account.reactivated": "恢复账号",
     "account.unlocked": "解锁",
+    "account.link_released": "放行改密码的链接",
+    "account.password_changed": "改了密码",
+    "second_factor.added": "开启第二因素",
+    "second_factor.removed": "关闭第二因素",
+    "second_factor.refused": "第二因素不对",
     "account.second_factor_reset": "清除第二因素",
     "role.granted": "授予角色",
     "role.ended": "终止角色",
@@ -66,9 +81,20 @@ class Event:
         return WORDS.get(self.action, self.action)
 
 
-def events(*, text: str = "", before: int | None = None, limit: int = PAGE) -> list[Event]:
-    """The newest events below `before` in which actor, action or subject contains `text`."""
-    conditions, parameters = [], []
+def events(
+    principal: Principal, *, text: str = "", before: int | None = None, limit: int = PAGE
+) -> list[Event]:
+    """The newest events below `before` in which actor, action or subject contains `text`.
+
+    Of accounts one sees those of the own division; what the platform or its operators did, whoever administers the whole of it.
+    """
+    low, high = division_range(principal.division)
+    conditions = [
+        "(EXISTS (SELECT 1 FROM accounts_account a WHERE a.username = actor AND a.division >= %s AND a.division < %s) "
+        "OR (%s AND NOT EXISTS (SELECT 1 FROM accounts_account a WHERE a.username = actor)))"
+    ]
+    whole = principal.division == operator_of(settings.PLUMBLINE_PLATFORM).division
+    parameters: list[object] = [low, high, whole]
     if before is not None:
         conditions.append("id < %s")
         parameters.append(before)

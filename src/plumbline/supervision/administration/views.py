@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
 from django.contrib.auth import password_validation
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
@@ -17,8 +18,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.access.grants import ROLE_WORDS, grants_of
-from plumbline.supervision.access.principals import ADMINISTRATORS, Role
-from plumbline.supervision.access.sessions import GRANT, principal_of
+from plumbline.supervision.access.principals import NEED_SECOND_FACTOR, Role
+from plumbline.supervision.access.sessions import GRANT, VIEWED, principal_of
 from plumbline.supervision.administration import queries, services, trail
 from plumbline.supervision.administration.services import AdministrationRefused
 from plumbline.supervision.pages.pages import page_source
@@ -48,6 +49,11 @@ def page(
 _FIRST_PAGES = {"system_admin": "/accounts/", "security_admin": "/accounts/", "audit_admin": "/audit/"}
 
 
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What may not be done, with the reason that was given."""
+    return page(request, "forbidden", {"because": str(exception)}, ("不能这样做", ""), status=403)
+
+
 @require_http_methods(["GET", "POST"])
 def acting(request: HttpRequest) -> HttpResponse:
     """For which organisation and in which role the signed-in account acts; one role is taken without asking."""
@@ -63,8 +69,10 @@ def acting(request: HttpRequest) -> HttpResponse:
         if wanted:
             raise Http404
         return page(request, "acting", {"grants": grants, "account": account}, ("选择角色", "/acting/"))
-    if chosen.role in ADMINISTRATORS and not is_mfa_enabled(account):
+    if chosen.role in NEED_SECOND_FACTOR and not is_mfa_enabled(account):
         return SeeOther("/account/2fa/totp/activate/")
+    if request.session.pop(VIEWED, None):
+        trail.record(request, account.username, "view_as.ended", "")
     request.session[GRANT] = chosen.id
     request.session.cycle_key()
     trail.record(request, account.username, "session.acts_as", chosen.id, role=chosen.role)
@@ -142,7 +150,12 @@ def account_act(request: HttpRequest, username: str, act: str) -> HttpResponse:
 
 def _link(request: HttpRequest, account: Account) -> dict[str, object]:
     path = services.sign_in_link(request, principal_of(request), account)
-    return {"link": request.build_absolute_uri(path)}
+    return {"link": settings.PLUMBLINE_PLATFORM.public_url + path}
+
+
+def _release(request: HttpRequest, account: Account) -> dict[str, object]:
+    services.release_link(request, principal_of(request), account)
+    return {"done": "已放行，系统管理员一天内可以给本人一个设置密码的链接。"}
 
 
 def _suspend(request: HttpRequest, account: Account) -> dict[str, object]:
@@ -189,6 +202,7 @@ _ACTS: dict[str, tuple[Role, _Act]] = {
     "suspend": (Role.SYSTEM_ADMIN, _suspend),
     "reactivate": (Role.SYSTEM_ADMIN, _reactivate),
     "unlock": (Role.SECURITY_ADMIN, _unlock),
+    "release-link": (Role.SECURITY_ADMIN, _release),
     "reset-second-factor": (Role.SECURITY_ADMIN, _reset_factor),
     "grant": (Role.SECURITY_ADMIN, _grant),
     "end-grant": (Role.SECURITY_ADMIN, _end_grant),
@@ -199,7 +213,11 @@ _ACTS: dict[str, tuple[Role, _Act]] = {
 def audit_trail(request: HttpRequest) -> HttpResponse:
     """The audit trail, newest first."""
     text, before = request.GET.get("q", "")[:60], request.GET.get("before", "")
-    found = trail.events(text=text, before=int(before) if before.isdigit() and len(before) < 19 else None)
+    found = trail.events(
+        principal_of(request),
+        text=text,
+        before=int(before) if before.isdigit() and len(before) < 19 else None,
+    )
     more = found[-1].id if len(found) == trail.PAGE else None
     return page(request, "audit", {"events": found, "text": text, "more": more}, ("审计记录", "/audit/"))
 
@@ -212,7 +230,7 @@ def audit_export(request: HttpRequest) -> HttpResponse:
     answer.write("\ufeff")
     writer = csv.writer(answer)
     writer.writerow(["时间", "谁", "做了什么", "对谁", "结果", "说明"])
-    for each in trail.events(text=request.GET.get("q", "")[:60], limit=10_000):
+    for each in trail.events(principal_of(request), text=request.GET.get("q", "")[:60], limit=10_000):
         told = "；".join(f"{name} {value}" for name, value in each.detail.items())
         line = [each.at.isoformat(), each.actor, each.action, each.subject, each.outcome, told]
         writer.writerow([f"'{cell}" if cell[:1] in "=+-@\t\r" else cell for cell in line])

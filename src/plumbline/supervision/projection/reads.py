@@ -23,6 +23,7 @@ from plumbline.exchange.messages.registry import (
     LogOpened,
     PartyRegistered,
     PersonRegistered,
+    RoleEnded,
     RoleGranted,
 )
 from plumbline.exchange.messages.reports import CodeReserved, ReportApplied, ReportRegistered
@@ -89,7 +90,7 @@ def _named_objects(message: Message) -> list[tuple[str, str]]:
         found = [("key", key.key_id) for key in message.keys]
     elif isinstance(message, PersonRegistered):
         found = [("person", message.person)]
-    elif isinstance(message, RoleGranted):
+    elif isinstance(message, RoleGranted | RoleEnded):
         found = [("role_holder", message.person)]
     elif isinstance(message, CustodiansConfirmed):
         found = [("custodians", message.project)]

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import secrets
+import unicodedata
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
 from django.http import HttpRequest
 
 
 def client_address(request: HttpRequest) -> str:
     """Where the browser is. The gateway in front is this process's only peer; it replaces what a visitor may have claimed."""
     return str(request.META.get("HTTP_X_FORWARDED_FOR") or request.META.get("REMOTE_ADDR", ""))[:64]
+
+
+def counted_name(request: HttpRequest | None, credentials: dict[str, Any] | None = None) -> str:
+    """The login name under which failures are counted: other spellings of one name are one name."""
+    told = (credentials or {}).get("username") or (
+        request.POST.get("login", "") if request is not None else ""
+    )
+    return unicodedata.normalize("NFKC", str(told)).strip().casefold()[:40]
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -41,6 +57,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """No flash messages: each page says itself what happened."""
 
 
+def _factor_key() -> bytes:
+    return hashlib.sha256(b"second factor\0" + settings.SECRET_KEY.encode()).digest()
+
+
 class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     """Second factors: authenticator app and recovery codes."""
 
@@ -49,6 +69,16 @@ class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
         "unverified_email": "邮箱没有核实。",
         "add_email_blocked": "开启第二因素后不能添加邮箱。",
     }
+
+    def encrypt(self, text: str) -> str:
+        """Secrets of second factors lie in the database under the platform's key, not in clear."""
+        nonce = secrets.token_bytes(12)
+        return base64.b64encode(nonce + AESGCM(_factor_key()).encrypt(nonce, text.encode(), b"mfa")).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """The secret again; raises InvalidTag when it was changed or the key is another."""
+        data = base64.b64decode(encrypted_text)
+        return AESGCM(_factor_key()).decrypt(data[:12], data[12:], b"mfa").decode()
 
     def get_totp_issuer(self) -> str:
         """The name that the authenticator app shows."""

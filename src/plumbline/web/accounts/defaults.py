@@ -42,8 +42,10 @@ SETTINGS: dict[str, Any] = {
     "ACCOUNT_SIGNUP_FIELDS": ["username*", "password1*"],
     "ACCOUNT_EMAIL_VERIFICATION": "none",
     "ACCOUNT_USER_MODEL_EMAIL_FIELD": None,
-    #: Failed sign-ins are counted in one place, by axes: a second count would outlast the unlocking.
-    "ACCOUNT_RATE_LIMITS": {"login_failed": "1000/m/ip"},
+    #: Wrong passwords are counted by axes, whose count an administrator can clear; this one also stops guessing of second factors.
+    "ACCOUNT_RATE_LIMITS": {"login_failed": "10/900s/key", "login": "600/m/ip"},
+    "ACCOUNT_PRESERVE_USERNAME_CASING": False,
+    "AXES_USERNAME_CALLABLE": "plumbline.web.accounts.adapter.counted_name",
     "ACCOUNT_LOGOUT_ON_GET": False,
     "ACCOUNT_SESSION_REMEMBER": False,
     "ACCOUNT_REAUTHENTICATION_REQUIRED": True,

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from django.contrib.auth import SESSION_KEY, logout
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBadRequest, HttpResponseBase
 
 ABSOLUTE_LIMIT_S = 12 * 3600
 _SINCE = "since"
+
+
+def _texts(request: HttpRequest) -> Iterator[str]:
+    for form in (request.GET, request.POST if request.method == "POST" else {}):
+        for name in form:
+            yield name
+            yield from form.getlist(name)
 
 
 class SessionLimits:
@@ -20,6 +27,10 @@ class SessionLimits:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer the request, with the session ended when it has to be."""
+        if "\0" in request.path or any("\0" in each for each in _texts(request)):
+            return HttpResponseBadRequest(
+                "表单或地址里有不能用的字符（NUL），请删去后重试。".encode(), "text/plain; charset=utf-8"
+            )
         request.ended_because = self._end(request)  # type: ignore[attr-defined]
         return self.get_response(request)
 

@@ -40,6 +40,9 @@ class Account(AbstractBaseUser):
     #: When the password was last set by its owner; None until the first sign-in link was used.
     password_set_at = models.DateTimeField(null=True, blank=True)
 
+    #: When the security administrator allowed a new link for an account that has roles: two persons, never one.
+    link_released_at = models.DateTimeField(null=True, blank=True)
+
     objects = AccountManager()
     USERNAME_FIELD = "username"
     REQUIRED_FIELDS = ("label", "division")

@@ -6,7 +6,7 @@ from typing import cast
 
 from plumbline.exchange.messages import registry as messages
 from plumbline.supervision.projection.arrival import NotTakenOver, Projection
-from plumbline.supervision.projection.handlers.standing import is_authority, refused
+from plumbline.supervision.projection.handlers.standing import is_platform, refused
 
 #: 三员: whoever keeps the system, whoever grants rights and whoever reads the audit trail watch one another.
 ADMINISTRATORS = frozenset({"system_admin", "security_admin", "audit_admin"})
@@ -16,9 +16,9 @@ _CLAUSE = "BJ 8.3.1"
 def grant_role(p: Projection) -> str:
     """A role for a person. An administrator holds that one role alone, and nobody who holds another becomes one."""
     m = cast(messages.RoleGranted, p.arrival.message)
-    if not is_authority(p):
+    if not is_platform(p):
         finding = refused(
-            "registry.foreign_grant", _CLAUSE, "角色不是监督机构授予的，没有采用", "由监督机构授予"
+            "registry.foreign_grant", _CLAUSE, "角色不是平台授予的，没有采用", "由本平台的安全管理员授予"
         )
         raise NotTakenOver(finding, "role_grant", p.arrival.sender)
     held = _roles_of(p, m.person)
@@ -47,7 +47,7 @@ def end_role(p: Projection) -> str:
     """The end of a granted role; a second end changes nothing."""
     m = cast(messages.RoleEnded, p.arrival.message)
     granted = p.state.get("role_grant", m.grant)
-    if not is_authority(p) or granted is None:
+    if not is_platform(p) or granted is None or granted["person"] != m.person:
         finding = refused(
             "registry.unknown_grant",
             _CLAUSE,

@@ -40,6 +40,7 @@ class Migration(migrations.Migration):
                 ("suspended_at", models.DateTimeField(blank=True, null=True)),
                 ("suspended_because", models.CharField(blank=True, max_length=200)),
                 ("password_set_at", models.DateTimeField(blank=True, null=True)),
+                ("link_released_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
                 "ordering": ("username",),
