@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """The kinds of principal; database roles of the same kinds follow with row security."""
+    """The kinds of principal; each reads in a database role of its own (`acting`)."""
 
     OFFICER = "officer"
     INSTITUTION = "institution"

@@ -1,4 +1,5 @@
-"""The rule that every view declares (访问规则): who may ask. What they then see is narrowed by `scopes`."""
+"""The rule that every view declares (访问规则): who may ask. What they then see is narrowed by `scopes`, and by the database role that
+the view reads in."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 
+from plumbline.supervision.access.acting import acting_as
 from plumbline.supervision.access.principals import Role
 from plumbline.supervision.access.sessions import principal_of
 
@@ -25,11 +27,15 @@ def allow(*roles: str) -> Callable[[View], View]:
     def declare(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
-            if principal_of(request).role in allowed:
-                return view(request, *arguments, **named)
-            from plumbline.supervision.access.refusal import refused  # pages need settings; rules do not
+            principal = principal_of(request)
+            with acting_as(principal):
+                if principal.role in allowed:
+                    return view(request, *arguments, **named)
+                from plumbline.supervision.access.refusal import (
+                    refused,
+                )  # pages need settings; rules do not
 
-            return refused(request)
+                return refused(request)
 
         guarded.allowed_roles = allowed  # type: ignore[attr-defined]
         return guarded

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from plumbline.domain.reporting.code import ParsedCode, parse_code
+from plumbline.supervision.access.acting import reading_as
 from plumbline.supervision.access.principals import Principal, Role
 from plumbline.supervision.access.scopes import report_scope
 from plumbline.supervision.pages.ports import ReportQuery
@@ -167,7 +168,9 @@ class ReportList:
         matching, last, given = self._matching(self.view), None, 0
         while most is None or given < most:
             older = matching.and_(_Filter("a.idx < %s", (last,))) if last is not None else matching
-            found = self._select(older, "DESC", PORTION if most is None else min(PORTION, most - given))
+            # An export is written after its view has ended: each portion is read in a transaction of its own.
+            with reading_as(self.principal):
+                found = self._select(older, "DESC", PORTION if most is None else min(PORTION, most - given))
             yield from (self._row(each) for each in found)
             if not found:
                 return

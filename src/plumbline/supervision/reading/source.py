@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.http import HttpRequest
 
+from plumbline.supervision.access.acting import reading_as
 from plumbline.supervision.access.principals import Principal, Role
 from plumbline.supervision.access.sessions import demo_is_open, principal_of
 from plumbline.supervision.pages.number_models import NumbersPage
@@ -43,12 +44,14 @@ class DatabasePageSource:
     def shell(self, request: HttpRequest) -> Shell:
         """Return menu, person and division of whoever is signed in."""
         principal = principal_of(request)
-        person, capacity = _face(principal)
+        # A missing address has its page outside any view: nobody acts and no transaction is open.
+        with reading_as(principal):
+            (person, capacity), division = _face(principal), _region(principal)
         return Shell(
             menu=_menu(principal),
             person=person,
             capacity=capacity,
-            division=_region(principal),
+            division=division,
             product=_PRODUCTS[principal.role],
             is_demo=demo_is_open(),
             search_text=request.GET.get("q", "")[:200],
@@ -123,7 +126,7 @@ def _region(principal: Principal) -> str:
     """Name of the division in the head: the operator's own city where it is that, else the code."""
     division = principal.division
     if not division:
-        found = row("SELECT division FROM fact.party WHERE 'platform' = ANY(roles) ORDER BY idx LIMIT 1", [])
+        found = row("SELECT division FROM ops.first_party('platform', '{}')", [])
         division = found["division"] if found else ""
     return region_name(division, demo=settings.PLUMBLINE_PLATFORM.demo)
 

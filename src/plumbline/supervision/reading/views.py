@@ -40,10 +40,8 @@ def _verification(number: str) -> str:
     code = parse_code(number)
     if isinstance(code, ParsedCode):
         return f"/v/{code.text}"
-    found = row(
-        "SELECT code FROM fact.registration WHERE application = %s AND state <> 'refused' LIMIT 1", [number]
-    )
-    return f"/v/{found['code']}" if found else "/v/"
+    found = row("SELECT ops.code_of(%s) AS code", [number])
+    return f"/v/{found['code']}" if found and found["code"] else "/v/"
 
 
 @require_safe
