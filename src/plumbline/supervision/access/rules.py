@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 
 from plumbline.supervision.access.acting import acting_as
 from plumbline.supervision.access.principals import Role
@@ -27,6 +27,10 @@ def allow(*roles: str) -> Callable[[View], View]:
     def declare(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
+            if "\0" in request.path or any(
+                "\0" in each for _, values in request.GET.lists() for each in values
+            ):
+                raise Http404  # no text of the database holds this character, and PostgreSQL takes no question with it
             principal = principal_of(request)
             with acting_as(principal):
                 if principal.role in allowed:

@@ -56,8 +56,8 @@ class Relay:
             ("x-forwarded-for", client_of(request)),
             ("x-forwarded-proto", scheme_of(request)),
         ]
-        target = httpx.URL(path=request.url.path, query=request.url.query.encode())
         try:
+            target = httpx.URL(path=request.url.path, query=request.url.query.encode())
             length, content = await _content(request)
             outgoing = self._client.build_request(
                 request.method, target, headers=[*headers, *length], content=content
@@ -65,6 +65,8 @@ class Relay:
             incoming = await self._client.send(outgoing, stream=True)
         except Problem as problem:
             return problem_response(problem)
+        except httpx.InvalidURL:  # control characters: web has no such address
+            return problem_response(Problem(slug="not-found", detail="地址里有不能用的字符"))
         except ClientDisconnect:  # cut in the middle: nobody is there to be told
             return Response(None, 400)
         except httpx.HTTPError:

@@ -49,7 +49,9 @@ def apply_for_code(p: Projection) -> str:
         sentence = "这份申请已经有监管码，不能再改"
         raise _too_late(p, "application", sentence, "以新版本申请，用 replaces_code 指明旧码")
     commission = p.state.get("commission", m.commission)
-    project = p.state.get("project", commission["project"] if commission else None)
+    # Somebody else's commission gives no project: the report stays with its sender, and the gate withholds its code.
+    is_given = commission is not None and commission["institution"] == m.sender
+    project = p.state.get("project", commission["project"]) if commission is not None and is_given else None
     number = p.state.get("number", m.number_entry)
     application = p.put_object(
         "application",
