@@ -15,6 +15,7 @@ SCRIPT = """
 import json, django
 django.setup()
 from django.db import close_old_connections, connection, transaction
+connection.settings_dict["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 1, "timeout": 10}  # the next one gets this one
 from plumbline.supervision.access.acting import Unscoped, acting_as, reading_as
 from plumbline.supervision.access.principals import PUBLIC, Principal, Role
 from plumbline.supervision.reading.database import count, row, rows
