@@ -1,4 +1,4 @@
-"""Two mutants that must not survive (变异): a gate that always reserves, and an append that loses a leaf."""
+"""Mutants that must not survive (变异): a gate that always reserves, an append that loses a leaf, and holes in row security."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.service]
 
+_RIGHTS = ("src/plumbline/supervision/journal/tests/test_rights.py", "-k")
+_ACTING = ["src/plumbline/supervision/access/tests/test_acting.py"]
 #: File, what stands there, what the mutant writes instead, the tests that must notice.
 MUTANTS = {
     "the gate reserves whatever is asked": (
@@ -32,6 +34,72 @@ MUTANTS = {
         None,
         None,
         ["src/plumbline/supervision/journal/tests/test_append.py", "-k", "many_batches or offline"],
+    ),
+    "a table is left without row security": (
+        "supervision/projection/sights.py",
+        '        f"ALTER TABLE {full} ENABLE ROW LEVEL SECURITY;",\n',
+        '        "" if table == "sample" else f"ALTER TABLE {full} ENABLE ROW LEVEL SECURITY;",\n',
+        [*_RIGHTS, "who_sees_it or on_the_list"],
+    ),
+    "the officer's policies are dropped": (
+        "supervision/projection/sights.py",
+        '            lines.append(f"GRANT SELECT ON {full} TO {role};")\n',
+        '            lines.append(f"GRANT SELECT ON {full} TO {role};")\n            if role == OFFICER:\n                continue\n',
+        [*_RIGHTS, "who_sees_it or on_the_list"],
+    ),
+    "a policy lets every row through": (
+        "supervision/projection/sights.py",
+        '                f"USING ({condition(schema, table)});"\n',
+        '                f"USING ({condition(schema, table)} OR true);"\n',
+        [*_RIGHTS, "who_sees_it or on_the_list"],
+    ),
+    "a partition is granted": (
+        "supervision/projection/ddl.py",
+        """        f'ALTER TABLE "{schema}"."{name}_{month}" ENABLE ROW LEVEL SECURITY;'\n""",
+        """        f'GRANT SELECT ON "{schema}"."{name}_{month}" TO plumb_officer;'\n""",
+        [*_RIGHTS, "no_partition or opened_directly"],
+    ),
+    "new tables are granted by default": (
+        "supervision/journal/sql/005_row_security.sql",
+        "SET ROLE plumb_owner;\nREVOKE CREATE",
+        "SET ROLE plumb_owner;\nALTER DEFAULT PRIVILEGES IN SCHEMA ops GRANT SELECT ON TABLES TO plumb_web;\nREVOKE CREATE",
+        [*_RIGHTS, "by_default"],
+    ),
+    "a view reads in its owner's role": (
+        "supervision/journal/sql/005_row_security.sql",
+        "SET ROLE plumb_owner;\nREVOKE CREATE",
+        "SET ROLE plumb_owner;\nCREATE VIEW ops.heads AS SELECT * FROM journal.head;\nREVOKE CREATE",
+        [*_RIGHTS, "whoever_asks"],
+    ),
+    "a query runs for nobody": (
+        "supervision/reading/database.py",
+        "    require_role()\n    with connection.cursor() as cursor:\n        cursor.execute(statement, list(parameters))\n        found",
+        "    with connection.cursor() as cursor:\n        cursor.execute(statement, list(parameters))\n        found",
+        _ACTING,
+    ),
+    "a reader acts outside a transaction": (
+        "supervision/access/acting.py",
+        "    if not connection.in_atomic_block:\n        raise",
+        "    if False:\n        raise",
+        _ACTING,
+    ),
+    "the role outlives its transaction": (
+        "supervision/access/acting.py",
+        "set_config('role', %s, true)",
+        "set_config('role', %s, false)",
+        _ACTING,
+    ),
+    "the scope outlives its transaction": (
+        "supervision/access/acting.py",
+        "set_config('plumb.party', %s, true)",
+        "set_config('plumb.party', %s, false)",
+        _ACTING,
+    ),
+    "an officer is given every city": (
+        "supervision/projection/tables.py",
+        'officer=in_division("jurisdiction"), institution=own("institution"), party=of_project("project")',
+        'officer=lambda s, t: "true", institution=own("institution"), party=of_project("project")',
+        ["tests/service/isolation/test_isolation_of_rows.py", "-k", "stranger and application and officer"],
     ),
 }
 

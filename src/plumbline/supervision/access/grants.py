@@ -8,11 +8,7 @@ from django.db import connection
 
 from plumbline.web.accounts.models import Account
 
-_ACTIVE = (
-    "SELECT g.id, g.role, g.party, g.division, g.capacity, p.name AS organisation "
-    "FROM fact.role_grant g LEFT JOIN fact.party p ON p.id = g.party "
-    "WHERE g.person = %s AND g.ended_idx IS NULL ORDER BY g.idx"
-)
+_ACTIVE = "SELECT id, role, party, division, capacity, organisation FROM ops.grants_of(%s)"
 
 
 ROLE_WORDS = {

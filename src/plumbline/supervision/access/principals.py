@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """The kinds of principal; the three administrators (三员) see no business data."""
+    """The kinds of principal; each reads in a database role of its own (`acting`). The three administrators (三员) see no business data."""
 
     OFFICER = "officer"
     INSTITUTION = "institution"
@@ -49,6 +49,11 @@ class Principal:
     def is_signed_in(self) -> bool:
         """True for everybody but the public."""
         return self.role is not Role.PUBLIC
+
+    @property
+    def sees_work(self) -> bool:
+        """True for those who have business data to look at: neither the public nor the three administrators."""
+        return self.is_signed_in and self.role not in ADMINISTRATORS
 
     @property
     def sees_unconfirmed_findings(self) -> bool:

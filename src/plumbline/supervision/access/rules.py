@@ -1,4 +1,5 @@
-"""The rule that every view declares (访问规则): who may ask. What they then see is narrowed by `scopes`."""
+"""The rule that every view declares (访问规则): who may ask. What they then see is narrowed by `scopes`, and by the database role that
+the view reads in."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
+from plumbline.supervision.access.acting import acting_as
 from plumbline.supervision.access.principals import Role
 from plumbline.supervision.access.sessions import principal_of
 
@@ -32,11 +34,14 @@ def allow(*roles: str) -> Callable[[View], View]:
             principal = principal_of(request)
             if principal.viewed_by and request.method not in _SAFE and request.path not in _LEAVES:
                 raise PermissionDenied("以他人身份查看时不能改动，请先结束查看")
-            if principal.role in allowed:
-                return view(request, *arguments, **named)
-            from plumbline.supervision.access.refusal import refused  # pages need settings; rules do not
+            with acting_as(principal):
+                if principal.role in allowed:
+                    return view(request, *arguments, **named)
+                from plumbline.supervision.access.refusal import (
+                    refused,
+                )  # pages need settings; rules do not
 
-            return refused(request)
+                return refused(request)
 
         guarded.allowed_roles = allowed  # type: ignore[attr-defined]
         return guarded

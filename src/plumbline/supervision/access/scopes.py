@@ -1,7 +1,8 @@
 """Which reports a principal sees (数据范围): one condition over `fact.application` for every list, page and
 file.
 
-The condition never comes from the address. The public sees none here: it has the verification page.
+The condition never comes from the address. The policies of the tables say the same once
+more (docs/decisions/0013). The public sees none here: it has the verification page.
 """
 
 from __future__ import annotations
@@ -10,10 +11,7 @@ from dataclasses import dataclass
 
 from plumbline.supervision.access.principals import Principal, Role, division_range
 
-_OFFICER = (
-    "COALESCE(a.division, (SELECT division FROM fact.party WHERE id = a.institution)) >= %s AND "
-    "COALESCE(a.division, (SELECT division FROM fact.party WHERE id = a.institution)) < %s"
-)
+_OFFICER = "a.jurisdiction >= %s AND a.jurisdiction < %s"
 _INSTITUTION = "a.institution = %s"
 _PARTY = "a.project IN (SELECT id FROM fact.project WHERE owner = %s OR contractor = %s OR resident_engineer_firm = %s)"
 _NOTHING = "false"
@@ -28,11 +26,11 @@ class Scope:
 
 
 def institution_scope(principal: Principal) -> Scope:
-    """Whose own records (numbers, series) the principal may see, over `n.institution` and `fact.party i`: the
+    """Whose own records (numbers, series) the principal may see, over `fact.number n`: the
     officer those of the division's institutions, an institution its own, the others none."""
     if principal.role is Role.OFFICER:
         low, high = division_range(principal.division)
-        return Scope("i.division >= %s AND i.division < %s", (low, high)) if low else Scope(_NOTHING)
+        return Scope("n.jurisdiction >= %s AND n.jurisdiction < %s", (low, high)) if low else Scope(_NOTHING)
     if principal.role is Role.INSTITUTION and principal.party:
         return Scope("n.institution = %s", (principal.party,))
     return Scope(_NOTHING)

@@ -97,10 +97,8 @@ AUTHORITIES = ("platform", "authority", "station")
 def parties(principal: Principal, text: str = "", *, without: tuple[str, ...] = ()) -> list[tuple[str, str]]:
     """(id, name) of at most 200 organisations of the division, by name: whom a role may stand for. `without`: kinds to leave out."""
     low, high = division_range(principal.division)
-    statement = (
-        "SELECT id, name FROM fact.party WHERE division >= %s AND division < %s AND position(%s in name) > 0 "
-        "AND NOT roles && %s::text[] ORDER BY name LIMIT 200"
-    )
     with connection.cursor() as cursor:
-        cursor.execute(statement, [low, high, text, list(without)])
+        cursor.execute(
+            "SELECT id, name FROM ops.parties_of(%s, %s, %s, %s::text[])", [low, high, text, list(without)]
+        )
         return [(row[0], row[1]) for row in cursor.fetchall()]

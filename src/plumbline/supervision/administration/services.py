@@ -24,7 +24,7 @@ from plumbline.exchange.messages.registry import RoleEnded, RoleGranted
 from plumbline.exchange.uids import new_uid
 from plumbline.supervision.access.grants import ROLE_WORDS, Grant, grants_of
 from plumbline.supervision.access.principals import ADMINISTRATORS, Principal, Role, division_range
-from plumbline.supervision.administration.submission import is_projected, operator_party, submit
+from plumbline.supervision.administration.submission import await_outcome, operator_party, submit
 from plumbline.supervision.administration.trail import record
 from plumbline.supervision.journal.model import Accepted
 from plumbline.web.accounts.models import Account
@@ -197,19 +197,12 @@ def grant(
 
 def taken_over(accepted: Accepted, field: str) -> bool:
     """True when the projector made it a fact, False when it has not come so far; raises with its reason when it was not taken over."""
-    if not is_projected(accepted):
-        return False
-    entry = accepted.entry.hex()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT sentence, remedy FROM fact.finding WHERE entry = %s LIMIT 1", [entry])
-        found = cursor.fetchone()
-        cursor.execute("SELECT error FROM fact.parked WHERE idx = %s", [accepted.position])
-        parked = cursor.fetchone()
-    if found:
-        raise AdministrationRefused(field, f"入了日志，但没有采用：{found[0]}。{found[1]}")
-    if parked:
+    outcome = await_outcome(accepted)
+    if outcome.sentence:
+        raise AdministrationRefused(field, f"入了日志，但没有采用：{outcome.sentence}。{outcome.remedy}")
+    if outcome.parked:
         raise AdministrationRefused(field, "入了日志，但暂时搁置，请联系运维：plumbline re-project")
-    return True
+    return outcome.passed
 
 
 def _require_successor(account: Account, role: str) -> None:
@@ -217,20 +210,18 @@ def _require_successor(account: Account, role: str) -> None:
     if role not in ADMINISTRATORS:
         return
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM fact.role_grant g JOIN accounts_account a ON a.person = g.person "
-            "WHERE g.role = %s AND g.ended_idx IS NULL AND a.suspended_at IS NULL AND a.id <> %s",
-            [role, account.pk],
-        )
-        if not cursor.fetchone()[0]:
-            raise AdministrationRefused("because", f"这是最后一位{ROLE_WORDS[role]}：请先让别人接任")
+        cursor.execute("SELECT person FROM ops.holders_of(%s)", [role])
+        holders = [row[0] for row in cursor.fetchall()]
+    others = Account.objects.filter(person__in=holders, suspended_at=None).exclude(pk=account.pk)
+    if not others.exists():
+        raise AdministrationRefused("because", f"这是最后一位{ROLE_WORDS[role]}：请先让别人接任")
 
 
 def _require_party(role: str, party: str, principal: Principal) -> None:
     if role in ADMINISTRATORS and not party:
         return
     with connection.cursor() as cursor:
-        cursor.execute("SELECT roles, division FROM fact.party WHERE id = %s", [party])
+        cursor.execute("SELECT roles, division FROM ops.party_of(%s)", [party])
         found = cursor.fetchone()
     if found is None:
         raise AdministrationRefused("party", "没有这个单位：请先登记单位，再给它的人授角色")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from dataclasses import dataclass
 from functools import cache
 
 from django.conf import settings
@@ -47,14 +48,27 @@ def submit(message: Message, request: HttpRequest) -> Accepted:
     return sender.submit(message, session=session)
 
 
-def is_projected(accepted: Accepted) -> bool:
-    """Wait at most `WAIT_S` until the projector has passed the entry."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of an entry: passed by the projector, and then taken over, refused with a reason, or parked."""
+
+    passed: bool = False
+    sentence: str = ""
+    remedy: str = ""
+    parked: bool = False
+
+
+def await_outcome(accepted: Accepted) -> Outcome:
+    """Wait at most `WAIT_S` until the projector has passed the entry, and say what it made of it."""
     until = time.monotonic() + WAIT_S
     while time.monotonic() < until:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pos FROM fact.position WHERE id = 'projector'")
+            cursor.execute(
+                "SELECT passed, sentence, remedy, parked FROM ops.outcome_of(%s, %s)",
+                [accepted.entry.hex(), accepted.position],
+            )
             row = cursor.fetchone()
-        if row and row[0] > accepted.position:
-            return True
+        if row and row[0]:
+            return Outcome(passed=True, sentence=row[1] or "", remedy=row[2] or "", parked=row[3])
         time.sleep(0.02)
-    return False
+    return Outcome()

@@ -36,7 +36,7 @@ def choose(request: HttpRequest) -> HttpResponse:
 
 def _principal(officer: Principal, party: str) -> Principal | None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT name, division, roles FROM fact.party WHERE id = %s", [party])
+        cursor.execute("SELECT name, division, roles FROM ops.party_of(%s)", [party])
         row = cursor.fetchone()
     if row is None or not lies_below(row[1] or "", officer) or set(queries.AUTHORITIES) & set(row[2]):
         return None

@@ -65,8 +65,8 @@ class Relay:
             incoming = await self._client.send(outgoing, stream=True)
         except Problem as problem:
             return problem_response(problem)
-        except httpx.InvalidURL:  # a control character in the path
-            return problem_response(Problem(slug="not-found", detail="地址里有不能用的字符，请核对后重试"))
+        except httpx.InvalidURL:  # control characters: web has no such address
+            return problem_response(Problem(slug="not-found", detail="地址里有不能用的字符"))
         except ClientDisconnect:  # cut in the middle: nobody is there to be told
             return Response(None, 400)
         except httpx.HTTPError:

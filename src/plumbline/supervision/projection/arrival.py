@@ -113,6 +113,8 @@ class Projection:
             raise _not_taken_over(table, "conflict", sentence, "在新版本上重新修改")
         version = current["version"] + 1
         values = arrival.provenance(version, body)
+        # Scoped like the row as it now is: what an institution did is its own, the rest goes with the sample.
+        row = current | columns
         self.state.put(
             "version",
             f"{current['id']}/{version}",
@@ -125,6 +127,13 @@ class Projection:
                 "reason": arrival.message.reason,
                 "before": current["body"],
                 "after": values["body"],
+                "sender": arrival.sender,
+                "key_id": arrival.key_id,
+                "attestation": arrival.attestation,
+                "logged_at": arrival.logged_at,
+                "about": row.get("institution") or row.get("sample") or row["id"],
+                "project": row.get("project"),
+                "jurisdiction": row.get("jurisdiction") or self.division_of(row.get("institution")),
             },
         )
         self.state.put(table, current["id"], values | columns)
@@ -150,6 +159,7 @@ class Projection:
                 "subject_kind": subject_kind,
                 "subject": subject,
                 "institution": institution,
+                **self._sight_of(subject_kind, subject, institution),
                 "sentence": finding.sentence,
                 "remedy": finding.remedy,
                 "facts": dict(finding.facts),
@@ -158,6 +168,48 @@ class Projection:
         )
         if institution:
             self.count(institution, "findings")
+
+    def _sight_of(self, kind: str, subject: str, institution: str | None) -> Row:
+        """Who a finding is for: the institution that it names, else those who were given the sample; the officers of the place."""
+        row = (self.state.get(kind, subject) if kind in _PLACED else None) or {}
+        if kind == "witnessing":
+            row = self.state.get("sample", row.get("sample")) or row
+        place = row.get("jurisdiction") or self.division_of(institution or self.arrival.sender)
+        about = row.get("sample") or row.get("id") or subject
+        return {"about": institution or about, "jurisdiction": place}
+
+    def division_of(self, party: str | None) -> str | None:
+        """Division of a party on record."""
+        row = self.state.get("party", party)
+        return row["division"] if row else None
+
+    def jurisdiction(self, project: str | None, party: str | None) -> str | None:
+        """Whose officers see a record (辖区): those of the project's division; of the party's while the project is unknown.
+
+        It is as of the entry: a project that moves to another division leaves its earlier records behind.
+        """
+        row = self.state.get("project", project)
+        return row["division"] if row and row["division"] else self.division_of(party)
+
+    def bring_before(self, subject: str | None, *holders: str | None) -> None:
+        """From now on these parties see the object."""
+        for holder in dict.fromkeys(holders):
+            if subject and holder:
+                self.state.put("reach", f"{subject}/{holder}", {"object": subject, "holder": holder})
+
+    def make_known(self, party: str | None, *holders: str | None) -> None:
+        """From now on the holders see people and instruments of a party that worked with them.
+
+        Only what a party did itself makes it known: naming somebody in a message does not.
+        """
+        for holder in dict.fromkeys(holders):
+            if party and holder:
+                self.state.put("partner", f"{party}/{holder}", {"party": party, "holder": holder})
+
+    def works_in(self, party: str | None, division: str | None) -> None:
+        """The party did something in a division: its officers see the directory entries of the party."""
+        if party and division:
+            self.state.put("presence", f"{party}/{division}", {"party": party, "division": division})
 
     def count(self, institution: str, column: str, amount: int = 1) -> None:
         """Add to the institution's roll-up of the day (Asia/Shanghai)."""
@@ -169,6 +221,22 @@ class Projection:
         values = {name: row[name] for name in ("runs", "curves", "applications", "registrations", "findings")}
         values[column] += amount
         self.state.put("institution_day", key, {"institution": institution, "day": day} | values)
+
+
+#: Kinds of subject whose row says in which division it is.
+_PLACED = frozenset(
+    {
+        "sample",
+        "witnessing",
+        "commission",
+        "contract",
+        "receipt",
+        "run",
+        "application",
+        "code",
+        "registration",
+    }
+)
 
 
 def _not_taken_over(table: str, name: str, sentence: str, remedy: str) -> NotTakenOver:

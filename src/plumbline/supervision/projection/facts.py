@@ -1,7 +1,7 @@
 """The state that a set of entries works on (投影工作集): rows loaded once, changed in memory, written once.
 
-Handlers see `get` and `put`; what they read beforehand is fetched in one query a table, what they change goes out by one COPY a table. So
-a set of 500 entries costs a few dozen statements, whatever it holds.
+Handlers see `get` and `put`; what they read beforehand is fetched in one query a table, what they change goes out by one INSERT a table
+(COPY does not go together with row security, docs/decisions/0013). So a set of 500 entries costs a few dozen statements.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from plumbline.supervision.projection.reads import parking_key
+from plumbline.supervision.projection.table import Table
 from plumbline.supervision.projection.tables import TABLES
 
 Row = dict[str, Any]
@@ -147,23 +149,46 @@ class FactState:
             self._conn.execute(
                 sql.SQL("DELETE FROM {} WHERE id = ANY(%s::" + kind + "[])").format(target), [stored]
             )
-        columns = TABLES[table].all_columns
-        names = sql.SQL(", ").join(sql.Identifier(name) for name in columns)
-        is_json = [kind.startswith("jsonb") for kind in columns.values()]
-        with self._conn.cursor().copy(sql.SQL("COPY {} ({}) FROM STDIN").format(target, names)) as copy:
-            for key in keys:
-                row = self._rows[table][key]
-                if row is None:
-                    continue
-                copy.write_row(
-                    [
-                        Jsonb(value) if json and value is not None else value
-                        for value, json in zip((row[name] for name in columns), is_json, strict=True)
-                    ]
-                )
+        rows = [row for key in keys if (row := self._rows[table][key]) is not None]
+        insert_rows(self._conn, target, TABLES[table], rows)
         self._stored[table].update(key for key in keys if self._rows[table][key] is not None)
         self._stored[table].difference_update(key for key in keys if self._rows[table][key] is None)
 
 
-#: Tables whose keys are new with every entry: nothing to read before the first write.
-_NEW_ONLY = frozenset({"event", "curve", "version", "record"})
+def insert_rows(conn: psycopg.Connection, target: sql.Identifier, table: Table, rows: list[Row]) -> None:
+    """Insert rows: as one JSON document a portion, which the server takes apart; tables with bytes by one statement a row."""
+    columns = table.all_columns
+    names = sql.SQL(", ").join(sql.Identifier(name) for name in columns)
+    again = sql.SQL(" ON CONFLICT (id) DO NOTHING" if table.settled else "")
+    into = sql.SQL("INSERT INTO {} ({}) ").format(target, names)
+    if any(kind.startswith("bytea") for kind in columns.values()):
+        places = sql.SQL(", ").join([sql.Placeholder()] * len(columns))
+        is_json = [kind.startswith("jsonb") for kind in columns.values()]
+        with conn.cursor() as cur:
+            cur.executemany(
+                into + sql.SQL("VALUES ({})").format(places) + again,
+                [
+                    [
+                        Jsonb(value) if json and value is not None else value
+                        for value, json in zip((row[name] for name in columns), is_json, strict=True)
+                    ]
+                    for row in rows
+                ],
+            )
+        return
+    statement = (
+        into
+        + sql.SQL("SELECT {} FROM json_populate_recordset(NULL::{}, %s::json)").format(names, target)
+        + again
+    )
+    for start in range(0, len(rows), _PORTION):
+        portion = [{name: row[name] for name in columns} for row in rows[start : start + _PORTION]]
+        conn.execute(statement, [msgspec.json.encode(portion).decode()])
+
+
+#: Rows of one statement: its text stays far below the gigabyte that the server takes.
+_PORTION = 1000
+#: Tables whose keys are new with every entry, or whose rows follow from the key: nothing to read before the first write.
+_NEW_ONLY = frozenset(
+    {"event", "curve", "version", "record"} | {t.name for t in TABLES.values() if t.settled}
+)

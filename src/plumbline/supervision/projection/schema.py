@@ -8,7 +8,7 @@ import psycopg
 from psycopg import errors, sql
 
 from plumbline.domain.basics.calendar import local_date
-from plumbline.supervision.projection.tables import code_partition, ddl, declaration_hash
+from plumbline.supervision.projection.ddl import code_partition, ddl, declaration_hash
 
 LIVE, NEXT, OLD = "fact", "fact_next", "fact_old"
 

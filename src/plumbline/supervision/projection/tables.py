@@ -6,48 +6,32 @@ F and D tables hold nothing that the journal does not: when this declaration cha
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
-
-#: Where a row came from: entry, place in the log, sender, key, kind of proof, the three times, version, and the message.
-PROVENANCE = {
-    "entry": "text NOT NULL",
-    "idx": "bigint NOT NULL",
-    "sender": "text NOT NULL",
-    "key_id": "text NOT NULL",
-    "attestation": "text NOT NULL",
-    "occurred_at": "timestamptz NOT NULL",
-    "arrived_at": "timestamptz NOT NULL",
-    "logged_at": "timestamptz NOT NULL",
-    "version": "int NOT NULL",
-    "body": "jsonb NOT NULL",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """One table: what one row means, its own columns, and the queries that its indexes serve."""
-
-    name: str
-    meaning: str
-    columns: dict[str, str]
-    provenance: bool = True
-    indexes: dict[str, str] = field(default_factory=dict)
-    key_type: str = "text"
-    monthly_codes: bool = False
-
-    @property
-    def all_columns(self) -> dict[str, str]:
-        """Column name → type, key first."""
-        return {"id": self.key_type} | (PROVENANCE if self.provenance else {}) | self.columns
-
+from plumbline.supervision.projection.sights import (
+    SIGNED_IN,
+    Open,
+    OutOfReach,
+    Scoped,
+    in_division,
+    nothing,
+    of_project,
+    own,
+    partnered,
+    present,
+    reached,
+)
+from plumbline.supervision.projection.table import Table
 
 _T, _TS, _A, _D, _J = "text", "timestamptz", "text[]", "date", "jsonb"
+#: Records of an institution's work: the officer of the division, the institution, the parties of the project.
+_WORK = Scoped(
+    officer=in_division("jurisdiction"), institution=own("institution"), party=of_project("project")
+)
 
 _TABLES = [
     Table(
         name="event",
         meaning="每一条入账：种类、发送单位、涉及的对象",
+        sight=OutOfReach(reason="页面从各对象自己的来源列取；案卷由后台取"),
         provenance=False,
         columns={
             "idx": "bigint NOT NULL",
@@ -66,6 +50,10 @@ _TABLES = [
     Table(
         name="epoch",
         meaning="日志各期；第一期是创世，以后各期说明接着什么、缺了什么",
+        sight=Open(
+            columns=("epoch", "kept_epoch", "kept_size", "lost", "because", "logged_at"),
+            reason="日志各期人人可知",
+        ),
         columns={
             "epoch": "int NOT NULL",
             "kept_epoch": "int",
@@ -74,10 +62,20 @@ _TABLES = [
             "because": _T,
         },
     ),
-    Table(name="party", meaning="参与单位", columns={"uscc": _T, "name": _T, "roles": _A, "division": _T}),
+    Table(
+        name="party",
+        meaning="参与单位",
+        sight=Open(
+            columns=("id", "idx", "uscc", "name", "roles", "division"),
+            roles=SIGNED_IN,
+            reason="单位名录：名称、信用代码、辖区是公开的登记信息",
+        ),
+        columns={"uscc": _T, "name": _T, "roles": _A, "division": _T},
+    ),
     Table(
         name="key",
         meaning="密钥；idx 起生效，revoked_idx 起停用",
+        sight=OutOfReach(reason="只有网关查密钥"),
         columns={
             "party": _T,
             "algorithm": _T,
@@ -96,6 +94,7 @@ _TABLES = [
     Table(
         name="person",
         meaning="人员在一个单位的角色；姓名在个人信息保险箱里",
+        sight=Scoped(officer=present("party"), institution=partnered("party"), party=partnered("party")),
         columns={
             "party": _T,
             "roles": _A,
@@ -111,6 +110,7 @@ _TABLES = [
     Table(
         name="role_grant",
         meaning="谁可以代表哪个单位在平台上办事；ended_idx 起不再可以",
+        sight=OutOfReach(reason="登录时由 ops.grants_of 按人取；页面不读"),
         columns={
             "person": _T,
             "role": _T,
@@ -125,13 +125,20 @@ _TABLES = [
     Table(
         name="role_holder",
         meaning="一个人现有的角色，三员只能有其一",
+        sight=OutOfReach(reason="只供投影核对三员不兼任"),
         provenance=False,
         columns={"roles": "text[] NOT NULL"},
     ),
-    Table(name="site", meaning="检测场所", columns={"institution": _T, "site": _T, "name": _T}),
+    Table(
+        name="site",
+        meaning="检测场所",
+        sight=OutOfReach(reason="没有页面；放行由后台判"),
+        columns={"institution": _T, "site": _T, "name": _T},
+    ),
     Table(
         name="capability",
         meaning="检测能力附表的一行",
+        sight=OutOfReach(reason="没有页面；放行由后台判"),
         columns={
             "institution": _T,
             "site": _T,
@@ -145,16 +152,21 @@ _TABLES = [
     Table(
         name="filing",
         meaning="跨省备案",
+        sight=OutOfReach(reason="没有页面；放行由后台判"),
         columns={"institution": _T, "division": _T, "valid_from": _D, "valid_until": _D},
     ),
     Table(
         name="instrument",
         meaning="仪器设备",
+        sight=Scoped(
+            officer=present("institution"), institution=own("institution"), party=partnered("institution")
+        ),
         columns={"institution": _T, "instrument": _T, "name": _T, "calibrated_until": _D},
     ),
     Table(
         name="project",
         meaning="工程项目",
+        sight=Scoped(officer=in_division("division"), institution=reached("id"), party=of_project("id")),
         columns={
             "code": _T,
             "name": _T,
@@ -166,24 +178,72 @@ _TABLES = [
         indexes={"project_by_division": "(division)"},
     ),
     Table(
+        name="project_party",
+        meaning="一个工程现在的参建单位；键为工程与角色",
+        sight=Scoped(officer=nothing, institution=nothing, party=own("party")),
+        provenance=False,
+        columns={"project": "text NOT NULL", "role": "text NOT NULL", "party": _T},
+        indexes={"project_party_of_party": "(party, project)"},
+    ),
+    Table(
+        name="reach",
+        meaning="谁知悉一个对象：委托给机构的样品与工程，单位自己；只增不减",
+        sight=Scoped(officer=nothing, institution=own("holder"), party=own("holder")),
+        provenance=False,
+        settled=True,
+        columns={"object": "text NOT NULL", "holder": "text NOT NULL"},
+        indexes={"reach_of_object": "(object, holder)"},
+    ),
+    Table(
+        name="partner",
+        meaning="一起做过事的单位：彼此看得到人员与设备；只增不减",
+        sight=Scoped(officer=nothing, institution=own("holder"), party=own("holder")),
+        provenance=False,
+        settled=True,
+        columns={"party": "text NOT NULL", "holder": "text NOT NULL"},
+        indexes={"partner_of_party": "(party, holder)"},
+    ),
+    Table(
+        name="presence",
+        meaning="单位在哪些行政区划做过事；只增不减",
+        sight=Scoped(officer=in_division("division"), institution=nothing, party=nothing),
+        provenance=False,
+        settled=True,
+        columns={"party": "text NOT NULL", "division": "text NOT NULL"},
+        indexes={"presence_of_party": "(party, division)"},
+    ),
+    Table(
         name="contract",
         meaning="检测合同",
-        columns={"project": _T, "number": _T, "client": _T, "client_role": _T, "institution": _T},
+        sight=_WORK,
+        columns={
+            "project": _T,
+            "number": _T,
+            "client": _T,
+            "client_role": _T,
+            "institution": _T,
+            "jurisdiction": _T,
+        },
         indexes={"contract_of_project": "(project)"},
     ),
     Table(
         name="custodians",
         meaning="一个工程核验过的取样、见证人员；键为工程",
+        sight=OutOfReach(reason="没有页面"),
         columns={"samplers": _A, "witnesses": _A},
     ),
     Table(
         name="tag",
         meaning="标识；键为标识码",
+        sight=OutOfReach(reason="没有页面；样品上有自己的标识"),
         columns={"project": _T, "issued_to": _T, "sample": _T, "ordinal": "int"},
     ),
     Table(
         name="sample",
         meaning="样品（一组）",
+        sight=Scoped(
+            officer=in_division("jurisdiction"), institution=reached("id"), party=of_project("project")
+        ),
         columns={
             "project": _T,
             "sample_kind": _T,
@@ -198,18 +258,21 @@ _TABLES = [
             "receipts": _A,
             "commission": _T,
             "runs": _A,
+            "jurisdiction": _T,
         },
         indexes={"sample_of_project": "(project)"},
     ),
     Table(
         name="witnessing",
         meaning="见证与封志",
+        sight=Scoped.like("sample", "sample"),
         columns={"sample": _T, "witness": _T, "witnessed_at": _TS, "seal": _T},
         indexes={"witnessing_of_sample": "(sample)"},
     ),
     Table(
         name="commission",
         meaning="委托单",
+        sight=_WORK,
         columns={
             "contract": _T,
             "project": _T,
@@ -217,18 +280,29 @@ _TABLES = [
             "number": _T,
             "test_category": _T,
             "samples": _A,
+            "jurisdiction": _T,
         },
         indexes={"commission_of_contract": "(contract)"},
     ),
     Table(
         name="receipt",
         meaning="收样",
-        columns={"commission": _T, "sample": _T, "institution": _T, "site": _T, "accepted": "boolean"},
+        sight=_WORK,
+        columns={
+            "commission": _T,
+            "sample": _T,
+            "institution": _T,
+            "site": _T,
+            "accepted": "boolean",
+            "project": _T,
+            "jurisdiction": _T,
+        },
         indexes={"receipt_of_sample": "(sample)"},
     ),
     Table(
         name="run",
         meaning="试验；曲线另存",
+        sight=_WORK,
         columns={
             "commission": _T,
             "sample": _T,
@@ -248,6 +322,7 @@ _TABLES = [
             "curves": "int",
             "points": "int",
             "evaluated": "boolean",
+            "jurisdiction": _T,
         },
         indexes={
             "run_of_sample": "(sample)",
@@ -258,6 +333,7 @@ _TABLES = [
     Table(
         name="curve",
         meaning="一个试件一个通道的曲线：按分辨率缩放的整数，pcodec 压缩",
+        sight=Scoped.like("run", "run"),
         provenance=False,
         columns={
             "run": "text NOT NULL",
@@ -275,23 +351,27 @@ _TABLES = [
     Table(
         name="correction",
         meaning="人工更正：曲线不变，值有前后",
+        sight=Scoped.like("run", "run"),
         columns={"run": _T, "ordinal": "int", "symbol": _T},
         indexes={"correction_of_run": "(run)"},
     ),
     Table(
         name="review",
         meaning="审核、批准",
+        sight=Scoped.like("run", "run"),
         columns={"run": _T, "step": _T, "person": _T, "decision": _T},
         indexes={"review_of_run": "(run)"},
     ),
     Table(
         name="evaluation",
         meaning="平台复算；键为试验",
+        sight=Scoped.like("run", "id"),
         columns={"verdict": _T, "outcome": _T, "method": _T, "edition": _T},
     ),
     Table(
         name="number",
         meaning="连续编号中取走的一个号",
+        sight=Scoped(officer=in_division("jurisdiction"), institution=own("institution"), party=nothing),
         columns={
             "institution": _T,
             "document_kind": _T,
@@ -303,12 +383,17 @@ _TABLES = [
             "commission": _T,
             "voided": _T,
             "report": _T,
+            "jurisdiction": _T,
         },
-        indexes={"number_in_series": "(institution, document_kind, prefix, site, year, serial)"},
+        indexes={
+            "number_in_series": "(institution, document_kind, prefix, site, year, serial)",
+            "number_in_division": "(jurisdiction, year)",
+        },
     ),
     Table(
         name="application",
         meaning="监管码申请（结构化报告）",
+        sight=_WORK,
         columns={
             "commission": _T,
             "institution": _T,
@@ -322,12 +407,14 @@ _TABLES = [
             "code": _T,
             "reasons": _J,
             "decided_idx": "bigint",
+            "jurisdiction": _T,
         },
         indexes={
             "application_of_commission": "(commission)",
             "application_waiting": "(idx) WHERE state = 'applied'",
             "application_by_state": "(state, idx DESC)",
             "application_of_institution": "(institution, idx DESC)",
+            "application_in_division": "(jurisdiction, idx DESC)",
             "application_of_project": "(project, idx DESC)",
             "application_by_number": "(number)",
         },
@@ -335,6 +422,7 @@ _TABLES = [
     Table(
         name="code",
         meaning="监管码；键为码，按月份前缀分区",
+        sight=_WORK,
         key_type='text COLLATE "C"',
         monthly_codes=True,
         columns={
@@ -346,11 +434,14 @@ _TABLES = [
             "registration": _T,
             "pdf_sha256": _T,
             "replaced_by": _T,
+            "project": _T,
+            "jurisdiction": _T,
         },
     ),
     Table(
         name="registration",
         meaning="登记的终稿",
+        sight=_WORK,
         columns={
             "application": _T,
             "code": _T,
@@ -364,6 +455,8 @@ _TABLES = [
             "examination": _J,
             "withdrawn_because": _T,
             "withdrawn_at": _TS,
+            "project": _T,
+            "jurisdiction": _T,
         },
         indexes={
             "registration_by_code": "(code)",
@@ -374,19 +467,29 @@ _TABLES = [
     Table(
         name="complaint",
         meaning="纸面不一致举报",
+        sight=OutOfReach(reason="没有页面"),
         columns={"code": _T, "differs": _A},
         indexes={"complaint_of_code": "(code)"},
     ),
-    Table(name="blob", meaning="已落盘的文件；键为 SHA-256", columns={"bytes": "bigint", "media_type": _T}),
+    Table(
+        name="blob",
+        meaning="已落盘的文件；键为 SHA-256",
+        sight=OutOfReach(reason="没有页面"),
+        columns={"bytes": "bigint", "media_type": _T},
+    ),
     Table(
         name="record",
         meaning="暂时没有专页的消息：事实照收，页面随后",
+        sight=OutOfReach(reason="没有页面"),
         columns={"kind": "text NOT NULL", "subject": _T},
         indexes={"record_of_subject": "(subject)"},
     ),
     Table(
         name="version",
         meaning="一个对象的一个旧版本：谁、何时、改前、改后、原因",
+        sight=Scoped(
+            officer=in_division("jurisdiction"), institution=reached("about"), party=of_project("project")
+        ),
         provenance=False,
         columns={
             "object": "text NOT NULL",
@@ -397,12 +500,20 @@ _TABLES = [
             "reason": _T,
             "before": _J,
             "after": _J,
+            "sender": "text NOT NULL",
+            "key_id": "text NOT NULL",
+            "attestation": "text NOT NULL",
+            "logged_at": "timestamptz NOT NULL",
+            "about": "text NOT NULL",
+            "project": _T,
+            "jurisdiction": _T,
         },
         indexes={"version_of_object": "(object, version)"},
     ),
     Table(
         name="finding",
         meaning="发现：规则、条款、一句话；未认定前只给监督人员和机构看",
+        sight=Scoped(officer=in_division("jurisdiction"), institution=reached("about"), party=nothing),
         provenance=False,
         key_type="uuid",
         columns={
@@ -418,12 +529,15 @@ _TABLES = [
             "remedy": _T,
             "facts": _J,
             "logged_at": "timestamptz NOT NULL",
+            "about": "text NOT NULL",
+            "jurisdiction": _T,
         },
         indexes={"finding_of_subject": "(subject)", "finding_by_time": "(idx DESC)"},
     ),
     Table(
         name="institution_day",
         meaning="机构每日汇总：试验、曲线、申请、登记、发现",
+        sight=OutOfReach(reason="首页只取全平台合计，走 ops.figures"),
         provenance=False,
         columns={
             "institution": "text NOT NULL",
@@ -438,90 +552,25 @@ _TABLES = [
     Table(
         name="parked",
         meaning="投影失败而停放的入账",
+        sight=OutOfReach(reason="状态页只取条数，走 ops.figures"),
         provenance=False,
         columns={"idx": "bigint NOT NULL", "keys": "text[] NOT NULL", "error": "text NOT NULL"},
         indexes={"parked_by_idx": "(idx)"},
     ),
-    Table(name="parked_key", meaning="被停放的对象", provenance=False, columns={"idx": "bigint NOT NULL"}),
+    Table(
+        name="parked_key",
+        meaning="被停放的对象",
+        sight=OutOfReach(reason="按对象查，走 ops.parked_about"),
+        provenance=False,
+        columns={"idx": "bigint NOT NULL"},
+    ),
     Table(
         name="position",
         meaning="投影到日志的哪一条",
+        sight=Open(columns=("id", "epoch", "pos"), reason="入账到哪一条人人可知"),
         provenance=False,
         columns={"epoch": "int NOT NULL", "pos": "bigint NOT NULL"},
     ),
 ]
 
 TABLES: dict[str, Table] = {table.name: table for table in _TABLES}
-
-#: The gateway reads these to know keys, parties and the state of codes; nothing else of schema fact.
-GATEWAY_READS = (
-    "key",
-    "party",
-    "position",
-    "application",
-    "registration",
-    "event",
-    "code",
-    "run",
-    "curve",
-    "parked",
-    "finding",
-)
-
-
-def ddl(schema: str, months: list[str]) -> str:
-    """SQL that makes the schema: tables, comments, indexes, grants. `months` are code prefixes YYMM to make partitions for."""
-    lines = [
-        f'CREATE SCHEMA "{schema}";',
-        f'GRANT USAGE ON SCHEMA "{schema}" TO plumb_projector, plumb_gateway, plumb_web, plumb_worker, plumb_definer;',
-    ]
-    for table in TABLES.values():
-        lines += _table_ddl(schema, table, months)
-    for name in GATEWAY_READS:
-        lines.append(f'GRANT SELECT ON "{schema}"."{name}" TO plumb_gateway;')
-    return "\n".join(lines)
-
-
-def _table_ddl(schema: str, table: Table, months: list[str]) -> list[str]:
-    full = f'"{schema}"."{table.name}"'
-    columns = ", ".join(f'"{name}" {kind}' for name, kind in table.all_columns.items())
-    suffix = " PARTITION BY RANGE (id)" if table.monthly_codes else ""
-    lines = [
-        f"CREATE TABLE {full} ({columns}, PRIMARY KEY (id)){suffix};",
-        f"COMMENT ON TABLE {full} IS '{table.meaning}';",
-    ]
-    if table.monthly_codes:
-        lines += [code_partition(schema, table.name, month) for month in months]
-    for name, target in table.indexes.items():
-        lines.append(f'CREATE INDEX "{name}" ON {full} {target};')
-    lines.append(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {full} TO plumb_projector;")
-    lines.append(f"GRANT SELECT ON {full} TO plumb_web, plumb_worker;")
-    if table.name in (
-        "code",
-        "registration",
-        "application",
-        "party",
-        "project",
-        "commission",
-        "contract",
-        "sample",
-        "witnessing",
-        "person",
-    ):
-        lines.append(f"GRANT SELECT ON {full} TO plumb_definer;")
-    return lines
-
-
-def code_partition(schema: str, name: str, month: str) -> str:
-    """SQL that makes the partition of one month (prefix YYMM) unless it is there."""
-    year, number = int(month[:2]), int(month[2:])
-    following = f"{year + number // 12:02d}{number % 12 + 1:02d}"
-    return (
-        f'CREATE TABLE IF NOT EXISTS "{schema}"."{name}_{month}" PARTITION OF "{schema}"."{name}" '
-        f"FOR VALUES FROM ('{month}') TO ('{following}');"
-    )
-
-
-def declaration_hash() -> str:
-    """Changes when a table changes; another hash means that the tables are rebuilt."""
-    return hashlib.sha256(ddl("fact", []).encode()).hexdigest()[:32]

@@ -13,9 +13,13 @@ from plumbline.supervision.access.sessions import principal_of
 from plumbline.supervision.dossier.build import ApplicationUnknown, BundleIncomplete, bundle_response_bytes
 from plumbline.supervision.pages.pages import page_source
 from plumbline.supervision.pages.rendering import not_found
-from plumbline.supervision.reading.database import row
+from plumbline.supervision.reading.database import count, row
 from plumbline.supervision.reading.report_facts import resolve
 
+_SEEN = (
+    "SELECT ((SELECT count(*) FROM fact.sample WHERE id = ANY(%s::text[])) + (SELECT count(*) FROM fact.run WHERE id = ANY(%s::text[])) "
+    "+ (SELECT count(*) FROM fact.commission WHERE id = ANY(%s::text[])) >= ops.recorded(%s::text[]))::int"
+)
 _UNSAFE = re.compile(r"[^0-9A-Za-z._-]")
 
 
@@ -26,6 +30,10 @@ def bundle(request: HttpRequest, number: str) -> HttpResponse:
     503 while journal and facts do not agree: an incomplete bundle is handed to nobody.
     """
     application = resolve(principal_of(request), number)
+    if application and not _sees_all(application):
+        return _declined(
+            request, "案卷里有不在您范围的记录", "这份申请引用了别家的委托、样品或试验，不能下载案卷。", 404
+        )
     try:
         data = bundle_response_bytes(settings.PLUMBLINE_PLATFORM, application) if application else None
     except ApplicationUnknown:
@@ -43,6 +51,18 @@ def bundle(request: HttpRequest, number: str) -> HttpResponse:
     # Receipts move with the head, and a withdrawal may come at any time.
     response["Cache-Control"] = "private, no-store"
     return response
+
+
+def _sees_all(application: str) -> bool:
+    """Whether the reader sees every commission, sample and run that the report names, in the reader's own role.
+
+    The bundle is put together by the platform, which sees all: a report that names another's sample must not fetch it.
+    """
+    found = row("SELECT body FROM fact.application WHERE id = %s", [application])
+    body = found["body"] if found else {}
+    runs = [run for parameter in body.get("parameters", []) for run in parameter["runs"]]
+    named = sorted({body.get("commission", ""), *body.get("samples", []), *runs})
+    return count(_SEEN, [named] * 4) == 1
 
 
 def _declined(request: HttpRequest, headline: str, detail: str, status: int) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Plain SQL through Django's connection (数据库读取): rows as dictionaries, jsonb as values. Reads only."""
+"""Plain SQL through Django's connection (数据库读取): rows as dictionaries, jsonb as values. Reads only, in the role of whoever acts."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import Any
 
 from django.db import connection
 
+from plumbline.supervision.access.acting import require_role
+
 Row = dict[str, Any]
 _JSONB = 3802  # type oid of jsonb; Django hands it over as text
 _PORTION = 200
 
 
 def rows(statement: str, parameters: Sequence[object]) -> list[Row]:
-    """Every row of a query."""
+    """Every row of a query. Raises :class:`~plumbline.supervision.access.acting.Unscoped` where nobody acts."""
+    require_role()
     with connection.cursor() as cursor:
         cursor.execute(statement, list(parameters))
         return list(_decoded(cursor.description, cursor.fetchall()))
@@ -26,7 +29,8 @@ def row(statement: str, parameters: Sequence[object]) -> Row | None:
 
 
 def count(statement: str, parameters: Sequence[object]) -> int:
-    """The one number of a counting query."""
+    """The one number of a counting query; raises as :func:`rows` does."""
+    require_role()
     with connection.cursor() as cursor:
         cursor.execute(statement, list(parameters))
         found = cursor.fetchone()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from plumbline.supervision.access.principals import Principal, Role
 from plumbline.supervision.pages.view_models import RoleCard
-from plumbline.supervision.reading.database import row, rows
+from plumbline.supervision.reading.database import row
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +48,13 @@ def principal_for(key: str) -> Principal | None:
     kind = _KINDS.get(key)
     if kind is None:
         return None
-    party = row(
-        "SELECT id, name, division FROM fact.party WHERE %s = ANY(roles) ORDER BY idx LIMIT 1",
-        [kind.party_role],
-    )
+    party = row("SELECT * FROM ops.first_party(%s, %s)", [kind.party_role, _FACES])
     if party is None:
         return None
-    person = row(
-        "SELECT id FROM fact.person WHERE party = %s AND roles && %s::text[] ORDER BY idx LIMIT 1",
-        [party["id"], _FACES],
-    )
     return Principal(
         role=kind.role,
         party=party["id"],
-        person=person["id"] if person else "",
+        person=party["person"] or "",
         organisation=party["name"],
         division=party["division"] or "",
         capacity=kind.title.removeprefix("市质监站"),
@@ -70,19 +63,15 @@ def principal_for(key: str) -> Principal | None:
 
 def role_cards() -> tuple[RoleCard, ...]:
     """One card for each role whose party is on record, and the public's card with a code to try."""
-    present = {name for each in rows("SELECT roles FROM fact.party", []) for name in each["roles"]}
+    told = row("SELECT roles, code FROM ops.cards()", []) or {"roles": [], "code": None}
     cards = [
         RoleCard(
             key=key, title=kind.title, sentence=kind.sentence, icon=kind.icon, url=f"/demo/sign-in/{key}/"
         )
         for key, kind in _KINDS.items()
-        if kind.party_role in present
+        if kind.party_role in told["roles"]
     ]
-    sample = row(
-        "SELECT code FROM fact.registration WHERE state = 'registered' AND accepted ORDER BY idx DESC LIMIT 1",
-        [],
-    )
-    address = f"/v/{sample['code']}" if sample else "/v/"
+    address = f"/v/{told['code']}" if told["code"] else "/v/"
     return (
         *cards,
         RoleCard(

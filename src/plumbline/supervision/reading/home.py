@@ -10,7 +10,7 @@ from plumbline.supervision.access.scopes import report_scope
 from plumbline.supervision.access.sessions import demo_is_open
 from plumbline.supervision.pages.ports import ReportQuery
 from plumbline.supervision.pages.view_models import CurveFact, HomePage
-from plumbline.supervision.reading.database import count
+from plumbline.supervision.reading.database import count, row
 from plumbline.supervision.reading.demo_roles import role_cards
 from plumbline.supervision.reading.live import live_tests
 from plumbline.supervision.reading.reports import ReportList
@@ -24,7 +24,7 @@ _REGISTERED = "SELECT count(*) FROM fact.application a WHERE a.state = 'register
 def home_page(principal: Principal) -> HomePage:
     """The page. The public sees the cards and figures of the whole platform, never a report."""
     cards = role_cards() if demo_is_open() and not principal.is_signed_in else ()
-    if not principal.is_signed_in:
+    if not principal.sees_work:
         return HomePage(role_cards=cards, figures=_figures(principal), shows_work=False)
     newest = tuple(ReportList.of(principal, ReportQuery()).rows(most=NEWEST))
     return HomePage(newest=newest, live_tests=live_tests(principal), figures=_figures(principal))
@@ -32,15 +32,15 @@ def home_page(principal: Principal) -> HomePage:
 
 def _figures(principal: Principal) -> tuple[CurveFact, ...]:
     scope = report_scope(principal)
-    condition, parameters = (scope.condition, scope.parameters) if principal.is_signed_in else ("true", ())
-    registered = count(_REGISTERED + condition, parameters)
-    runs = count(
-        "SELECT COALESCE(sum(runs), 0) FROM fact.institution_day WHERE day = %s",
-        [local_date(datetime.now(UTC))],
+    whole = row("SELECT registered, runs FROM ops.figures(%s)", [local_date(datetime.now(UTC))]) or {}
+    registered = (
+        count(_REGISTERED + scope.condition, scope.parameters)
+        if principal.sees_work
+        else whole["registered"]
     )
     size = entries_below(count("SELECT pos FROM fact.position WHERE id = 'projector'", []))
     return (
         CurveFact(label="登记的报告", value=grouped_number(registered), unit="份"),
-        CurveFact(label="今天全平台的试验", value=grouped_number(runs), unit="组"),
+        CurveFact(label="今天全平台的试验", value=grouped_number(whole["runs"]), unit="组"),
         CurveFact(label="日志条数", value=grouped_number(size), unit="条"),
     )

@@ -94,7 +94,7 @@ def chip(
     is_machine: bool = False,
     is_keyed: bool = False,
 ) -> ProofChip | None:
-    """The chip of a row of `fact.event`; None without one."""
+    """The chip of an entry (its uid, sender, key and times); None without one."""
     if entry is None:
         return None
     attestation = entry["attestation"]

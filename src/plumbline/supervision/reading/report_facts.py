@@ -13,6 +13,7 @@ from plumbline.supervision.access.scopes import report_scope
 from plumbline.supervision.projection.reads import parking_key
 from plumbline.supervision.reading.database import Row, by_id, row, rows
 
+_PARTIES = "SELECT id, name, roles, division FROM fact.party WHERE"
 _ENTRY = re.compile(r"[0-9a-f]{32}\Z")
 _FIND_ID = "SELECT a.id, a.institution FROM fact.application a WHERE a.id = %s AND ({scope})"
 _FIND_CODE = "SELECT a.id, a.institution FROM fact.application a JOIN fact.code c ON c.application = a.id WHERE c.id = %s AND ({scope})"
@@ -52,7 +53,7 @@ class ReportFacts:
     reviews: list[Row]
     corrections: list[Row]
     instruments: dict[str, Row]
-    #: Rows of `fact.event` by entry.
+    #: Where each row came from, by entry.
     events: dict[str, Row] = field(default_factory=dict)
     parties: dict[str, Row] = field(default_factory=dict)
     findings: list[Row] = field(default_factory=list)
@@ -138,7 +139,7 @@ def load(application_id: str) -> ReportFacts | None:
     runs = [run["id"] for sample in samples for run in sample.runs]
     facts = ReportFacts(
         application=application,
-        institution=_one("SELECT * FROM fact.party WHERE id = %s", application["institution"]),
+        institution=_one(f"{_PARTIES} id = %s", application["institution"]),
         project=_one("SELECT * FROM fact.project WHERE id = %s", application["project"]),
         commission=commission,
         contract=contract,
@@ -211,16 +212,13 @@ def _surroundings(facts: ReportFacts, runs: list[str]) -> None:
     objects: list[Row | None] = [facts.application, facts.commission, facts.contract, facts.registration]
     for sample in facts.samples:
         objects += [sample.row, sample.witnessing, *sample.receipts, *sample.runs]
-    facts.events = by_id(
-        "SELECT * FROM fact.event WHERE id = ANY(%s::text[])", [each["entry"] for each in objects if each]
-    )
-    facts.parties = by_id("SELECT * FROM fact.party WHERE id = ANY(%s::text[])", _party_ids(facts))
+    facts.events = {each["entry"]: _event(each) for each in objects if each}
+    facts.parties = by_id(f"{_PARTIES} id = ANY(%s::text[])", _party_ids(facts))
     facts.findings = rows(
         "SELECT * FROM fact.finding WHERE subject = ANY(%s::text[]) ORDER BY idx", [subjects]
     )
     facts.versions = rows(
-        "SELECT v.*, e.logged_at, e.attestation, e.uid, e.sender, e.key_id FROM fact.version v "
-        "JOIN fact.event e ON e.id = v.entry WHERE v.object = ANY(%s::text[]) ORDER BY v.idx",
+        "SELECT *, after->>'uid' AS uid FROM fact.version WHERE object = ANY(%s::text[]) ORDER BY idx",
         [subjects],
     )
     facts.parked = _parked(subjects)
@@ -228,6 +226,12 @@ def _surroundings(facts: ReportFacts, runs: list[str]) -> None:
         "SELECT run, ordinal, channel, points FROM fact.curve WHERE run = ANY(%s::text[])", [runs]
     ):
         facts.curves.setdefault((each["run"], each["ordinal"]), {})[each["channel"]] = each["points"]
+
+
+def _event(row: Row) -> Row:
+    """The entry that a row came from, by the row's own account of it."""
+    names = ("idx", "sender", "key_id", "attestation", "occurred_at", "arrived_at", "logged_at")
+    return {"id": row["entry"], "uid": row["body"]["uid"]} | {name: row[name] for name in names}
 
 
 def _party_ids(facts: ReportFacts) -> Iterable[str | None]:
@@ -238,9 +242,4 @@ def _party_ids(facts: ReportFacts) -> Iterable[str | None]:
 
 def _parked(subjects: list[str]) -> list[int]:
     keys = [parking_key(table, subject) for table in ("application", "code") for subject in subjects]
-    return [
-        each["idx"]
-        for each in rows(
-            "SELECT DISTINCT idx FROM fact.parked_key WHERE id = ANY(%s::text[]) ORDER BY idx", [keys]
-        )
-    ]
+    return [each["idx"] for each in rows("SELECT idx FROM ops.parked_about(%s::text[])", [keys])]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.http import HttpRequest
 
+from plumbline.supervision.access.acting import reading_as
 from plumbline.supervision.access.principals import ADMINISTRATORS, Principal, Role
 from plumbline.supervision.access.sessions import demo_is_open, principal_of
 from plumbline.supervision.pages.number_models import NumbersPage
@@ -49,12 +50,14 @@ class DatabasePageSource:
     def shell(self, request: HttpRequest) -> Shell:
         """Return menu, person and division of whoever is signed in."""
         principal = principal_of(request)
-        person, capacity = _face(principal)
+        # A missing address has its page outside any view: nobody acts and no transaction is open.
+        with reading_as(principal):
+            (person, capacity), division = _face(principal), _region(principal)
         return Shell(
             menu=_menu(principal),
             person=person,
             capacity=capacity,
-            division=_region(principal),
+            division=division,
             product=_PRODUCTS[principal.role],
             is_demo=demo_is_open(),
             search_text=request.GET.get("q", "")[:200],
@@ -120,7 +123,7 @@ def _administration(principal: Principal) -> tuple[MenuItem, ...]:
 def _menu(principal: Principal) -> tuple[tuple[str, tuple[MenuItem, ...]], ...]:
     work = (
         [MenuItem(label="检测报告", icon="file-certificate", url="/reports/")]
-        if principal.is_signed_in and principal.role not in ADMINISTRATORS
+        if principal.sees_work
         else []
     )
     if principal.role in (Role.OFFICER, Role.INSTITUTION):
@@ -152,7 +155,7 @@ def _region(principal: Principal) -> str:
     """Name of the division in the head: the operator's own city where it is that, else the code."""
     division = principal.division
     if not division:
-        found = row("SELECT division FROM fact.party WHERE 'platform' = ANY(roles) ORDER BY idx LIMIT 1", [])
+        found = row("SELECT division FROM ops.first_party('platform', '{}')", [])
         division = found["division"] if found else ""
     return region_name(division, demo=settings.PLUMBLINE_PLATFORM.demo)
 

@@ -37,7 +37,7 @@ def status_page() -> StatusPage:
         "last_time": None,
     }
     projected = count("SELECT pos FROM fact.position WHERE id = 'projector'", [])
-    parked = count("SELECT count(*) FROM fact.parked", [])
+    parked = count("SELECT parked FROM ops.figures(%s)", [local_date(datetime.now(UTC))])
     checkpoint = newest_checkpoint()
     beats = rows(
         "SELECT name, kind, started_at, beat_at, now() AS now FROM ops.process ORDER BY kind, name", []
@@ -81,7 +81,10 @@ def entries_below(position: int) -> int:
 
 def _epochs() -> tuple[tuple[str, str], ...]:
     """Each later epoch: when it was opened, what it continues, what was lost and why; none in a log of one epoch."""
-    told = rows("SELECT * FROM fact.epoch WHERE epoch > 1 ORDER BY epoch", [])
+    told = rows(
+        "SELECT epoch, kept_epoch, kept_size, lost, because, logged_at FROM fact.epoch WHERE epoch > 1 ORDER BY epoch",
+        [],
+    )
     return tuple((f"日志第 {each['epoch']} 期", epoch_sentence(each)) for each in told)
 
 

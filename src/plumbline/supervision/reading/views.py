@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from plumbline.domain.reporting.code import ParsedCode, parse_code
-from plumbline.supervision.access.principals import Role
 from plumbline.supervision.access.refusal import refused
 from plumbline.supervision.access.sessions import principal_of
 from plumbline.supervision.pages import pages
@@ -23,7 +22,7 @@ _LIVE_COOKIE = "plumb_live"
 @require_safe
 def trace(request: HttpRequest, number: str) -> HttpResponse:
     """The trace for those who may see it; the public is shown to the verification page."""
-    if principal_of(request).role is not Role.PUBLIC:
+    if principal_of(request).sees_work:
         return pages.trace(request, number)
     return refused(
         request,
@@ -40,10 +39,8 @@ def _verification(number: str) -> str:
     code = parse_code(number)
     if isinstance(code, ParsedCode):
         return f"/v/{code.text}"
-    found = row(
-        "SELECT code FROM fact.registration WHERE application = %s AND state <> 'refused' LIMIT 1", [number]
-    )
-    return f"/v/{found['code']}" if found else "/v/"
+    found = row("SELECT ops.code_of(%s) AS code", [number])
+    return f"/v/{found['code']}" if found and found["code"] else "/v/"
 
 
 @require_safe

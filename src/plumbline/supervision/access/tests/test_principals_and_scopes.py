@@ -71,7 +71,7 @@ def test_only_officer_and_institution_see_unconfirmed_findings() -> None:
 @pytest.mark.parametrize(
     ("principal", "condition"),
     [
-        (Principal(role=Role.OFFICER, division="610300"), "i.division >= %s AND i.division < %s"),
+        (Principal(role=Role.OFFICER, division="610300"), "n.jurisdiction >= %s AND n.jurisdiction < %s"),
         (Principal(role=Role.OFFICER), "false"),
         (Principal(role=Role.INSTITUTION, party="ab" * 16), "n.institution = %s"),
         (Principal(role=Role.INSTITUTION), "false"),

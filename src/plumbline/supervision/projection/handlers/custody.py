@@ -24,6 +24,7 @@ from plumbline.supervision.projection.handlers.standing import (
     is_authority,
     project_parties,
     refused,
+    works_on,
 )
 from plumbline.supervision.rules import parameters
 
@@ -94,6 +95,7 @@ def record_sampling(p: Projection) -> str:
             "curing": m.curing,
             "required_age_d": m.required_age_d,
             "tags": tags,
+            "jurisdiction": p.jurisdiction(m.project, p.arrival.sender),
         },
         initial={"receipts": [], "runs": []},
     )
@@ -105,6 +107,8 @@ def record_sampling(p: Projection) -> str:
             sample,
             p.arrival.sender,
         )
+    else:
+        works_on(p, m.project)
     for specimen in m.specimens:
         _use_tag(p, sample, m.project, specimen.tag, specimen.ordinal)
     for finding in late_registration(
@@ -169,6 +173,8 @@ def record_witnessing(p: Projection) -> str:
         p.find(finding, "witnessing", key)
         return key
     p.state.put("sample", m.sample, {"witnessing": key})
+    commission = p.state.get("commission", sample["commission"])
+    works_on(p, sample["project"], commission["institution"] if commission else None)
     for finding in late_witnessing(
         sample["occurred_at"], m.witnessed_at, parameters(), _division(p, sample["project"])
     ):
@@ -249,8 +255,11 @@ def place_commission(p: Projection) -> str:
             "number": m.number,
             "test_category": m.test_category,
             "samples": m.samples,
+            "jurisdiction": p.jurisdiction(project, m.institution),
         },
     )
+    if project:
+        _commissioned(p, m, contract)
     if not _missing(p, "contract", m.contract, "合同", ("commission", key)) and not concerned:
         finding = foreign_sender("委托", "由本工程的参建单位委托合同上的检测机构，或由参建单位签订合同")
         p.find(finding, "commission", key, m.institution)
@@ -264,7 +273,27 @@ def place_commission(p: Projection) -> str:
                 p.find(finding, "commission", key, m.institution)
         if project and sample["project"] == project and _may_replace_commission(p, sample, key):
             p.state.put("sample", ref, {"commission": key})
+            _bring_sample(p, sample, m.institution)
     return key
+
+
+def _commissioned(p: Projection, m: messages.CommissionPlaced, contract: Row | None) -> None:
+    """The institution sees the project that it was given work of, and the people of those who gave it."""
+    assert contract is not None
+    p.bring_before(contract["project"], m.institution)
+    works_on(p, contract["project"], m.institution)
+    if contract["sender"] in project_parties(p, contract["project"]).values():
+        p.make_known(contract["sender"], m.institution)
+
+
+def _bring_sample(p: Projection, sample: Row, institution: str) -> None:
+    """The institution sees a sample that it was given, and the people who took and witnessed it."""
+    p.bring_before(sample["id"], institution)
+    if sample["sender"] in project_parties(p, sample["project"]).values():
+        p.make_known(sample["sender"], institution)
+    witnessing = p.state.get("witnessing", sample["witnessing"])
+    if witnessing is not None:
+        p.make_known(witnessing["sender"], institution)
 
 
 def _may_commission(p: Projection, m: messages.CommissionPlaced, contract: Row | None) -> bool:
@@ -305,6 +334,8 @@ def record_receipt(p: Projection) -> str:
     """Reception: wrong or broken tags, an absent witness, and a second reception are findings."""
     m = cast(messages.ReceiptRecorded, p.arrival.message)
     institution, before = p.arrival.sender, p.superseded("receipt")
+    sample = p.state.get("sample", m.sample)
+    project = sample["project"] if sample else None
     key = p.put_object(
         "receipt",
         {
@@ -313,11 +344,13 @@ def record_receipt(p: Projection) -> str:
             "institution": institution,
             "site": m.site,
             "accepted": m.accepted,
+            "project": project,
+            "jurisdiction": p.jurisdiction(project, institution),
         },
     )
     if before is not None and before["sample"] != m.sample:
         _forget_receipt(p, before["sample"], key)
-    sample = p.state.get("sample", m.sample)
+        sample = p.state.get("sample", m.sample)
     for finding in foreign_commission(p, m.commission):
         p.find(finding, "receipt", key, institution)
     if sample is None:
@@ -326,6 +359,7 @@ def record_receipt(p: Projection) -> str:
     if not carries_commission(p, m.commission, sample):
         p.find(foreign_sender("收样", "先由委托方把这组样品委托给本机构"), "receipt", key, institution)
         return key
+    works_on(p, project)
     received = [ref for ref in sample["receipts"] if ref != key]
     for finding in _receipt_findings(m, sample, received):
         p.find(finding, "sample", m.sample, institution)

@@ -58,6 +58,8 @@ def reserve_code(p: Projection) -> str:
             "state": "reserved",
             "claims": m.claims,
             "dies_at": m.dies_at,
+            "project": row["project"],
+            "jurisdiction": row["jurisdiction"],
         },
     )
     p.state.put(

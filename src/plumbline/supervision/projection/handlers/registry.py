@@ -81,6 +81,7 @@ def _found_platform(p: Projection, m: messages.LogOpened) -> None:
             "division": m.operator_division,
         },
     )
+    _begin_sight(p, m.sender, m.operator_division)
     for key in m.keys:
         p.state.put(
             "key",
@@ -123,7 +124,15 @@ def register_party(p: Projection) -> str:
     p.put_object(
         "party", {"uscc": m.uscc, "name": m.name, "roles": roles, "division": m.division}, key=m.party
     )
+    _begin_sight(p, m.party, m.division)
     return m.party
+
+
+def _begin_sight(p: Projection, party: str, division: str) -> None:
+    """A party sees itself, and the officers of its place see it."""
+    p.bring_before(party, party)
+    p.make_known(party, party)
+    p.works_in(party, division)
 
 
 def _may_keep_keys_of(p: Projection, party: str, use: str) -> bool:
@@ -287,19 +296,17 @@ def register_instrument(p: Projection) -> str:
 
 
 def register_project(p: Projection) -> str:
-    """A construction project."""
+    """A construction project; those who build it see its records from here on, as its newest version names them."""
     m = cast(project_messages.ProjectRegistered, p.arrival.message)
-    return p.put_object(
-        "project",
-        {
-            "code": m.code,
-            "name": m.name,
-            "division": m.division,
-            "owner": m.owner,
-            "contractor": m.contractor,
-            "resident_engineer_firm": m.resident_engineer_firm,
-        },
-    )
+    builders = {
+        "owner": m.owner,
+        "contractor": m.contractor,
+        "resident_engineer_firm": m.resident_engineer_firm,
+    }
+    project = p.put_object("project", {"code": m.code, "name": m.name, "division": m.division, **builders})
+    for role, party in builders.items():
+        p.state.put("project_party", f"{project}/{role}", {"project": project, "role": role, "party": party})
+    return project
 
 
 def sign_contract(p: Projection) -> str:
@@ -313,6 +320,7 @@ def sign_contract(p: Projection) -> str:
             "client": m.client,
             "client_role": m.client_role,
             "institution": m.institution,
+            "jurisdiction": p.jurisdiction(m.project, m.institution),
         },
     )
 

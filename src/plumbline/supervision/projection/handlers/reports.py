@@ -25,6 +25,7 @@ def take_number(p: Projection) -> str:
             "serial": m.serial,
             "number": m.number,
             "commission": m.commission,
+            "jurisdiction": p.division_of(m.sender),
         },
         initial={"voided": None, "report": None},
     )
@@ -48,7 +49,9 @@ def apply_for_code(p: Projection) -> str:
         sentence = "这份申请已经有监管码，不能再改"
         raise _too_late(p, "application", sentence, "以新版本申请，用 replaces_code 指明旧码")
     commission = p.state.get("commission", m.commission)
-    project = p.state.get("project", commission["project"] if commission else None)
+    # Somebody else's commission gives no project: the report stays with its sender, and the gate withholds its code.
+    is_given = commission is not None and commission["institution"] == m.sender
+    project = p.state.get("project", commission["project"]) if commission is not None and is_given else None
     number = p.state.get("number", m.number_entry)
     application = p.put_object(
         "application",
@@ -61,6 +64,7 @@ def apply_for_code(p: Projection) -> str:
             "conclusion": m.conclusion,
             "project": project["id"] if project else None,
             "division": project["division"] if project else None,
+            "jurisdiction": p.jurisdiction(project["id"] if project else None, m.sender),
             "state": "applied",
             "code": None,
             "reasons": None,
@@ -133,6 +137,8 @@ def register_report(p: Projection) -> str:
     elif code["dies_at"] and p.arrival.logged_at > code["dies_at"]:
         problem = ("reporting.dead_code", f"监管码 {m.code} 预留已过期")
     state = "refused" if problem else "registered"
+    is_own = application is not None and application["institution"] == m.sender
+    project = application["project"] if application is not None and is_own else None
     key = p.put_object(
         "registration",
         {
@@ -143,6 +149,8 @@ def register_report(p: Projection) -> str:
             "state": state,
             "examined": problem is not None,
             "accepted": None,
+            "project": project,
+            "jurisdiction": p.jurisdiction(project, m.sender),
         },
     )
     if problem:

@@ -37,6 +37,14 @@ def project_parties(p: Projection, project: str | None) -> dict[str, str]:
     return {role: row[role] for role in _SITE if row[role]} if row else {}
 
 
+def works_on(p: Projection, project: str | None, *others: str | None) -> None:
+    """The sender did its part of the work on a project: the parties of the project, the institutions and senders named
+    in `others`, and the officers of the place see the sender's people and instruments from here on."""
+    sender, row = p.arrival.sender, p.state.get("project", project)
+    p.make_known(sender, *project_parties(p, project).values(), *others)
+    p.works_in(sender, row["division"] if row else None)
+
+
 def foreign_sender(what: str, remedy: str) -> Finding:
     """A step on somebody else's sample, run or project: kept, and of no effect."""
     return Finding(

@@ -23,6 +23,7 @@ from plumbline.supervision.projection.handlers.standing import (
     foreign_sender,
     is_platform,
     refused,
+    works_on,
 )
 from plumbline.supervision.rules import parameters
 
@@ -114,6 +115,7 @@ def record_run(p: Projection) -> str:
             "curves": len(counts),
             "points": min(counts, default=0),
             "evaluated": m.discarded,
+            "jurisdiction": p.jurisdiction(sample["project"] if sample else None, institution),
         },
         body=_without_points(p.arrival.body()),
     )
@@ -140,6 +142,7 @@ def _bind_to_sample(p: Projection, m: messages.RunRecorded, run: str, before: Ro
         return
     if carries_commission(p, m.commission, sample):
         p.state.put("sample", m.sample, {"runs": [*known, run]})
+        works_on(p, sample["project"])
 
 
 def _run_findings(p: Projection, m: messages.RunRecorded, sample: Row | None) -> list[Finding]:

@@ -1,0 +1,195 @@
+"""Every address of web × every reader × every neighbour: the declared status, and not one foreign string (隔离矩阵：网页).
+
+Made from the list of addresses: one without an expectation fails.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from importlib import import_module
+
+import pytest
+
+from plumbline.supervision.access.principals import Role
+from plumbline.supervision.pages import preview
+
+preview.configure()
+URLS = import_module("plumbline.supervision.urls").urlpatterns
+pytestmark = [pytest.mark.service, pytest.mark.slow]
+READERS = [
+    *(f"{home} {role}" for home in ("own", "beside", "abroad") for role in ("institution", "owner", "contractor",
+      "resident_engineer_firm")),
+    "officer home", "officer abroad", "officer nowhere", "public",
+]  # fmt: skip
+#: A lot like an id of an entry, and none.
+GUESSED = "0123456789abcdef" * 2
+
+
+def _all(*addresses: str) -> Callable:
+    return lambda home: list(addresses)
+
+
+#: Name of an address → the addresses to ask about a neighbour.
+ADDRESSES: dict[str, Callable] = {
+    "home": _all("/"),
+    "healthz": _all("/healthz/"),
+    "status": _all("/status/"),
+    "demo-sign-in": _all("/demo/sign-in/officer/"),
+    "demo-sign-out": _all("/demo/sign-out/"),
+    "reports": lambda home: [
+        "/reports/",
+        "/reports/?view=failed",
+        "/reports/?view=reminded",
+        "/reports/?view=unproved",
+        f"/reports/?q={home.case.number}",
+        "/reports/?q=%25",
+        "/reports/?after=kffffffffff",
+    ],
+    "reports-export": lambda home: ["/reports/export.csv", f"/reports/export.csv?q={home.case.number}"],
+    "trace": lambda home: [
+        f"/reports/{home.ids['application']}/",
+        f"/reports/{home.code}/",
+        f"/reports/{home.case.number}/",
+    ],
+    "curve": lambda home: [f"/reports/{home.ids['application']}/curves/1.json"],
+    "picture": lambda home: [f"/reports/{home.ids['application']}/pictures/{home.picture}"],
+    "bundle": lambda home: [f"/reports/{home.ids['application']}/bundle.zip"],
+    "numbers": lambda home: [
+        "/numbers/",
+        f"/numbers/?year=2026&institution={home.parties['institution']}",
+    ],
+    "live": lambda home: [f"/live-tests/press-{home.instrument}/"],
+    "acting": _all("/acting/"),
+    "view-as": _all("/view-as/"),
+    "view-as-end": _all("/view-as/end/"),
+    "accounts": _all("/accounts/"),
+    "account-new": _all("/accounts/new/"),
+    "account": _all("/accounts/somebody/"),
+    "account-act": _all("/accounts/somebody/grant/"),
+    "audit": _all("/audit/"),
+    "audit-export": _all("/audit/export.csv"),
+    "first-password": _all("/account/link/MQ/abc-def/"),
+    "account_login": _all("/account/login/"),
+    "account_logout": _all("/account/logout/"),
+    "account_inactive": _all("/account/inactive/"),
+    "account_reauthenticate": _all("/account/reauthenticate/"),
+    "account_change_password": _all("/account/password/change/"),
+    "mfa_index": _all("/account/2fa/"),
+    "mfa_authenticate": _all("/account/2fa/authenticate/"),
+    "mfa_reauthenticate": _all("/account/2fa/reauthenticate/"),
+    "mfa_activate_totp": _all("/account/2fa/totp/activate/"),
+    "mfa_deactivate_totp": _all("/account/2fa/totp/deactivate/"),
+    "mfa_view_recovery_codes": _all("/account/2fa/recovery-codes/"),
+    "mfa_generate_recovery_codes": _all("/account/2fa/recovery-codes/generate/"),
+    "mfa_download_recovery_codes": _all("/account/2fa/recovery-codes/download/"),
+}
+#: Pages of sign-in send a reader without an account to the sign-in page, or answer it; they hold nobody's business.
+TO_SIGN_IN = {name for name in ADDRESSES if name.startswith(("account_", "mfa_"))} - {
+    "account_login",
+    "account_inactive",
+}
+#: Addresses of one object: 200 for who sees it, 404 for who does not. The others answer everybody who may ask.
+OF_ONE = {"trace", "curve", "picture", "bundle", "live"}
+BY_POST = {"demo-sign-in", "demo-sign-out", "view-as-end"}
+
+
+def expected(pattern, principal, sees: bool) -> int:
+    """The status that the rule of a view and the scope of its reader give."""
+    if principal.role not in pattern.callback.allowed_roles:
+        return 403
+    if pattern.name in BY_POST:
+        return 405
+    if pattern.name in TO_SIGN_IN or pattern.name == "acting":
+        return 302 if pattern.name != "acting" else 303
+    if pattern.name == "first-password":
+        return 410
+    if pattern.name == "view-as":
+        return 404  # a role card is no account
+    if pattern.name == "trace" and principal.role is Role.PUBLIC:
+        return 404
+    if pattern.name == "live" and principal.role is Role.OFFICER:
+        return 200 if sees else 404
+    return 404 if pattern.name in OF_ONE and not sees else 200
+
+
+def texts(answer) -> bytes:
+    """The body; an archive is opened."""
+    if answer.headers.get("content-type") != "application/zip":
+        return answer.content
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        return b"\0".join(
+            [*(each.encode() for each in archive.namelist()), *map(archive.read, archive.namelist())]
+        )
+
+
+def foreign(street, reader: str, address: str, body: bytes) -> list[str]:
+    """Strings of strangers in a body; what the address itself says is only repeated.
+
+    Whoever has the address of a report is shown its registered code, as it is printed on the paper: the public verifies by it.
+    """
+    return [
+        f"{home.name}: {canary}"
+        for home in street.strangers(reader)
+        for canary in home.canaries()
+        if canary.encode() in body
+        and canary not in address
+        and not (reader == "public" and canary == home.code)
+    ]
+
+
+@pytest.mark.parametrize("pattern", URLS, ids=lambda pattern: pattern.name)
+def test_every_address_has_an_expectation(pattern) -> None:
+    assert pattern.name in ADDRESSES
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("pattern", URLS, ids=lambda pattern: pattern.name)
+def test_no_reader_gets_what_is_a_strangers(street, pattern, reader: str) -> None:
+    for home in street.homes.values():
+        for address in ADDRESSES[pattern.name](home):
+            answer = street.get(reader, address)
+            wanted = expected(pattern, street.principals()[reader], street.sees(reader, home))
+            assert answer.status_code == wanted, (address, answer.status_code, answer.text[:300])
+            assert foreign(street, reader, address, texts(answer)) == [], address
+
+
+@pytest.mark.parametrize("reader", READERS[:-2])
+def test_each_reader_gets_its_own(street, reader: str) -> None:
+    """Without this the matrix would hold for a platform that shows nobody anything."""
+    for home in street.homes.values():
+        if not street.sees(reader, home):
+            continue
+        for name in ("trace", "reports", "reports-export", "bundle"):
+            for address in ADDRESSES[name](home)[:1]:
+                assert home.token.encode() in texts(street.get(reader, address)), address
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_guessed_or_missing_address_tells_nothing(street, reader: str) -> None:
+    for address in (
+        f"/reports/{GUESSED}/",
+        f"/reports/{GUESSED}/bundle.zip",
+        "/nothing/here/",
+        "/reports/%00/",
+        "/reports/?q=%00",
+    ):
+        answer = street.get(reader, address)
+        assert answer.status_code in (400, 403, 404), (address, answer.status_code)
+        assert foreign(street, reader, address, answer.content) == [], address
+
+
+def test_a_foreign_picture_or_curve_is_not_had_through_an_own_report(street) -> None:
+    own, abroad = street.homes["own"], street.homes["abroad"]
+    address = f"/reports/{own.ids['application']}/pictures/{abroad.picture}"
+    assert street.get("own institution", address).status_code == 404
+
+
+def test_what_one_request_read_is_gone_for_the_next(street) -> None:
+    """The pool has few connections: readers of all kinds take turns on them."""
+    for _ in range(5):
+        for reader in ("officer abroad", "own institution", "public", "beside owner", "officer nowhere"):
+            answer = street.get(reader, "/reports/export.csv")
+            assert foreign(street, reader, "", answer.content) == []
+            assert foreign(street, reader, "", street.get(reader, "/").content) == []
