@@ -127,7 +127,7 @@ class CaseWork:
             project=self._enrolment.projects[plan.project],
             pour=plan.pour,
             arrival=plan.arrival,
-            position=_standing_at(plan),
+            position=_standing_at(plan.place),
             sample_kind=_MATERIALS[plan.category],
             unit_work=plan.unit_work,
             structural_part=plan.part,
@@ -162,7 +162,7 @@ class CaseWork:
             witnessed_at=at,
             seal=f"FZ{case.tags[0][2:]}",
             face_verification="alternative",
-            position=_standing_at(case.plan),
+            position=_standing_at(case.plan.witness_place),
             pictures=pictures,
             missing_pictures=missing,
         ).entry
@@ -354,7 +354,7 @@ class CaseWork:
         return case.post.pictures(party, kept, at), lost[1] if lost and lost[0] in lines else None
 
 
-def _standing_at(plan: Plan) -> Position | None:
-    if plan.place is None:
+def _standing_at(place: tuple[str, str] | None) -> Position | None:
+    if place is None:
         return None
-    return Position(longitude=plan.place[0], latitude=plan.place[1], accuracy_m="12")
+    return Position(longitude=place[0], latitude=place[1], accuracy_m="12")

@@ -117,6 +117,8 @@ class Chain:
         result, approved = case.result, case.plan.times.applied
         if not case.plan.told or result is None or not result.is_failing:
             return
+        if (case.plan.required_age_d or 28) < 28:
+            return  # too young to be held against its grade
         for after, step in (
             (timedelta(hours=3), self.work.notify),
             (timedelta(days=2), partial(self.work.dispose, closed=False)),

@@ -87,6 +87,7 @@ class Plan:
     arrival: str | None = None
     #: Where sampler and witness stand: longitude, latitude; None: their phones state no place.
     place: tuple[str, str] | None = None
+    witness_place: tuple[str, str] | None = None
     #: Whether key pictures are taken.
     pictures: bool = True
     #: Curing outside the laboratory (养护): room, in, out.

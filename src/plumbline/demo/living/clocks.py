@@ -47,6 +47,8 @@ class Lines:
 
     outages: tuple[tuple[datetime, datetime], ...] = ()
     phone: timedelta = timedelta(0)
+    #: How long it takes until what waited has gone out.
+    spread: timedelta = timedelta(minutes=18)
 
     def __call__(self, party: PartyKey, at: datetime) -> datetime:
         """The time at which what was made at `at` arrives."""
@@ -55,5 +57,5 @@ class Lines:
         for begins, ends in self.outages:
             if begins <= at < ends:
                 # What waited goes out one after another once the line is back, in the order in which it was made.
-                return ends + (at - begins) / (ends - begins) * timedelta(minutes=18)
+                return ends + (at - begins) / (ends - begins) * self.spread
         return at

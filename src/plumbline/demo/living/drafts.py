@@ -123,6 +123,7 @@ class Desk:
             count=count,
             times=working_times(made, first, count, _draw(seed, key, "entered", 17)),
             place=standing_near(team, key, seed),
+            witness_place=standing_near(team, f"{key}/witness", seed),
             pictures=_draw(seed, key, "pictures", PICTURED) == 0,
             told=True,
             clock=drifting_clock(seed, works.key, self.start),

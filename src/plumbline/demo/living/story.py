@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from plumbline.demo.living.booking import WITNESS_SLOT
 from plumbline.demo.living.clocks import Lines
 from plumbline.demo.living.drafts import PARTS, Desk, Placed, changed, cube_curves, generator
 from plumbline.demo.living.site import SiteRecord, arrival, groups_required, pour
@@ -80,6 +81,12 @@ def _day(desk: Desk, rng: np.random.Generator, days: int, needed: int) -> Any:
     return local_date(desk.start) + timedelta(days=day)
 
 
+def _witnessed_at(desk: Desk, team: Team, wanted: datetime, rng: np.random.Generator) -> datetime:
+    """A time at which the project's witness is at no other project."""
+    at = desk.booking.take(team.cast.person("witness"), wanted, WITNESS_SLOT)
+    return at + timedelta(minutes=int(rng.integers(0, 12)))
+
+
 def _delivery(  # noqa: PLR0917 - fills two lists
     desk: Desk,
     team: Team,
@@ -89,7 +96,7 @@ def _delivery(  # noqa: PLR0917 - fills two lists
     placed: list[Placed],
     records: list[SiteRecord],
 ) -> None:
-    at = local(_day(desk, rng, days, 2), int(rng.integers(8, 16)), int(rng.integers(60)))
+    at = _witnessed_at(desk, team, local(_day(desk, rng, days, 2), int(rng.integers(8, 16))), rng)
     diameter, tonnes = DIAMETERS[int(rng.integers(4))], int(rng.integers(8, 60))
     delivered = arrival(team, f"{key}/arrival", at=at, grade="HRB400E", diameter=diameter, tonnes=tonnes)
     records.append(delivered)
@@ -98,7 +105,7 @@ def _delivery(  # noqa: PLR0917 - fills two lists
         desk.bars(
             team,
             f"{key}/0",
-            made=at + timedelta(minutes=90),
+            made=at + timedelta(minutes=40),
             grade="HRB400E",
             diameter=diameter,
             steels=steels,
@@ -121,7 +128,8 @@ def _pour(  # noqa: PLR0917 - fills two lists
     volume = 100.0 * (groups - 1) + float(rng.uniform(20, 95))
     needed = 28 if rng.random() < 0.75 else 7
     day = _day(desk, rng, days, needed)
-    at = local(day, int(rng.integers(9, 16)), int(rng.integers(60)))
+    at = _witnessed_at(desk, team, local(day, int(rng.integers(9, 16))), rng)
+    day = local_date(at)
     grade = GRADES[int(rng.integers(len(GRADES)))]
     floor, part = _FLOORS[int(rng.integers(len(_FLOORS)))], PARTS[int(rng.integers(len(PARTS)))]
     unit = team.works.unit_works[int(rng.integers(len(team.works.unit_works)))]
@@ -132,7 +140,7 @@ def _pour(  # noqa: PLR0917 - fills two lists
     if len(placed) + len(kinds) < goal and rng.random() < 0.12:
         kinds.append((field_age_d(day), True))
     for i, (age, by_the_structure) in enumerate(kinds):
-        made = at + timedelta(minutes=12 + 25 * i)
+        made = at + timedelta(minutes=12 + 20 * i)
         placed.append(
             desk.cubes(
                 team,
@@ -158,8 +166,10 @@ def _with_oddities(desk: Desk, placed: list[Placed]) -> list[Placed]:
     order = [cubes[int(i)] for i in rng.permutation(len(cubes))]
     for odd in _ODDITIES:
         for _ in range(max(1, round(len(placed) * odd.share))):
-            if order:
-                at = order.pop()
+            fitting = [i for i in order if odd.least_age <= (told[i].plan.required_age_d or 0)]
+            if fitting:
+                at = fitting[-1]
+                order.remove(at)
                 told[at] = odd.make(desk, told[at], rng)
     return told
 
@@ -168,6 +178,8 @@ def _with_oddities(desk: Desk, placed: list[Placed]) -> list[Placed]:
 class _Oddity:
     share: float
     make: Callable[[Desk, Placed, np.random.Generator], Placed]
+    #: At an age of seven days a few hours more or less would break the age window.
+    least_age: int = 0
 
 
 def _full_buffer(desk: Desk, placed: Placed, rng: np.random.Generator) -> Placed:
@@ -222,7 +234,7 @@ def _odd(**values: Any) -> Callable[[Desk, Placed, np.random.Generator], Placed]
 _ODDITIES: Final = (
     _Oddity(0.010, _full_buffer),
     _Oddity(0.004, _tight),
-    _Oddity(0.006, _at_night),
+    _Oddity(0.006, _at_night, 28),
     _Oddity(0.020, _offline),
     _Oddity(0.003, _odd(withdrawn="结构部位填写有误，撤回后重新出具")),
     _Oddity(0.003, _odd(superseded="委托方更正代表数量，报告换版")),
