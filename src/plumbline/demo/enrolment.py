@@ -179,7 +179,9 @@ def key_messages(post: StationPost, keys: PartyKeys, party: str) -> Iterator[Mes
         yield _key(post, signer, party, "device", device)
 
 
-def _key(post: StationPost, signer: Ed25519Signer, party: str, use: str, device: str | None = None) -> Message:
+def _key(
+    post: StationPost, signer: Ed25519Signer, party: str, use: str, device: str | None = None
+) -> Message:
     return post.make(
         KeyEnrolled,
         signer.key_id,

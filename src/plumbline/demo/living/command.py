@@ -58,9 +58,13 @@ def fill_platform(
     scale: float,
     ca: Path | None = None,
     now: datetime | None = None,
+    patterns: Sequence[str] | None = None,
     progress: Callable[[str], None] = print,
 ) -> Filled:
-    """Enrol the city, send its three months up to `now`, and write what was planted beside the data."""
+    """Enrol the city, send its three months up to `now`, and write what was planted beside the data.
+
+    `patterns` names the frauds to plant; None: all of them. EmbeddedProblem when the folder holds another city.
+    """
     kept = platform.data_dir / "city" / "city.json"
     told = _remembered(kept, seed, scale, now or datetime.now(UTC))
     city = build_city(seed, scale, date.fromisoformat(told["today"]))
@@ -73,7 +77,7 @@ def fill_platform(
         desk.close()
     trust_institutions(platform, city)
     made, honest = tell(city, start=end - SPAN, end=end)
-    story, planted = with_frauds(made, honest)
+    story, planted = with_frauds(made, honest, patterns)
     progress(
         f"城市：{len(city.houses)} 家检测机构，{len(city.teams)} 个工程，{len(story.placed)} 份报告，植入 {len(planted)} 处"
     )
@@ -116,19 +120,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--scale", type=float, required=True)
     parser.add_argument("--ca", default=None)
+    parser.add_argument("--honest", action="store_true")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    ca = Path(arguments.ca) if arguments.ca else None
+    platform = Platform.from_env()
     fill_platform(
-        Platform.from_env(), seed=arguments.seed, scale=arguments.scale, ca=ca, progress=_told
+        platform,
+        seed=arguments.seed,
+        scale=arguments.scale,
+        ca=Path(arguments.ca) if arguments.ca else None,
+        patterns=() if arguments.honest else None,
+        progress=lambda text: _tell(progress_file(platform.data_dir), text),
     )
     return 0
 
 
-def _told(text: str) -> None:
-    """To the process's log, and onto the terminal on one line that is written over."""
+def progress_file(data_dir: Path) -> Path:
+    """Where the filling process writes its newest line, for the process that has the terminal."""
+    return data_dir / "city" / "progress.txt"
+
+
+def _tell(path: Path, text: str) -> None:
     _log.info("%s", text)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,9 @@ class Desk:
         day = local_date(made + timedelta(days=age))
         hour = min(17, max(9, made.hour + _draw(self.city.seed, key, "hour", 3) - 1))
         machine = team.house.machines["concrete_cube"]
-        first = start or self.booking.take(machine, local(day, hour, _draw(self.city.seed, key, "minute", 60)))
+        first = start or self.booking.take(
+            machine, local(day, hour, _draw(self.city.seed, key, "minute", 60))
+        )
         rooms = (CURING_ROOM, made + timedelta(hours=25), first - timedelta(hours=20)) if age > 3 else None
         return self._placed(
             team,
@@ -117,7 +119,8 @@ class Desk:
         plan = Plan(
             key=key,
             project=works.key,
-            unit_work=values.pop("unit_work", None) or works.unit_works[_draw(seed, key, "unit", len(works.unit_works))],
+            unit_work=values.pop("unit_work", None)
+            or works.unit_works[_draw(seed, key, "unit", len(works.unit_works))],
             technician=values.pop("technician", None)
             or ("technician", "technician_2")[_draw(seed, key, "technician", 2)],
             count=count,
@@ -180,11 +183,16 @@ def cube_curves(
         press = SimulatedPress(curve_seed(team, key), team.house.profiles["concrete_cube"])
         speed = rate or float((band.low + band.high) / 2)
         facts = [
-            SpecimenFacts(label=f"{key}-{i}", number=i, mass_g=str(7880 + _draw(team.cast.seed, f"{key}-{i}", "mass", 260)))
+            SpecimenFacts(
+                label=f"{key}-{i}",
+                number=i,
+                mass_g=str(7880 + _draw(team.cast.seed, f"{key}-{i}", "mass", 260)),
+            )
             for i in range(1, len(strengths) + 1)
         ]
         return tuple(
-            press.cube(strength, 150, speed, facts=each) for strength, each in zip(strengths, facts, strict=True)
+            press.cube(strength, 150, speed, facts=each)
+            for strength, each in zip(strengths, facts, strict=True)
         )
 
     return pressed
@@ -198,7 +206,9 @@ def bar_curves(
     def pulled() -> tuple[Recording, ...]:
         machine = SimulatedPress(curve_seed(team, key), team.house.profiles["rebar_tension"])
         return tuple(
-            machine.bar(steel, diameter, gauge_mm=5 * diameter, facts=SpecimenFacts(label=f"{key}-{i}", number=i))
+            machine.bar(
+                steel, diameter, gauge_mm=5 * diameter, facts=SpecimenFacts(label=f"{key}-{i}", number=i)
+            )
             for i, steel in enumerate(steels, start=1)
         )
 

@@ -27,9 +27,7 @@ from plumbline.exchange.personal import PersonalRecord
 SCOPE = "city/"
 
 
-def city_messages(
-    city: City, data_dir: Path, at: datetime
-) -> Iterator[tuple[Message, list[PersonalRecord]]]:
+def city_messages(city: City, data_dir: Path, at: datetime) -> Iterator[tuple[Message, list[PersonalRecord]]]:
     """Every message of the enrolment in the order in which they must arrive; nobody is registered twice."""
     seen: set[str] = set()
 

@@ -93,7 +93,9 @@ def schedule_story(
         "schedule",
         project=enrolment.projects[team.works.key],
         lines=[
-            project.ScheduleLine(category=category, structural_part=part, groups=groups, due_on=due.isoformat())
+            project.ScheduleLine(
+                category=category, structural_part=part, groups=groups, due_on=due.isoformat()
+            )
             for category, part, groups, due in lines
         ],
     )

@@ -45,7 +45,9 @@ def tell(city: City, *, start: datetime, end: datetime) -> tuple[Desk, Story]:
     days = (end - start) // timedelta(days=1)
     for house in city.houses:
         rng = generator(city.seed, "outage", house.number)
-        begins = start + timedelta(days=int(rng.integers(8, max(9, days - 8))), hours=int(rng.integers(0, 12)))
+        begins = start + timedelta(
+            days=int(rng.integers(8, max(9, days - 8))), hours=int(rng.integers(0, 12))
+        )
         desk.outages[house.number] = ((begins, begins + timedelta(hours=int(rng.integers(5, 26)))),)
     placed: list[Placed] = []
     records: list[SiteRecord] = []
@@ -77,7 +79,11 @@ def _project(  # noqa: PLR0917 - fills two lists
 def _day(desk: Desk, rng: np.random.Generator, days: int, needed: int) -> Any:
     """A day such that the report is there at the end; one in ten is still under way then."""
     last = max(2, days - needed - 3)
-    day = int(rng.integers(1, last)) if rng.random() < 0.9 or days - 2 <= last else int(rng.integers(last, days - 1))
+    day = (
+        int(rng.integers(1, last))
+        if rng.random() < 0.9 or days - 2 <= last
+        else int(rng.integers(last, days - 1))
+    )
     return local_date(desk.start) + timedelta(days=day)
 
 

@@ -44,7 +44,9 @@ def cube_strengths(
     rng: np.random.Generator, grade: str, age_d: int, made_on: date, plant_share: float
 ) -> tuple[float, float, float]:
     """Three cubes of one group, MPa: the group's level varies by 5 %, cubes within it by 2 to 4 %."""
-    level = float(grade[1:]) * (1.17 + season_share(made_on) + plant_share + 0.045 * float(rng.standard_normal()))
+    level = float(grade[1:]) * (
+        1.17 + season_share(made_on) + plant_share + 0.045 * float(rng.standard_normal())
+    )
     mean = level * age_share(age_d)
     spread = 0.018 + 0.02 * float(rng.random())
     drawn = tuple(round(mean * (1 + spread * float(rng.standard_normal())), 2) for _ in range(3))

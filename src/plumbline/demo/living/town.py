@@ -119,7 +119,10 @@ def build_city(seed: int, scale: float, today: date) -> City:
         raise ValueError("规模应大于 0，不超过 20")
     rng = np.random.default_rng([seed, 2])
     divisions = [*HOME, *(NEIGHBOURS if scale >= 1 else list(NEIGHBOURS)[:1])]
-    houses = tuple(_house(seed, rng, i, divisions[i % len(divisions)], today) for i in range(_few(INSTITUTIONS, scale, 3)))
+    houses = tuple(
+        _house(seed, rng, i, divisions[i % len(divisions)], today)
+        for i in range(_few(INSTITUTIONS, scale, 3))
+    )
     plants = tuple(_plant(seed, rng, i, divisions[i % 3]) for i in range(_few(4, scale, 1)))
     count = _few(PROJECTS, scale, 4)
     teams = tuple(_team(seed, rng, i, count, divisions, houses, plants) for i in range(count))
@@ -165,7 +168,9 @@ def _person(  # noqa: PLR0917 - one line of the register
         name=person_name(rng),
         employer=who.key,
         roles=roles,
-        certificate_number=f"HC-{roles[0][:2].upper()}-{ref[:8].upper()}" if roles != ("submitter",) else None,
+        certificate_number=f"HC-{roles[0][:2].upper()}-{ref[:8].upper()}"
+        if roles != ("submitter",)
+        else None,
         scope=scope,
         resident_id=resident_id(rng, who.division),
     )
@@ -255,7 +260,9 @@ def _team(  # noqa: PLR0917 - everything that a project is drawn from
     people = {
         "sampler": _person(seed, rng, f"sampler.{number}", site["contractor"], ("sampler",)),
         "witness": _person(seed, draw, "witness", site["resident_engineer_firm"], ("witness",)),
-        "client": _person(seed, np.random.default_rng([seed, 4, owner]), "client", site["owner"], ("submitter",)),
+        "client": _person(
+            seed, np.random.default_rng([seed, 4, owner]), "client", site["owner"], ("submitter",)
+        ),
     }
     longitude, latitude = _near(rng, division)
     works = Works(

@@ -37,7 +37,9 @@ def _with_few_points(specimen: SpecimenRun) -> SpecimenRun:
     for channel in specimen.curve.channels:
         values, times = channel_values(channel), channel_times_us(channel)
         # The highest reading stays, else load and curve would differ as well.
-        kept = sorted({*np.linspace(0, len(values) - 1, FEW_POINTS - 1).astype(int).tolist(), int(np.argmax(values))})
+        kept = sorted(
+            {*np.linspace(0, len(values) - 1, FEW_POINTS - 1).astype(int).tolist(), int(np.argmax(values))}
+        )
         channels.append(
             msgspec.structs.replace(
                 channel,

@@ -25,7 +25,8 @@ def swapped_specimens(stage: Stage) -> None:
 
     def swap(fields: dict[str, Any]) -> dict[str, Any]:
         swapped = [
-            msgspec.structs.replace(each, tag=tag) for each, tag in zip(fields["specimens"], kept, strict=False)
+            msgspec.structs.replace(each, tag=tag)
+            for each, tag in zip(fields["specimens"], kept, strict=False)
         ]
         return fields | {"specimens": swapped or fields["specimens"]}
 
@@ -50,9 +51,7 @@ def reused_picture(stage: Stage) -> None:
     made = stage.made(team, age=34)
     stage.put(changed(stage.group(team, "a", made=made), pictures=True, changes={"sampling": remember}))
     later = made + timedelta(days=5)
-    stage.put(
-        changed(stage.group(team, "b", made=later), pictures=True, changes={"sampling": reuse})
-    )
+    stage.put(changed(stage.group(team, "b", made=later), pictures=True, changes={"sampling": reuse}))
     stage.named(sampler=team.cast.person("sampler"))
 
 
@@ -62,7 +61,11 @@ def two_places(stage: Stage) -> None:
     made = stage.made(first)
     one = stage.put(stage.group(first, "a", made=made))
     two = stage.group(second, "b", made=made)
-    times = replace(two.plan.times, entered=one.plan.times.entered, witnessed=one.plan.times.witnessed + timedelta(minutes=1))
+    times = replace(
+        two.plan.times,
+        entered=one.plan.times.entered,
+        witnessed=one.plan.times.witnessed + timedelta(minutes=1),
+    )
     stage.put(changed(two, times=times))
     stage.named(witness=first.cast.person("witness"))
 
@@ -81,7 +84,9 @@ def false_place(stage: Stage) -> None:
     away = (f"{float(team.works.longitude) + 0.023:.6f}", f"{float(team.works.latitude) - 0.019:.6f}")
 
     def mocked(fields: dict[str, Any]) -> dict[str, Any]:
-        return fields | {"position": Position(longitude=away[0], latitude=away[1], accuracy_m="0", mocked=True)}
+        return fields | {
+            "position": Position(longitude=away[0], latitude=away[1], accuracy_m="0", mocked=True)
+        }
 
     stage.put(changed(stage.group(team, "a"), changes={"sampling": mocked}))
     stage.named(sampler=team.cast.person("sampler"))
@@ -106,7 +111,10 @@ def made_at_the_plant(stage: Stage) -> None:
     made = stage.made(first)
     plant = first.plant
     for number, team in enumerate(teams):
-        spot = (f"{float(plant.longitude) + number * 4e-6:.6f}", f"{float(plant.latitude) + number * 3e-6:.6f}")
+        spot = (
+            f"{float(plant.longitude) + number * 4e-6:.6f}",
+            f"{float(plant.latitude) + number * 3e-6:.6f}",
+        )
         each = stage.group(team, f"{number}", made=made + timedelta(minutes=2 * number))
         stage.put(changed(each, place=spot, witness_place=spot))
     stage.named(plant=plant.organisation.party)

@@ -84,7 +84,9 @@ def sudden_uploads(stage: Stage) -> None:
     made = stage.made(team, after=1)
     burst = local(local_date(made + timedelta(days=31)), 20)
     for number in range(9):
-        each = stage.group(team, f"{number}", made=made + timedelta(days=number // 3, minutes=18 * (number % 3)))
+        each = stage.group(
+            team, f"{number}", made=made + timedelta(days=number // 3, minutes=18 * (number % 3))
+        )
         held = each.plan.times.finished - timedelta(minutes=1)
         stage.put(changed(each, uploaded=Lines(((held, burst),), spread=timedelta(seconds=50))))
 

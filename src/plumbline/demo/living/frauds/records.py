@@ -109,7 +109,9 @@ def uniform_strengths(stage: Stage) -> None:
     team = stage.team()
     for number in range(max(8, round(30 * min(1.0, stage.city.scale)))):
         level = 30 * (1.155 + 0.004 * float(stage.rng.standard_normal()))
-        strengths = tuple(round(level * (1 + 0.002 * float(stage.rng.standard_normal())), 2) for _ in range(3))
+        strengths = tuple(
+            round(level * (1 + 0.002 * float(stage.rng.standard_normal())), 2) for _ in range(3)
+        )
         stage.put(stage.group(team, f"{number:02d}", strengths=strengths, technician="technician_2"))
     stage.named(technician=team.cast.person("technician_2"))
 

@@ -109,7 +109,12 @@ class Stage:
         made = made or self.made(team, 3)
         key, diameter = self._key(team, name), 20
         delivered = arrival(
-            team, f"{key}/arrival", at=made - timedelta(minutes=40), grade="HRB400E", diameter=diameter, tonnes=36
+            team,
+            f"{key}/arrival",
+            at=made - timedelta(minutes=40),
+            grade="HRB400E",
+            diameter=diameter,
+            tonnes=36,
         )
         self.records.append(delivered)
         steels = others.pop("steels", None) or (bar_steel(self.rng), bar_steel(self.rng))

@@ -44,7 +44,11 @@ def kilometres(a, b) -> float:
 def no_record(told: Told) -> set[str]:
     known = {entry_of(run) for run in told.runs}
     return {
-        entry_of(m) for m in told.all(ReportApplied) for p in m.parameters for run in p.runs if run not in known
+        entry_of(m)
+        for m in told.all(ReportApplied)
+        for p in m.parameters
+        for run in p.runs
+        if run not in known
     }
 
 
@@ -67,9 +71,7 @@ def copied_curve(told: Told) -> set[str]:
 
 def drawn_curve(told: Told) -> set[str]:
     return {
-        entry_of(run)
-        for run, s in told.specimens()
-        if np.unique(np.diff(force_of(s)[1]).round(6)).size < 5
+        entry_of(run) for run, s in told.specimens() if np.unique(np.diff(force_of(s)[1]).round(6)).size < 5
     }
 
 
@@ -127,7 +129,9 @@ def signed_before(told: Told) -> set[str]:
 
 def _busy(told: Told):
     return grouped(
-        (run.instrument, (s.started_at, s.finished_at, entry_of(run))) for run in counted(told) for s in run.specimens
+        (run.instrument, (s.started_at, s.finished_at, entry_of(run)))
+        for run in counted(told)
+        for s in run.specimens
     ).values()
 
 
@@ -275,7 +279,8 @@ def sudden_uploads(told: Told) -> set[str]:
     late = [
         each
         for each in told.platform.kept
-        if isinstance(each.message, RunRecorded) and each.stated_at - each.message.finished_at > timedelta(hours=1)
+        if isinstance(each.message, RunRecorded)
+        and each.stated_at - each.message.finished_at > timedelta(hours=1)
     ]
     bursts = grouped((each.stated_at.replace(second=0, microsecond=0), each.message) for each in late)
     return {entry_of(m) for those in bursts.values() if len(those) > 5 for m in those}

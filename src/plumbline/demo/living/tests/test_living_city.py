@@ -31,7 +31,9 @@ def story(city: City) -> Story:
     return tell(city, start=START, end=END)[1]
 
 
-def test_a_whole_city_has_six_institutions_forty_projects_and_three_thousand_reports(city: City, story: Story):
+def test_a_whole_city_has_six_institutions_forty_projects_and_three_thousand_reports(
+    city: City, story: Story
+):
     assert (len(city.houses), len(city.teams), len(story.placed)) == (6, 40, 3000)
 
 
@@ -54,7 +56,9 @@ def test_names_and_codes_are_not_given_twice(city: City):
 
 def test_the_same_seed_gives_the_same_story(city: City, story: Story):
     again = tell(build_city(3, 1, TODAY), start=START, end=END)[1]
-    assert [(p.plan.key, p.plan.times) for p in again.placed] == [(p.plan.key, p.plan.times) for p in story.placed]
+    assert [(p.plan.key, p.plan.times) for p in again.placed] == [
+        (p.plan.key, p.plan.times) for p in story.placed
+    ]
     assert again.placed[7].plan.recordings()[0].sha256 == story.placed[7].plan.recordings()[0].sha256
 
 
