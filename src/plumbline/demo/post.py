@@ -96,10 +96,9 @@ class Post:
             mark = hashlib.sha256(f"{self.seed}/{self.key}/{kind}".encode()).hexdigest()[:8].upper()
             drawn = demo_picture(_DRAWN_AS.get(kind, cast("PictureKind", kind)), [*text, f"影像号 {mark}"])
             digest = self.upload(party, drawn, "image/png", at)
+            seen = self.clock(party, at)
             taken.append(
-                Picture(
-                    picture=kind, sha256=digest, captured_at=self.clock(party, at), media_type="image/png"
-                )  # type: ignore[arg-type]
+                Picture(picture=kind, sha256=digest, captured_at=seen, media_type="image/png")  # type: ignore[arg-type]
             )
         return taken
 
