@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from plumbline.demo.living.enrol import enrol_city
-from plumbline.demo.living.fill import Filled, fill
+from plumbline.demo.living.fill import Ended, Filled, fill
 from plumbline.demo.living.frauds.planting import planted_truth, with_frauds
 from plumbline.demo.living.senders import CitySenders
 from plumbline.demo.living.story import tell
@@ -82,7 +82,9 @@ def fill_platform(
         f"城市：{len(city.houses)} 家检测机构，{len(city.teams)} 个工程，{len(story.placed)} 份报告，植入 {len(planted)} 处"
     )
     with CitySenders(platform.data_dir, platform.public_url, ca) as senders:
-        filled = fill(story, senders, enrolment, progress=progress)
+        filled = fill(
+            story, senders, enrolment, progress=progress, ended=Ended(kept.with_name("ended.jsonl"))
+        )
     truth = planted_truth(planted, filled.results)
     path = platform.data_dir / "city" / "planted.json"
     path.write_text(json.dumps(truth, ensure_ascii=False, indent=1), "utf-8")

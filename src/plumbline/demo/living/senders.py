@@ -6,6 +6,7 @@ import queue
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,7 +32,7 @@ class SharedSender:
 
     def __init__(self, base_url: str, party: str, keys: PartyKeys, ca: Path | None = None) -> None:
         self.sender = party
-        self._make = lambda: PartyClient(base_url, party, keys, ca)
+        self._make = partial(PartyClient, base_url, party, keys, ca)
         self._made: list[PartyClient] = []
         self._free: queue.LifoQueue[PartyClient | None] = queue.LifoQueue()
         for _ in range(CONNECTIONS):

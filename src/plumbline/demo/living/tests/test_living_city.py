@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from datetime import date, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from plumbline.acquisition.simulator import SimulatedPress
+from plumbline.demo.chain import ChainResult
 from plumbline.demo.living.clocks import Lines, drifting_clock
 from plumbline.demo.living.drafts import Placed
+from plumbline.demo.living.fill import Ended
 from plumbline.demo.living.flow import side_by_side
 from plumbline.demo.living.frauds.planting import with_frauds
 from plumbline.demo.living.story import Story, tell
@@ -153,6 +156,15 @@ def test_stories_run_side_by_side_only_within_the_window():
         if value is not None
     ]
     assert order == [0, 3, 9] == ended
+
+
+def test_a_run_that_was_broken_off_remembers_what_ended_and_passes_over_a_cut_line(tmp_path: Path):
+    file = tmp_path / "ended.jsonl"
+    first = ChainResult(key="a", number="HA-HNT-2026-000001", code=None, entries={"run": "00" * 16})
+    Ended(file).keep(first)
+    with file.open("a", encoding="utf-8") as lines:
+        lines.write('{"key":"b","numb')
+    assert Ended(file).results == {"a": first}
 
 
 @pytest.mark.parametrize("seed", range(1, 9))
