@@ -183,7 +183,8 @@ def _house(seed: int, rng: np.random.Generator, number: int, division: str, toda
     people = {
         key: _person(seed, rng, key, who, roles, scope if scoped else ()) for key, roles, scoped in _STAFF
     }
-    prefix = f"H{'ABCDEFGHJKLMNPQRSTUVWXYZ'[number % 24]}{number // 24 or ''}"
+    # Not HC, which is that of the first form's institution.
+    prefix = f"Y{'ABCDEFGHJKLMNPQRSTUVWXYZ'[number % 24]}{number // 24 or ''}"
     press, tension, lapsed = f"YE-{prefix}-01", f"WE-{prefix}-01", f"YE-{prefix}-02"
     until = date(today.year + 1, 6, 30)
     instruments = {

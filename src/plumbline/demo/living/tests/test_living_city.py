@@ -160,7 +160,7 @@ def test_stories_run_side_by_side_only_within_the_window():
 
 def test_a_run_that_was_broken_off_remembers_what_ended_and_passes_over_a_cut_line(tmp_path: Path):
     file = tmp_path / "ended.jsonl"
-    first = ChainResult(key="a", number="HA-HNT-2026-000001", code=None, entries={"run": "00" * 16})
+    first = ChainResult(key="a", number="YA-HNT-2026-000001", code=None, entries={"run": "00" * 16})
     Ended(file).keep(first)
     with file.open("a", encoding="utf-8") as lines:
         lines.write('{"key":"b","numb')
