@@ -24,6 +24,7 @@ SPECIMEN = timedelta(minutes=4)
 PARTS = (
     "①–⑤ 轴框架柱", "⑥–⑩ 轴梁板", "③–⑦ 轴剪力墙", "①–⑧ 轴楼梯间", "②–⑥ 轴梁板", "④–⑨ 轴框架柱",
 )  # fmt: skip
+FLOORS = ("基础", "地下一层", "一层", "二层", "三层", "四层", "五层", "六层", "七层", "八层")
 #: One report in so many has its key pictures uploaded; the others say that theirs are left out.
 PICTURED = 12
 CURING_ROOM = "现场标养室"

@@ -14,7 +14,7 @@ import numpy as np
 
 from plumbline.demo.living.booking import WITNESS_SLOT
 from plumbline.demo.living.clocks import Lines
-from plumbline.demo.living.drafts import PARTS, Desk, Placed, changed, cube_curves, generator
+from plumbline.demo.living.drafts import FLOORS, PARTS, Desk, Placed, changed, cube_curves, generator
 from plumbline.demo.living.site import SiteRecord, arrival, groups_required, pour
 from plumbline.demo.living.strengths import WEAK_STEEL, bar_steel, cube_strengths, field_age_d
 from plumbline.demo.living.town import City, Team
@@ -23,7 +23,6 @@ from plumbline.domain.basics.calendar import local_date
 
 GRADES: Final = ("C25", "C30", "C30", "C30", "C35", "C35", "C40", "C50")
 DIAMETERS: Final = (12, 16, 20, 25)
-_FLOORS: Final = ("基础", "地下一层", "一层", "二层", "三层", "四层", "五层", "六层", "七层", "八层")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +136,7 @@ def _pour(  # noqa: PLR0917 - fills two lists
     at = _witnessed_at(desk, team, local(day, int(rng.integers(9, 16))), rng)
     day = local_date(at)
     grade = GRADES[int(rng.integers(len(GRADES)))]
-    floor, part = _FLOORS[int(rng.integers(len(_FLOORS)))], PARTS[int(rng.integers(len(PARTS)))]
+    floor, part = FLOORS[int(rng.integers(len(FLOORS)))], PARTS[int(rng.integers(len(PARTS)))]
     unit = team.works.unit_works[int(rng.integers(len(team.works.unit_works)))]
     where = f"{floor} {part}"
     poured = pour(team, f"{key}/pour", at=at, part=f"{unit} {where}", grade=grade, volume_m3=volume)

@@ -15,7 +15,7 @@ from plumbline.acquisition.recordings import Recording
 from plumbline.acquisition.recordings.model import peak_of
 from plumbline.demo.living.drafts import changed
 from plumbline.demo.living.frauds.stage import Stage
-from plumbline.demo.measure import _dzv as packed
+from plumbline.demo.measure import packed_integers
 from plumbline.exchange.curves import channel_times_us, channel_values
 from plumbline.exchange.messages.testing import SpecimenRun
 
@@ -47,8 +47,8 @@ def _with_few_points(specimen: SpecimenRun) -> SpecimenRun:
                 period_us=None,
                 start_us=0,
                 times_us=None,
-                times_dzv=packed([times[i] for i in kept]),
-                dzv=packed([values[i] for i in kept]),
+                times_dzv=packed_integers([times[i] for i in kept]),
+                dzv=packed_integers([values[i] for i in kept]),
                 values=None,
             )
         )

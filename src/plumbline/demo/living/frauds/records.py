@@ -13,6 +13,7 @@ import msgspec
 from plumbline.demo.casework import Case
 from plumbline.demo.living.drafts import Placed, changed, cube_curves
 from plumbline.demo.living.frauds.stage import Stage
+from plumbline.demo.living.story import DIAMETERS
 from plumbline.demo.living.strengths import WEAK_STEEL
 from plumbline.demo.measure import cube
 from plumbline.demo.plan import Oddities
@@ -128,11 +129,13 @@ def dropped_failure(stage: Stage) -> None:
     """R28: bars fail, nobody speaks of it, and three days later other bars of the same delivery pass."""
     team = stage.team(lambda t: t.house.may_test("rebar_tension"))
     unit = team.works.unit_works[0]
-    bad = stage.steel(team, "a", steels=(WEAK_STEEL, WEAK_STEEL), unit_work=unit)
+    diameter = int(stage.rng.choice(DIAMETERS))
+    bad = stage.steel(team, "a", steels=(WEAK_STEEL, WEAK_STEEL), unit_work=unit, diameter=diameter)
     bad = stage.put(changed(bad, oddities=Oddities(end="dropped"), told=False))
-    good = stage.steel(team, "b", made=bad.plan.times.made + timedelta(days=3), unit_work=unit)
+    later = bad.plan.times.made + timedelta(days=3)
+    good = stage.steel(team, "b", made=later, unit_work=unit, diameter=diameter)
     # The same delivery: the second sample refers to the arrival of the first.
-    stage.put(changed(good, arrival=bad.plan.arrival))
+    stage.put(changed(good, arrival=bad.plan.arrival, quantity=bad.plan.quantity))
     stage.records.pop()
 
 

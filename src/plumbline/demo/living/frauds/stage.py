@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from plumbline.demo.living.booking import WITNESS_SLOT
-from plumbline.demo.living.drafts import PARTS, Desk, Placed
+from plumbline.demo.living.drafts import FLOORS, PARTS, Desk, Placed
 from plumbline.demo.living.site import SiteRecord, arrival, pour
-from plumbline.demo.living.story import Story
+from plumbline.demo.living.story import DIAMETERS, Story
 from plumbline.demo.living.strengths import bar_steel, cube_strengths
 from plumbline.demo.living.town import City, Team
 from plumbline.demo.plan import local
@@ -79,12 +79,14 @@ class Stage:
         age: int = 28,
         grade: str = "C30",
         strengths: tuple[float, ...] | None = None,
-        volume_m3: float = 64.0,
+        volume_m3: float | None = None,
         **others: Any,
     ) -> Placed:
         """A group of cubes of a pour of its own; add it with `put`."""
         made = made or self.made(team, age)
-        part = f"样板层 {PARTS[int(self.rng.integers(len(PARTS)))]}"
+        # Nothing but the fraud itself may tell a planted report from the others.
+        part = f"{FLOORS[int(self.rng.integers(len(FLOORS)))]} {PARTS[int(self.rng.integers(len(PARTS)))]}"
+        volume_m3 = volume_m3 or round(float(self.rng.uniform(20, 95)), 1)
         key = self._key(team, name)
         poured = pour(
             team, f"{key}/pour", at=made - timedelta(minutes=12), part=part, grade=grade, volume_m3=volume_m3
@@ -107,14 +109,15 @@ class Stage:
     def steel(self, team: Team, name: str, made: datetime | None = None, **others: Any) -> Placed:
         """Two bars of a delivery of its own; add it with `put`."""
         made = made or self.made(team, 3)
-        key, diameter = self._key(team, name), 20
+        key, tonnes = self._key(team, name), int(self.rng.integers(8, 60))
+        diameter = others.pop("diameter", None) or int(self.rng.choice(DIAMETERS))
         delivered = arrival(
             team,
             f"{key}/arrival",
             at=made - timedelta(minutes=40),
             grade="HRB400E",
             diameter=diameter,
-            tonnes=36,
+            tonnes=tonnes,
         )
         self.records.append(delivered)
         steels = others.pop("steels", None) or (bar_steel(self.rng), bar_steel(self.rng))
@@ -126,7 +129,7 @@ class Stage:
             diameter=diameter,
             steels=steels,
             arrival=delivered.entry,
-            quantity="36 t",
+            quantity=f"{tonnes} t",
             **others,
         )
 
