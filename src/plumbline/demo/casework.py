@@ -12,12 +12,12 @@ from plumbline.demo.enrolment import Enrolment
 from plumbline.demo.measure import Specimen, bar, cube
 from plumbline.demo.plan import Plan
 from plumbline.demo.post import Post
-from plumbline.demo.printing import ENVIRONMENT, MACHINES
+from plumbline.demo.printing import ENVIRONMENT
 from plumbline.demo.results import Result, bar_result, cube_result
 from plumbline.domain.basics.calendar import SHANGHAI, local_date
 from plumbline.domain.methods.registry import method_named
 from plumbline.exchange.messages import custody, project, reports, testing
-from plumbline.exchange.messages.header import Dimension, Environment
+from plumbline.exchange.messages.header import Dimension, Environment, Position
 
 _PREFIXES = {"concrete_cube": "HNT", "rebar_tension": "GJ"}
 _PARAMETERS = {
@@ -25,6 +25,12 @@ _PARAMETERS = {
     "rebar_tension": ["rebar.ReL", "rebar.Rm", "rebar.Agt"],
 }
 _MATERIALS = {"concrete_cube": "concrete_cube", "rebar_tension": "rebar"}
+
+
+def number_series(kind: str, category: str, at: datetime) -> str:
+    """Name in the ledger of the yearly series from which a commission or report takes its number."""
+    prefix = "WT" if kind == "commission" else _PREFIXES[category]
+    return f"{kind}/{prefix}/{local_date(at).year}"
 
 
 @dataclass(slots=True)
@@ -50,39 +56,41 @@ class CaseWork:
         self._enrolment = enrolment
         self._stated = stated
 
-    def ensure_contract(self, works: str, at: datetime, uid_at: datetime | None = None) -> str:
-        """Entry id of the project's contract; signed at `at` when there is none yet."""
-        known = self.clients.ledger.get(f"contract/{works}")
+    def ensure_contract(
+        self, works: str, at: datetime, uid_at: datetime | None = None, client: PartyKey = "owner"
+    ) -> str:
+        """Entry id of the project's contract with `client`; signed at `at` when there is none yet."""
+        name = works if client == "owner" else f"{works}/{client}"
+        known = self.clients.ledger.get(f"contract/{name}")
         if known is not None:
             return str(known)
-        post = Post(self.clients, f"contract/{works}", self.cast.seed, uid_at=uid_at, stated=self._stated)
+        post = Post(self.clients, f"contract/{name}", self.cast.seed, uid_at=uid_at, stated=self._stated)
         year = local_date(at).year
-        serial = self.clients.ledger.serial(f"contract/{year}", works)
+        serial = self.clients.ledger.serial(f"contract/{year}", name)
         entry = post.send(
             "institution",
             project.ContractSigned,
             at,
             "contract",
             project=self._enrolment.projects[works],
-            number=f"HC-HT-{year}-{serial:03d}",
-            client=self.cast.party("owner"),
-            client_role="owner",
+            number=f"{self.cast.prefix}-HT-{year}-{serial:03d}",
+            client=self.cast.party(client),
+            client_role=client,
             institution=self.cast.party("institution"),
             signed_on=local_date(at).isoformat(),
             scope=[
                 project.ScopeLine(category=line.category, parameters=list(line.parameters))
                 for line in self.cast.capability
             ],
-            client_person=self.cast.person("client"),
+            client_person=self.cast.person("client") if client == "owner" else None,
         ).entry
-        self.clients.ledger.put(f"contract/{works}", entry)
+        self.clients.ledger.put(f"contract/{name}", entry)
         return entry
 
     def issue_tags(self, case: Case, at: datetime) -> None:
         """The contractor draws tags for the specimens."""
-        ledger, plan = self.clients.ledger, case.plan
-        numbers = [ledger.serial("tag", f"{plan.key}/{i}") for i in range(plan.count)]
-        case.tags = [f"HC{self.cast.seed % 100:02d}{number:06d}" for number in numbers]
+        plan = case.plan
+        case.tags = self.tags_of(plan)
         case.post.send(
             "contractor",
             project.TagIssued,
@@ -93,6 +101,11 @@ class CaseWork:
             medium="qr",
             issued_to=self.cast.person("sampler"),
         )
+
+    def tags_of(self, plan: Plan) -> list[str]:
+        """Tags of the plan's specimens, the same at every call."""
+        numbers = [self.clients.ledger.serial("tag", f"{plan.key}/{i}") for i in range(plan.count)]
+        return [f"{self.cast.prefix}{self.cast.seed % 100:02d}{number:06d}" for number in numbers]
 
     def sample(self, case: Case, at: datetime) -> None:
         """The sampler makes, tags and photographs the group."""
@@ -112,6 +125,9 @@ class CaseWork:
             at,
             "sampling",
             project=self._enrolment.projects[plan.project],
+            pour=plan.pour,
+            arrival=plan.arrival,
+            position=_standing_at(plan.place),
             sample_kind=_MATERIALS[plan.category],
             unit_work=plan.unit_work,
             structural_part=plan.part,
@@ -146,9 +162,26 @@ class CaseWork:
             witnessed_at=at,
             seal=f"FZ{case.tags[0][2:]}",
             face_verification="alternative",
+            position=_standing_at(case.plan.witness_place),
             pictures=pictures,
             missing_pictures=missing,
         ).entry
+
+    def cure(self, case: Case, at: datetime) -> None:
+        """The sample's days in the curing room, told when it leaves."""
+        assert case.plan.cured is not None
+        room, entered, left = case.plan.cured
+        case.post.send(
+            "contractor",
+            custody.CuringRecorded,
+            at,
+            "curing",
+            sample=case.entries["sample"],
+            room=room,
+            entered_at=entered,
+            left_at=left,
+            environment=Environment(temperature_C="20.1", humidity_pct="96"),
+        )
 
     def commission(self, case: Case, at: datetime) -> None:
         """The owner's commission; the institution takes its number at once."""
@@ -161,17 +194,17 @@ class CaseWork:
             edition=self.edition(plan),
         )
         case.entries["commission"] = case.post.send(
-            "owner",
+            plan.client,
             custody.CommissionPlaced,
             at,
             "commission",
-            contract=self.ensure_contract(plan.project, at - timedelta(days=2), plan.uid_at),
+            contract=self.ensure_contract(plan.project, at - timedelta(days=2), plan.uid_at, plan.client),
             institution=self.cast.party("institution"),
             number=case.commission_number,
             test_category="witnessed",
             samples=[case.entries["sample"]],
             requests=[request],
-            submitter=self.cast.person("client"),
+            submitter=self.cast.person("client") if plan.client == "owner" else None,
             witness=self.cast.person("witness"),
         ).entry
         self._take_number(case, "commission", "WT", at)
@@ -222,7 +255,7 @@ class CaseWork:
             testing.RunRecorded,
             at,
             "run",
-            device=MACHINES[plan.category],
+            device=self.cast.machines[plan.category],
             commission=case.entries["commission"],
             sample=case.entries["sample"],
             site=self.cast.site,
@@ -230,7 +263,7 @@ class CaseWork:
             parameters=[each.parameter for each in case.result.parameters],
             method=plan.category,
             edition=self.edition(plan),
-            instrument=MACHINES[plan.category],
+            instrument=self.cast.machines[plan.category],
             technician=self.cast.person(plan.technician),
             data_origin="acquired",
             started_at=plan.times.tested[0],
@@ -254,6 +287,34 @@ class CaseWork:
             step=step,
             person=self.cast.person(person),
             decision="accepted",
+        ).entry
+
+    def notify(self, case: Case, at: datetime) -> None:
+        """Client and station are told of a failing result (不合格告知)."""
+        case.entries["notified"] = case.post.send(
+            "institution",
+            testing.NonconformityNotified,
+            at,
+            "notified",
+            run=case.entries["run"],
+            told=["client", "station"],
+            note="试验结果不合格，已电话并书面告知委托方和监督机构",
+        ).entry
+
+    def dispose(self, case: Case, at: datetime, *, closed: bool) -> None:
+        """What the owner did about a failing result (不合格处置)."""
+        done = "设计单位复核，同意验收" if closed else "该部位暂停后续施工，委托实体检测"
+        if case.plan.category == "rebar_tension":
+            done = "该批钢筋退场，已留退场影像" if closed else "该批钢筋封存，不得使用"
+        step = "closed" if closed else "disposed"
+        case.entries[step] = case.post.send(
+            "owner",
+            testing.NonconformityDisposed,
+            at,
+            step,
+            run=case.entries["run"],
+            disposition=done,
+            closed=closed,
         ).entry
 
     def edition(self, plan: Plan) -> str:
@@ -280,12 +341,20 @@ class CaseWork:
 
     def _number(self, case: Case, kind: str, prefix: str, at: datetime) -> tuple[int, str]:
         year = local_date(at).year
-        serial = self.clients.ledger.serial(f"{kind}/{prefix}/{year}", case.plan.key)
-        return serial, f"HC-{prefix}-{year}-{serial:06d}"
+        serial = self.clients.ledger.serial(number_series(kind, case.plan.category, at), case.plan.key)
+        return serial, f"{self.cast.prefix}-{prefix}-{year}-{serial:06d}"
 
     def _pictures(
         self, case: Case, party: PartyKey, lines: dict[str, list[str]], at: datetime
     ) -> tuple[list[Any], str | None]:
+        if not case.plan.pictures:
+            return [], "演示数据：本组影像从略"
         lost = case.plan.oddities.missing_picture
         kept = {kind: text for kind, text in lines.items() if lost is None or kind != lost[0]}
         return case.post.pictures(party, kept, at), lost[1] if lost and lost[0] in lines else None
+
+
+def _standing_at(place: tuple[str, str] | None) -> Position | None:
+    if place is None:
+        return None
+    return Position(longitude=place[0], latitude=place[1], accuracy_m="12")

@@ -7,7 +7,8 @@ The city carries the division code 610300, so that the thirty-minute rules of DB
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, Literal
 
@@ -36,6 +37,7 @@ class Organisation:
     uscc: str
     role: str
     address: str
+    division: str = DIVISION
 
     @property
     def party(self) -> str:
@@ -55,6 +57,8 @@ class Person:
     roles: tuple[str, ...]
     certificate_number: str | None = None
     scope: tuple[str, ...] = ()
+    #: Invented, with a valid check character; travels in the personal part only.
+    resident_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +95,7 @@ class Works:
     longitude: str
     latitude: str
     unit_works: tuple[str, ...]
+    division: str = DIVISION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +115,12 @@ class Cast:
     #: Capability and certificates of people hold between these days.
     valid_from: date = date(2023, 3, 1)
     valid_until: date = date(2029, 2, 28)
+    #: What the institution's numbers and tags begin with.
+    prefix: str = "HC"
+    #: Category → the machine that the institution tests it on; each machine signs with a key of its own.
+    machines: Mapping[str, str] = field(
+        default_factory=lambda: {"concrete_cube": PRESS, "rebar_tension": TENSION_MACHINE}
+    )
 
     def party(self, key: PartyKey) -> str:
         """Party id of an organisation, 32 hex."""

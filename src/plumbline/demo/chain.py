@@ -6,13 +6,14 @@ it takes place is the plan's affair, so that many reports can be under way at on
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from plumbline.demo.casework import Case, CaseWork
-from plumbline.demo.cast import Cast
+from plumbline.demo.cast import Cast, PartyKey
 from plumbline.demo.clients import Clients
 from plumbline.demo.enrolment import Enrolment, certificate_sha256
 from plumbline.demo.plan import Plan
@@ -65,27 +66,66 @@ class Chain:
 
     def steps(self, plan: Plan) -> Generator[datetime, None, ChainResult]:
         """Yields the time of the next step; the step takes place when the generator is resumed."""
-        post = Post(self.clients, plan.key, self.cast.seed, uid_at=plan.uid_at, stated=self._stated)
+        post = Post(
+            self.clients,
+            plan.key,
+            self.cast.seed,
+            uid_at=plan.uid_at,
+            stated=self._stated,
+            changes=plan.changes,
+            clock=plan.clock,
+            uploaded=plan.uploaded,
+        )
         case, times = Case(plan, post), plan.times
-        for at, step in (
-            (times.made - timedelta(hours=1), self.work.issue_tags),
-            (times.entered, self.work.sample),
-            (times.witnessed, self.work.witness),
-            (times.commissioned, self.work.commission),
-            (times.received, self.work.receive),
-            (times.finished, self.work.test),
-        ):
-            yield at
+        for at, party, step in self._course(case):
+            yield plan.uploaded(party, at)
             step(case, at)
+        if plan.oddities.end == "dropped":
+            return _ended(case, "dropped")
         if plan.oddities.end == "voided":
-            yield times.reviewed
+            yield plan.uploaded("institution", times.reviewed)
             return self._void(case, times.reviewed)
-        yield times.reviewed
-        self.work.review(case, "review", "reviewer", times.reviewed)
-        yield times.approved
-        self.work.review(case, "approval", "approver", times.approved)
-        yield times.applied
-        return (yield from self._issue(case))
+        for at, step_name, person in (
+            (times.reviewed, "review", "reviewer"),
+            (times.approved, "approval", "approver"),
+        ):
+            yield plan.uploaded("institution", at)
+            self.work.review(case, step_name, person, at)
+        yield plan.uploaded("institution", times.applied)
+        result = yield from self._issue(case)
+        yield from self._settle(case)
+        return replace(result, entries=dict(case.entries))
+
+    def _course(self, case: Case) -> list[tuple[datetime, PartyKey, Callable[[Case, datetime], None]]]:
+        """The steps up to the test with the party whose step it is, in order of time."""
+        plan, times = case.plan, case.plan.times
+        course: list[tuple[datetime, PartyKey, Callable[[Case, datetime], None]]] = [
+            (times.made - timedelta(hours=1), "contractor", self.work.issue_tags),
+            (times.entered, "contractor", self.work.sample),
+            (times.witnessed, "resident_engineer_firm", self.work.witness),
+            (times.commissioned, plan.client, self.work.commission),
+            (times.received, "institution", self.work.receive),
+            (times.finished, "institution", self.work.test),
+            *plan.extras,
+        ]
+        if plan.cured is not None:
+            course.append((plan.cured[2], "contractor", self.work.cure))
+        return sorted(course, key=lambda step: step[0])
+
+    def _settle(self, case: Case) -> Generator[datetime, None, None]:
+        """A failing result is told within the day and dealt with; only where the plan says so."""
+        result, approved = case.result, case.plan.times.applied
+        if not case.plan.told or result is None or not result.is_failing:
+            return
+        if (case.plan.required_age_d or 28) < 28:
+            return  # too young to be held against its grade
+        for after, step in (
+            (timedelta(hours=3), self.work.notify),
+            (timedelta(days=2), partial(self.work.dispose, closed=False)),
+            (timedelta(days=9), partial(self.work.dispose, closed=True)),
+        ):
+            yield approved + after
+            step(case, approved + after)
 
     def _void(self, case: Case, at: datetime) -> ChainResult:
         case.entries["voided"] = case.post.send(
@@ -133,7 +173,7 @@ class Chain:
         code = str(decision["code"])
         if case.plan.oddities.end == "reserved":
             return _ended(case, "reserved", code=code)
-        yield registered
+        yield case.plan.uploaded("institution", registered)
         return self._register(case, version, (code, str(decision["claims"])), registered)
 
     def _apply(self, case: Case, version: int, replaces: str | None, at: datetime) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from plumbline.demo.cast import build_cast
 from plumbline.demo.clients import open_clients
+from plumbline.demo.living.command import fill_platform, progress_file, running_platform
 from plumbline.demo.public_check import check_public
 from plumbline.demo.replay import replay
 from plumbline.demo.story import OPENED_BEFORE, SEED, enrol_cast
@@ -65,6 +67,52 @@ def run_demo(arguments: argparse.Namespace) -> int:
         print("按 Ctrl-C 停止，数据保留；--reset 重新开始。", flush=True)
 
     return run(data_dir, _demo_settings(data_dir, serving), serving, on_ready=ready, also=story)
+
+
+def run_city(arguments: argparse.Namespace) -> int:
+    """Fill the platform that runs on this folder with the city, or start one that is filled in the background."""
+    data_dir = Path(arguments.data_dir).absolute()
+    if not 0 < arguments.scale <= 20:
+        raise EmbeddedProblem("--scale 应大于 0，不超过 20。", "--scale lies above 0 and up to 20.")
+    if running := running_platform(data_dir):
+        ca = data_dir / "tls" / "ca.pem"
+        fill_platform(
+            running,
+            seed=arguments.seed,
+            scale=arguments.scale,
+            ca=ca if running.public_url.startswith("https") else None,
+            patterns=() if arguments.honest else None,
+        )
+        return 0
+    if arguments.reset:
+        _reset(data_dir)
+    serving = serving_of(arguments, data_dir)
+    progress_file(data_dir).unlink(missing_ok=True)
+
+    def filling(platform: Platform) -> list[ProcessSpec]:
+        argv = [sys.executable, "-m", "plumbline.demo.living.command"]
+        argv += ["--seed", str(arguments.seed), "--scale", str(arguments.scale)]
+        argv += ["--honest"] if arguments.honest else []
+        argv += ["--ca", str(serving.ca)] if serving.ca else []
+        return [ProcessSpec("city", argv, platform.environment(), restart="on-failure")]
+
+    def ready(platform: Platform, supervisor: Supervisor) -> None:
+        print(f"\n准绳演示城市已启动：{platform.public_url}")
+        print("城市正在后台生成，页面可以先用；按 Ctrl-C 停止，再运行接着生成。", flush=True)
+        threading.Thread(target=_follow, args=(progress_file(data_dir),), daemon=True).start()
+
+    return run(data_dir, _demo_settings(data_dir, serving), serving, on_ready=ready, also=filling)
+
+
+def _follow(path: Path) -> None:
+    """The newest line of progress, written over the one before."""
+    shown = ""
+    while not shown.startswith("完成"):
+        time.sleep(1)
+        text = path.read_text("utf-8") if path.exists() else ""
+        if text and text != shown:
+            shown = text
+            print(f"\r\x1b[K{text}", end="\n" if text.startswith("完成") else "", flush=True)
 
 
 def _reset(data_dir: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from cryptography.hazmat.primitives import serialization
 
-from plumbline.demo.cast import DIVISION, Cast, Person, station_party
+from plumbline.demo.cast import Cast, Organisation, Person, Works, station_party
 from plumbline.demo.clients import PARTIES, open_ledger
 from plumbline.demo.keys import PartyKeys, party_keys, report_keys
 from plumbline.evidence.leaf import entry_id
@@ -75,34 +75,40 @@ def enrolment_messages(
     cast: Cast, data_dir: Path, at: datetime
 ) -> Iterator[tuple[Message, list[PersonalRecord]]]:
     """Every message of the enrolment with its personal records, in the order in which they must arrive."""
-    post = _Post(cast, at)
+    post = StationPost(cast, at)
     for who in cast.organisations.values():
-        yield (
-            post.make(
-                PartyRegistered,
-                who.key,
-                party=who.party,
-                uscc=who.uscc,
-                name=who.name,
-                short_name=who.short_name,
-                roles=[who.role],
-                division=DIVISION,
-                address=who.address,
-            ),
-            [],
-        )
+        yield organisation_message(post, who), []
     for party in PARTIES:
-        for message in _keys(post, party_keys(cast, data_dir, party), cast.party(party)):
+        for message in key_messages(post, party_keys(cast, data_dir, party), cast.party(party)):
             yield message, []
-    yield _report_certificate(post, report_keys(cast, data_dir)), []
+    yield report_certificate(post, report_keys(cast, data_dir)), []
     for person in cast.people.values():
-        yield _person(post, person)
-    for message in (*_institution(post, cast), *_projects(post)):
+        yield person_message(post, person)
+    for message in institution_messages(post):
         yield message, []
+    for works in cast.projects.values():
+        for message in project_messages(post, works):
+            yield message, []
 
 
-def _institution(post: _Post, cast: Cast) -> Iterator[Message]:
+def organisation_message(post: StationPost, who: Organisation) -> Message:
+    """The registration of a party (单位登记)."""
+    return post.make(
+        PartyRegistered,
+        who.key,
+        party=who.party,
+        uscc=who.uscc,
+        name=who.name,
+        short_name=who.short_name,
+        roles=[who.role],
+        division=who.division,
+        address=who.address,
+    )
+
+
+def institution_messages(post: StationPost) -> Iterator[Message]:
     """Site, capability schedule and instruments of the institution."""
+    cast = post.cast
     institution = cast.party("institution")
     yield post.make(
         SiteRegistered,
@@ -111,7 +117,7 @@ def _institution(post: _Post, cast: Cast) -> Iterator[Message]:
         site=cast.site,
         name=cast.site_name,
         address=cast.site_address,
-        division=DIVISION,
+        division=cast.organisations["institution"].division,
     )
     for line in cast.capability:
         yield post.make(
@@ -143,32 +149,39 @@ def _institution(post: _Post, cast: Cast) -> Iterator[Message]:
         )
 
 
-def project_entry(cast: Cast, works: str, at: datetime) -> str:
-    """Entry id of a project enrolled at `at`."""
-    uid = derived_uid("project.registered", f"demo.{cast.seed}", works, at)
+def project_entry(cast: Cast, works: str, at: datetime, scope: str = "") -> str:
+    """Entry id of a project enrolled at `at`; `scope` as in `StationPost`."""
+    uid = derived_uid("project.registered", f"demo.{cast.seed}", scope + works, at)
     return entry_id(bytes.fromhex(station_party()), uid).hex()
 
 
 @dataclass(frozen=True, slots=True)
-class _Post:
-    """Makes the station's messages; ids follow from seed, kind and name."""
+class StationPost:
+    """Makes the station's messages for a cast; ids follow from seed, kind, scope and name."""
 
     cast: Cast
     at: datetime
+    #: Put before every name, so that the names of several casts of one seed do not meet.
+    scope: str = ""
 
     def make(self, kind: type[Message], subject: str, /, **fields: Any) -> Message:
-        uid = derived_uid(str(kind.__struct_config__.tag), f"demo.{self.cast.seed}", subject, self.at)
+        """A message of the station at the enrolment's time."""
+        name = self.scope + subject
+        uid = derived_uid(str(kind.__struct_config__.tag), f"demo.{self.cast.seed}", name, self.at)
         return kind(v=1, uid=uid, sender=station_party(), occurred_at=self.at, **fields)
 
 
-def _keys(post: _Post, keys: PartyKeys, party: str) -> Iterator[Message]:
+def key_messages(post: StationPost, keys: PartyKeys, party: str) -> Iterator[Message]:
+    """The public keys of a party: requests, messages, devices."""
     yield _key(post, keys.transport, party, "transport")
     yield _key(post, keys.origin, party, "origin")
     for device, signer in keys.devices.items():
         yield _key(post, signer, party, "device", device)
 
 
-def _key(post: _Post, signer: Ed25519Signer, party: str, use: str, device: str | None = None) -> Message:
+def _key(
+    post: StationPost, signer: Ed25519Signer, party: str, use: str, device: str | None = None
+) -> Message:
     return post.make(
         KeyEnrolled,
         signer.key_id,
@@ -190,7 +203,8 @@ def _validity(cast: Cast) -> dict[str, datetime]:
     }
 
 
-def _report_certificate(post: _Post, keys: InstitutionKeys) -> Message:
+def report_certificate(post: StationPost, keys: InstitutionKeys) -> Message:
+    """The certificate that the institution signs reports with."""
     point = keys.report_key.public_key().public_bytes(
         serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
     )
@@ -214,8 +228,10 @@ def certificate_sha256(keys: InstitutionKeys) -> str:
     return hashlib.sha256(keys.certificate.public_bytes(serialization.Encoding.DER)).hexdigest()
 
 
-def _person(post: _Post, person: Person) -> tuple[Message, list[PersonalRecord]]:
-    record = make_record(person.ref, PersonalFields(name=person.name))
+def person_message(post: StationPost, person: Person) -> tuple[Message, list[PersonalRecord]]:
+    """The registration of a person, with the personal record that it names by digest."""
+    fields = PersonalFields(name=person.name, resident_id=person.resident_id)
+    record = make_record(person.ref, fields)
     inside = person.employer == "institution"
     message = post.make(
         PersonRegistered,
@@ -233,27 +249,27 @@ def _person(post: _Post, person: Person) -> tuple[Message, list[PersonalRecord]]
     return message, [record]
 
 
-def _projects(post: _Post) -> Iterator[Message]:
+def project_messages(post: StationPost, works: Works) -> Iterator[Message]:
+    """A project and its samplers and witnesses (工程登记、取样见证人员核验)."""
     cast = post.cast
-    for works in cast.projects.values():
-        yield post.make(
-            ProjectRegistered,
-            works.key,
-            name=works.name,
-            code=works.code,
-            permit_number=works.permit_number,
-            division=DIVISION,
-            owner=cast.party("owner"),
-            contractor=cast.party("contractor"),
-            resident_engineer_firm=cast.party("resident_engineer_firm"),
-            unit_works=list(works.unit_works),
-            position=Position(longitude=works.longitude, latitude=works.latitude),
-            fence_m="300",
-        )
-        yield post.make(
-            CustodiansConfirmed,
-            works.key,
-            project=project_entry(cast, works.key, post.at),
-            samplers=[cast.person("sampler")],
-            witnesses=[cast.person("witness")],
-        )
+    yield post.make(
+        ProjectRegistered,
+        works.key,
+        name=works.name,
+        code=works.code,
+        permit_number=works.permit_number,
+        division=works.division,
+        owner=cast.party("owner"),
+        contractor=cast.party("contractor"),
+        resident_engineer_firm=cast.party("resident_engineer_firm"),
+        unit_works=list(works.unit_works),
+        position=Position(longitude=works.longitude, latitude=works.latitude),
+        fence_m="300",
+    )
+    yield post.make(
+        CustodiansConfirmed,
+        works.key,
+        project=project_entry(cast, works.key, post.at, post.scope),
+        samplers=[cast.person("sampler")],
+        witnesses=[cast.person("witness")],
+    )

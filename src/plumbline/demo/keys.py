@@ -8,12 +8,10 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from plumbline.demo.cast import PRESS, TENSION_MACHINE, Cast, PartyKey
+from plumbline.demo.cast import Cast, PartyKey
 from plumbline.exchange.signatures import Ed25519Signer
 from plumbline.lab.keys import InstitutionKeys, KeyboxError, public_bytes
 from plumbline.lab.keys.keybox import FOLDER_MODE, key_from_pem, key_to_pem, write_private
-
-DEVICES = (PRESS, TENSION_MACHINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +35,7 @@ def report_keys(cast: Cast, data_dir: Path) -> InstitutionKeys:
     if (folder / "report.cert.pem").exists():
         return InstitutionKeys.load(folder)
     who = cast.organisations["institution"]
-    return InstitutionKeys.create_demo(folder, who.name, who.uscc, devices=DEVICES)
+    return InstitutionKeys.create_demo(folder, who.name, who.uscc, devices=tuple(cast.machines.values()))
 
 
 def party_keys(cast: Cast, data_dir: Path, party: PartyKey) -> PartyKeys:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,3 +54,19 @@ class Ledger:
                     file.flush()
                     os.fsync(file.fileno())
                 temporary.replace(self._path)
+
+
+class MemoryLedger(Ledger):
+    """The same for a run whose numbers are all known beforehand: kept in memory, shared by threads.
+
+    A run that is begun anew takes the same numbers, because they are taken in the same order before it starts.
+    """
+
+    def __init__(self) -> None:
+        self._content: dict[str, Any] = {}
+        self._guard = threading.RLock()
+
+    @contextmanager
+    def _locked(self) -> Iterator[dict[str, Any]]:
+        with self._guard:
+            yield self._content

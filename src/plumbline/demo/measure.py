@@ -80,18 +80,19 @@ def _channel(recording: Recording, channel: Channel) -> CurveChannel:
     if times is not None:
         steps = np.diff(times)
         regular = steps.size > 0 and int(steps[0]) > 0 and bool((steps == steps[0]).all())
-        timing = {"period_us": int(steps[0])} if regular else {"times_dzv": _dzv(times.tolist())}
+        timing = {"period_us": int(steps[0])} if regular else {"times_dzv": packed_integers(times.tolist())}
     return CurveChannel(
         channel=name,
         unit=channel.unit,
         scale=channel.scale,
         count=int(channel.counts.size),
-        dzv=_dzv(channel.counts.tolist()),
+        dzv=packed_integers(channel.counts.tolist()),
         **timing,  # type: ignore[arg-type]  # one of the two forms of time
     )
 
 
-def _dzv(values: Sequence[int]) -> str:
+def packed_integers(values: Sequence[int]) -> str:
+    """Integers as a curve channel carries them: base64 of delta-zigzag-varint."""
     return base64.b64encode(encode_dzv(values)).decode("ascii")
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from plumbline.acquisition.recordings import Recording
+from plumbline.demo.cast import PartyKey
 from plumbline.demo.measure import duration_of
+from plumbline.demo.post import Change, Moment, punctual
 from plumbline.domain.basics.calendar import SHANGHAI
 
 Category = Literal["concrete_cube", "rebar_tension"]
-End = Literal["registered", "reserved", "voided"]
+#: dropped: after the test nobody speaks of the sample any more.
+End = Literal["registered", "reserved", "voided", "dropped"]
 #: Between two specimens of a group the machine is cleaned and the next one is set.
 BETWEEN_SPECIMENS = timedelta(minutes=2)
 
@@ -77,6 +80,26 @@ class Plan:
     #: The instant that uids carry when history is sent; None: that of each step.
     uid_at: datetime | None = None
     oddities: Oddities = field(default_factory=Oddities)
+    #: Who commissions.
+    client: PartyKey = "owner"
+    #: Entry id of the pour or arrival that the sample is of, where one is recorded.
+    pour: str | None = None
+    arrival: str | None = None
+    #: Where sampler and witness stand: longitude, latitude; None: their phones state no place.
+    place: tuple[str, str] | None = None
+    witness_place: tuple[str, str] | None = None
+    #: Whether key pictures are taken.
+    pictures: bool = True
+    #: Curing outside the laboratory (养护): room, in, out.
+    cured: tuple[str, datetime, datetime] | None = None
+    #: Whether a failing result is told and dealt with (不合格告知).
+    told: bool = False
+    #: Step → what its sender alters in the message.
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    clock: Moment = punctual
+    uploaded: Moment = punctual
+    #: Steps beyond the ordinary: when, whose, what is done with the case.
+    extras: tuple[tuple[datetime, PartyKey, Callable[[Any, datetime], None]], ...] = ()
 
     @property
     def lateness(self) -> timedelta:

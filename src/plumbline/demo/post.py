@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from plumbline.demo.cast import PartyKey
 from plumbline.demo.clients import Clients
+from plumbline.evidence.leaf import entry_id
 from plumbline.exchange.encode import encode_message
 from plumbline.exchange.messages.header import Message, Picture
 from plumbline.exchange.origin import sign_origin
@@ -21,6 +22,18 @@ from plumbline.sdk.client import Sent
 _DRAWN_AS: Mapping[str, PictureKind] = {"receipt": "sealed_sample", "scene": "placard"}
 
 
+#: Takes the fields of a step's message and gives those that are sent; None: the message is never sent.
+Change = Callable[[dict[str, Any]], dict[str, Any] | None]
+#: Party and true time → the time that its device shows, or at which it reaches the platform.
+Moment = Callable[[PartyKey, datetime], datetime]
+
+
+def punctual(party: PartyKey, at: datetime) -> datetime:
+    """A device whose clock is right and whose line is up."""
+    del party
+    return at
+
+
 @dataclass(frozen=True, slots=True)
 class Post:
     """Sends in the name of the parties for one subject `key`."""
@@ -30,6 +43,12 @@ class Post:
     seed: int
     uid_at: datetime | None = None
     stated: bool = False
+    #: Step → what its sender alters in the message.
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    #: What a party's device shows (时钟漂移).
+    clock: Moment = punctual
+    #: When a message of a party reaches the platform (延迟上传).
+    uploaded: Moment = punctual
 
     def make(
         self, party: PartyKey, kind: type[Message], at: datetime, step: str, /, **fields: Any
@@ -39,7 +58,8 @@ class Post:
         sender = self.clients.parties[party].sender
         tag = str(kind.__struct_config__.tag)
         uid = derived_uid(tag, f"demo.{self.seed}", f"{self.key}/{step}", self.uid_at or at)
-        return kind(v=1, uid=uid, sender=sender, occurred_at=at, **fields)
+        fields = {"occurred_at": self.clock(party, at)} | fields
+        return kind(v=1, uid=uid, sender=sender, **fields)
 
     def send(
         self,
@@ -54,15 +74,20 @@ class Post:
         **fields: Any,
     ) -> Sent:
         """Make and send; with `device` the message is signed by that machine's own key as its origin."""
+        if change := self.changes.get(step):
+            changed = change(fields)
+            if changed is None:
+                return self._unsent(self.make(party, kind, at, step, **fields))
+            fields = changed
         message = self.make(party, kind, at, step, **fields)
         origin = [sign_origin(self.clients.devices[device], encode_message(message))] if device else None
         return self.clients.parties[party].send(
-            message, wait_s=wait_s, stated_at=self._stated(at), origin=origin
+            message, wait_s=wait_s, stated_at=self._stated(party, at), origin=origin
         )
 
     def upload(self, party: PartyKey, data: bytes, media_type: str, at: datetime) -> str:
         """Send a file; its SHA-256 in hex."""
-        return self.clients.parties[party].upload(data, media_type, stated_at=self._stated(at))
+        return self.clients.parties[party].upload(data, media_type, stated_at=self._stated(party, at))
 
     def pictures(self, party: PartyKey, lines: Mapping[str, Sequence[str]], at: datetime) -> list[Picture]:
         """Draw, upload and name the key pictures; each carries a mark of its own, as photographs differ."""
@@ -71,10 +96,20 @@ class Post:
             mark = hashlib.sha256(f"{self.seed}/{self.key}/{kind}".encode()).hexdigest()[:8].upper()
             drawn = demo_picture(_DRAWN_AS.get(kind, cast("PictureKind", kind)), [*text, f"影像号 {mark}"])
             digest = self.upload(party, drawn, "image/png", at)
+            seen = self.clock(party, at)
             taken.append(
-                Picture(picture=kind, sha256=digest, captured_at=at, media_type="image/png")  # type: ignore[arg-type]
+                Picture(picture=kind, sha256=digest, captured_at=seen, media_type="image/png")  # type: ignore[arg-type]
             )
         return taken
 
-    def _stated(self, at: datetime) -> datetime | None:
-        return at if self.stated else None
+    def _stated(self, party: PartyKey, at: datetime) -> datetime | None:
+        return self.uploaded(party, at) if self.stated else None
+
+    @staticmethod
+    def _unsent(message: Message) -> Sent:
+        """What later messages refer to when a message was kept back: the id that its entry would have."""
+        entry = entry_id(bytes.fromhex(message.sender), message.uid).hex()
+        never = datetime(1970, 1, 1, tzinfo=UTC)
+        return Sent(
+            entry=entry, epoch=0, index=-1, logged_at=never, duplicate=False, receipt="", result=None, body={}
+        )

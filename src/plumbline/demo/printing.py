@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pyhanko.pdf_utils.reader import PdfFileReader
 
-from plumbline.demo.cast import PRESS, TENSION_MACHINE, Cast
+from plumbline.demo.cast import Cast
 from plumbline.demo.clients import Clients
 from plumbline.demo.measure import Specimen
 from plumbline.demo.plan import Plan
@@ -34,7 +34,6 @@ STANDARDS = {
     "GB/T 1499.2-2018": "GB/T 1499.2-2018 钢筋混凝土用钢 第2部分：热轧带肋钢筋",
     "GB 1499.2-2024": "GB 1499.2-2024 钢筋混凝土用钢 第2部分：热轧带肋钢筋",
 }
-MACHINES = {"concrete_cube": PRESS, "rebar_tension": TENSION_MACHINE}
 ENVIRONMENT = ("20", "56")
 _CURING = {"standard": "标准养护", "field": "同条件养护", "natural": "自然养护", "none": "/"}
 
@@ -57,7 +56,7 @@ def document(plan: Plan, cast: Cast, issued: Issued, public_url: str) -> ReportD
     """Everything that is printed, as plain values."""
     times, organisations = plan.times, cast.organisations
     institution = organisations["institution"]
-    machine = cast.instruments[MACHINES[plan.category]]
+    machine = cast.instruments[cast.machines[plan.category]]
     witnessed = plan.oddities.unwitnessed is None
     days = sorted({local_date(times.tested[0]), local_date(times.finished)})
     return ReportDocument(
@@ -68,7 +67,7 @@ def document(plan: Plan, cast: Cast, issued: Issued, public_url: str) -> ReportD
         report_number=issued.number,
         supervision_code=format_code(issued.code),
         qr_payload=f"{public_url}/v/{issued.code}#{issued.claims}".upper(),
-        client=organisations["owner"].name,
+        client=organisations[plan.client].name,
         owner=organisations["owner"].name,
         contractor=organisations["contractor"].name,
         resident_engineer_firm=organisations["resident_engineer_firm"].name,

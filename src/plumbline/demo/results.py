@@ -37,6 +37,8 @@ class Result:
     #: Exact strengths before rounding, MPa, in the order of the specimens; for comparison with known ones.
     exact_MPa: tuple[float, ...]
     remarks: str = ""
+    #: Whether the result falls short of what was asked for: a bar that fails, cubes below their grade.
+    is_failing: bool = False
 
     def with_run(self, run: str) -> list[ReportedParameter]:
         """The parameters resting on one run (entry id)."""
@@ -91,7 +93,13 @@ def cube_result(specimens: Sequence[Specimen], grade: str | None, edition: str) 
         table=_cube_table(specimens, found, grade),
         exact_MPa=tuple(_cube_exact(each) for each in specimens),
         remarks="混凝土强度的合格性按检验批评定，本报告不作批的判定。",
+        is_failing=_below_grade(found),
     )
+
+
+def _below_grade(found: Evaluation) -> bool:
+    percent = found.values.get("percent_of_grade")
+    return percent is not None and Decimal(percent) < 100
 
 
 def _cube_sentence(found: Evaluation, grade: str | None) -> str:
@@ -162,6 +170,7 @@ def bar_result(specimens: Sequence[Specimen], grade: str | None, edition: str) -
         table=_bar_table(specimens, values, names),
         exact_MPa=tuple(each.tension.Rm_MPa for each in specimens if each.tension is not None),
         remarks=told,
+        is_failing=verdict == "FAIL",
     )
 
 

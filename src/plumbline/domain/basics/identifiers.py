@@ -119,7 +119,7 @@ def resident_id_problems(text: str, on: date | None = None) -> tuple[IdentifierP
         found.append(IdentifierProblem("出生日期", "第 7 至 14 位不是有效日期", "请核对第 7 至 14 位"))
     elif on is not None and birth > on:
         found.append(IdentifierProblem("出生日期", "出生日期晚于判断日", "请核对第 7 至 14 位"))
-    if text[17] != _id_check_character(text[:17]):
+    if text[17] != resident_id_check_character(text[:17]):
         found.append(
             IdentifierProblem("校验码", "第 18 位与前 17 位不符", "多半有一位抄错或相邻两位写反，请逐位核对")
         )
@@ -133,7 +133,8 @@ def _birth_date(text: str) -> date | None:
         return None
 
 
-def _id_check_character(body: str) -> str:
+def resident_id_check_character(body: str) -> str:
+    """The check character (GB 11643-1999) after 17 digits."""
     return _ID_CHECKS[sum(int(c) * w for c, w in zip(body, _ID_WEIGHTS, strict=True)) % 11]
 
 

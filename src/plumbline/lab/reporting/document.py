@@ -144,4 +144,6 @@ def printed_texts(value: object) -> Iterator[str]:
             yield from printed_texts(item)
     elif is_dataclass(value):
         for each in fields(value):
-            yield from printed_texts(getattr(value, each.name))
+            # A curve's points are thousands of numbers: nothing of them is set as text.
+            if not (isinstance(value, PrintedCurve) and each.name == "points"):
+                yield from printed_texts(getattr(value, each.name))

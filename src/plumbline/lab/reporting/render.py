@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 
 from plumbline.lab.reporting.curves import drawings
 from plumbline.lab.reporting.document import (
@@ -37,7 +37,9 @@ def render_report(doc: ReportDocument) -> bytes:
 
 def _inputs(doc: ReportDocument) -> dict[str, object]:
     code = symbol(doc.qr_payload)
-    plain = {key: value for key, value in asdict(doc).items() if isinstance(value, str | bool)}
+    # Field by field: `asdict` would copy every point of every curve.
+    values = {each.name: getattr(doc, each.name) for each in fields(doc)}
+    plain = {key: value for key, value in values.items() if isinstance(value, str | bool)}
     return plain | {
         "layout": as_inputs(),
         "stamp_name": doc.institution,

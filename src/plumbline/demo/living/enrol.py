@@ -1,0 +1,97 @@
+"""Enrolling the living city (登记各方): the station registers every party, key, person, machine and project once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from plumbline.demo.clients import PARTIES
+from plumbline.demo.enrolment import (
+    Enrolment,
+    StationPost,
+    Submit,
+    institution_messages,
+    key_messages,
+    organisation_message,
+    person_message,
+    project_entry,
+    project_messages,
+    report_certificate,
+)
+from plumbline.demo.keys import party_keys, report_keys
+from plumbline.demo.living.town import City, Team
+from plumbline.exchange.messages.header import Message
+from plumbline.exchange.personal import PersonalRecord
+from plumbline.exchange.problems import Problem
+
+SCOPE = "city/"
+
+
+def city_messages(city: City, data_dir: Path, at: datetime) -> Iterator[tuple[Message, list[PersonalRecord]]]:
+    """Every message of the enrolment in the order in which they must arrive; nobody is registered twice."""
+    seen: set[str] = set()
+
+    def is_new(name: str) -> bool:
+        known = name in seen
+        seen.add(name)
+        return not known
+
+    # Every institution first, also one that has no project of its own at a small scale.
+    for team in (*_one_each(city), *city.teams):
+        yield from _of_team(team, data_dir, at, is_new)
+    for plant in city.plants:
+        post = StationPost(city.teams[0].cast, at, f"{SCOPE}{plant.organisation.uscc}/")
+        yield organisation_message(post, plant.organisation), []
+
+
+def _one_each(city: City) -> Iterator[Team]:
+    for house in city.houses:
+        yield city.team_of(0, house.number)
+
+
+def _of_team(
+    team: Team, data_dir: Path, at: datetime, is_new: Callable[[str], bool]
+) -> Iterator[tuple[Message, list[PersonalRecord]]]:
+    cast = team.cast
+    for role in PARTIES:
+        who = cast.organisations[role]
+        if is_new(who.uscc):
+            post = StationPost(cast, at, f"{SCOPE}{who.uscc}/")
+            yield organisation_message(post, who), []
+            for message in key_messages(post, party_keys(cast, data_dir, role), who.party):
+                yield message, []
+            if role == "institution":
+                yield report_certificate(post, report_keys(cast, data_dir)), []
+                for message in institution_messages(post):
+                    yield message, []
+    for person in cast.people.values():
+        if is_new(person.ref):
+            yield person_message(StationPost(cast, at, f"{SCOPE}{person.ref}/"), person)
+    if is_new(team.works.key):
+        for message in project_messages(StationPost(cast, at, SCOPE), team.works):
+            yield message, []
+
+
+def enrol_city(city: City, submit: Submit, *, data_dir: Path, at: datetime) -> Enrolment:
+    """Register the whole city as of `at`; does nothing when it was done before in this folder."""
+    done = data_dir / "city" / "enrolled"
+    if not done.exists():
+        for message, personal in city_messages(city, data_dir, at):
+            try:
+                submit(message, personal, at)
+            except Problem as problem:
+                # Enrolled by a run that was broken off: its personal record had another salt, and stands.
+                if problem.slug != "uid-conflict":
+                    raise
+        done.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        done.write_text(at.isoformat(), "utf-8")
+    return city_enrolment(city, data_dir, datetime.fromisoformat(done.read_text("utf-8")))
+
+
+def city_enrolment(city: City, data_dir: Path, at: datetime) -> Enrolment:
+    """What senders need to know of an enrolment at `at`."""
+    return Enrolment(
+        projects={team.works.key: project_entry(team.cast, team.works.key, at, SCOPE) for team in city.teams},
+        root_pem=report_keys(city.teams[0].cast, data_dir).folder / "root.cert.pem",
+    )
