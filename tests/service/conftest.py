@@ -332,7 +332,7 @@ class CaseFile:
         """Contract, when there is none yet, and commission."""
         at = self.plan.times.commissioned
         fields = {
-            "contract": contract_of(self.world, at - timedelta(days=2)),
+            "contract": changes.pop("contract", None) or contract_of(self.world, at - timedelta(days=2)),
             "institution": self.world.parties["institution"].party,
             "number": f"SV-WT-2026-{self.serial:06d}",
             "test_category": "witnessed",
