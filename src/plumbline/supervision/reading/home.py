@@ -34,9 +34,7 @@ def _figures(principal: Principal) -> tuple[CurveFact, ...]:
     scope = report_scope(principal)
     whole = row("SELECT registered, runs FROM ops.figures(%s)", [local_date(datetime.now(UTC))]) or {}
     registered = (
-        count(_REGISTERED + scope.condition, scope.parameters)
-        if principal.sees_work
-        else whole["registered"]
+        count(_REGISTERED + scope.condition, scope.parameters) if principal.sees_work else whole["registered"]
     )
     size = entries_below(count("SELECT pos FROM fact.position WHERE id = 'projector'", []))
     return (

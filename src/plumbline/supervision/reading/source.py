@@ -122,9 +122,7 @@ def _administration(principal: Principal) -> tuple[MenuItem, ...]:
 
 def _menu(principal: Principal) -> tuple[tuple[str, tuple[MenuItem, ...]], ...]:
     work = (
-        [MenuItem(label="检测报告", icon="file-certificate", url="/reports/")]
-        if principal.sees_work
-        else []
+        [MenuItem(label="检测报告", icon="file-certificate", url="/reports/")] if principal.sees_work else []
     )
     if principal.role in (Role.OFFICER, Role.INSTITUTION):
         work.append(MenuItem(label="编号连续性", icon="list-check", url="/numbers/"))
