@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 import psycopg
 import pytest
+from psycopg import sql
 
 from plumbline.embedded.folder import DataFolder
 from plumbline.embedded.ports import free_port
@@ -30,8 +31,23 @@ from plumbline.supervision.journal.keys import PlatformKeys
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.run import Serving, process_specs
 
-#: Rights on a database are not part of its copy; the next start of a platform grants them again.
-_RIGHTS = 'GRANT CREATE, CONNECT ON DATABASE "{0}" TO plumb_owner; REVOKE TEMP ON DATABASE "{0}" FROM PUBLIC'
+
+def _dress(conn: psycopg.Connection, name: str, like: str) -> None:
+    """Rights and settings on a database are not part of its copy; the next start of a platform gives them again."""
+    conn.execute(f'GRANT CREATE, CONNECT ON DATABASE "{name}" TO plumb_owner'.encode())
+    conn.execute(f'REVOKE TEMP ON DATABASE "{name}" FROM PUBLIC'.encode())
+    settings = conn.execute(
+        "SELECT unnest(setconfig) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase "
+        "WHERE d.datname = %s AND s.setrole = 0",
+        [like],
+    ).fetchall()
+    for (setting,) in settings:
+        key, _, value = setting.partition("=")
+        conn.execute(
+            sql.SQL("ALTER DATABASE {} SET {} TO {}").format(
+                sql.Identifier(name), sql.Identifier(key), sql.Literal(value)
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -77,25 +93,21 @@ class TestPlatform:
             journal.close()
         self.opened.clear()
 
-    def _administer(self, *statements: str) -> None:
-        self.close()
-        with psycopg.connect(self.administrator, autocommit=True) as conn:
-            for statement in statements:
-                conn.execute(statement.encode())
-
     def backup(self) -> None:
         """Copy the database as it is now; one copy is kept."""
+        self.close()
         name = self.platform.database.name
-        self._administer(f'CREATE DATABASE "{name}b" TEMPLATE "{name}"')
+        with psycopg.connect(self.administrator, autocommit=True) as conn:
+            conn.execute(f'CREATE DATABASE "{name}b" TEMPLATE "{name}"'.encode())
+            _dress(conn, f"{name}b", name)
 
     def restore(self) -> None:
         """Put the copy in the place of the database, as an operator does who restores a backup; marks and keys stay."""
+        self.close()
         name = self.platform.database.name
-        self._administer(
-            f'DROP DATABASE "{name}" WITH (FORCE)',
-            f'ALTER DATABASE "{name}b" RENAME TO "{name}"',
-            _RIGHTS.format(name),
-        )
+        with psycopg.connect(self.administrator, autocommit=True) as conn:
+            conn.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+            conn.execute(f'ALTER DATABASE "{name}b" RENAME TO "{name}"'.encode())
 
     def sender(self) -> PlatformSender:
         """A sender that submits as the platform."""
@@ -270,7 +282,7 @@ def _copy(folder: Path, template: TestPlatform) -> Iterator[TestPlatform]:
     shutil.copytree(template.platform.data_dir, folder, dirs_exist_ok=True)
     with psycopg.connect(template.administrator, autocommit=True) as conn:
         conn.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template.platform.database.name}"'.encode())
-        conn.execute(_RIGHTS.format(name).encode())
+        _dress(conn, name, template.platform.database.name)
     place = replace(template.platform.database, name=name)
     platform = Platform.open(folder, place)
     signer = CheckpointSigner(template.keys.log, platform.folder("marks"))
