@@ -286,15 +286,15 @@ def test_a_link_works_once_and_a_weak_password_is_told_why(office: Office) -> No
     assert stranger.get("/account/link/OTk5/abc-def/").status_code == 410
 
 
-def test_view_as_shows_a_banner_changes_nothing_and_is_logged(office: Office, running_platform) -> None:
+def test_view_as_shows_a_banner_changes_nothing_and_is_logged(office: Office, world) -> None:
     owner = office.officer("looker")
     page = owner.get("/view-as/").text
     parties = re.findall(r'name="party" value="([0-9a-f]{32})"', page)
     assert STATION not in parties
-    if not parties:
-        pytest.skip("no organisation is on record beside the station")
-    seen = owner.post("/view-as/", party=parties[0])
-    assert "只能看，不能改" in seen.text
+    institution = world.cast.party("institution")
+    assert institution in parties
+    seen = owner.post("/view-as/", party=institution)
+    assert "只能看，不能改" in seen.text and "机构端" in seen.text
     assert owner.post("/acting/", grant="x").status_code == 403
     assert owner.post("/view-as/", party=STATION).status_code in (403, 404)
     assert "只能看" not in owner.post("/view-as/end/").text

@@ -31,8 +31,8 @@ class AdministrationConfig(AppConfig):
 def _listen(signal: Any, action: str, outcome: str = "done") -> None:
     """Record a signal that carries the request and the user."""
 
-    def heard(request: HttpRequest, user: Any, **_: object) -> None:
-        _record(request, user.username, action, outcome)
+    def heard(request: HttpRequest, user: Any, authenticator: Any = None, **_: object) -> None:
+        _record(request, user.username, action, outcome, kind=str(getattr(authenticator, "type", "")))
 
     signal.connect(heard, weak=False, dispatch_uid=f"audit-{action}")
 
@@ -52,8 +52,9 @@ def _refused(credentials: dict[str, Any], request: HttpRequest | None = None, **
         _record(request, name, "session.refused", outcome="refused")
 
 
-def _record(request: HttpRequest, name: str, action: str, outcome: str = "done") -> None:
+def _record(request: HttpRequest, name: str, action: str, outcome: str = "done", kind: str = "") -> None:
     from plumbline.supervision.administration.trail import record
     from plumbline.web.accounts.adapter import client_address
 
-    record(request, name, action, name, outcome, address=client_address(request))
+    detail = {"kind": kind} if kind else {}
+    record(request, name, action, name, outcome, address=client_address(request), **detail)

@@ -16,7 +16,7 @@ import psycopg
 
 from plumbline.evidence.checkpoint import Checkpoint
 from plumbline.evidence.leaf import Leaf, entry_id, leaf_hash, sha256, sm3, us_from_instant
-from plumbline.evidence.mark import HeadMark
+from plumbline.evidence.mark import Head, HeadMark, MarkRefused
 from plumbline.evidence.paths import MissingSubtree
 from plumbline.evidence.tree import Frontier
 from plumbline.exchange.decode import parse_message
@@ -47,7 +47,9 @@ SELECT e.uid FROM journal.entry e
 
 def audit_log(conninfo: str, marks: Path) -> list[str]:
     """Recompute every leaf from its entry, every node and the root from the leaves, and every claim from the
-    messages; an empty list means that all agrees."""
+    messages; an empty list means that all agrees. May run while entries come in."""
+    # Before the snapshot: a mark only grows after a commit, so a log that goes on growing is never behind one read earlier.
+    known = [(path, _mark(path)) for path in sorted(marks.glob("*.mark"))]
     with psycopg.connect(conninfo) as conn:
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         try:
@@ -66,8 +68,8 @@ def audit_log(conninfo: str, marks: Path) -> list[str]:
         problems += closing_problems(epochs, head, log_key) + stray_problems(conn, epochs, head)
         problems += _claim_problems(conn, claims)
         problems += [f"入账 {row[0]} 没有叶子" for row in conn.execute(_ORPHANS).fetchall()]
-        for path in sorted(marks.glob("*.mark")):
-            problems += _mark_problems(conn, head, path)
+        for path, mark in known:
+            problems += _mark_problems(conn, head, path, mark)
     return problems
 
 
@@ -201,10 +203,17 @@ def _checkpoint_problems(conn: psycopg.Connection, origin: str, told: Epoch) -> 
     return found
 
 
-def _mark_problems(conn: psycopg.Connection, head: HeadRow, path: Path) -> list[str]:
-    mark = HeadMark(path).read()
+def _mark(path: Path) -> Head | None:
+    """The mark of a file, None when it cannot be read."""
+    try:
+        return HeadMark(path).read()
+    except MarkRefused:
+        return None
+
+
+def _mark_problems(conn: psycopg.Connection, head: HeadRow, path: Path, mark: Head | None) -> list[str]:
     if mark is None:
-        return []
+        return [f"水位文件 {path.name} 读不出来"]
     if mark.epoch != head.epoch:
         return [f"本机的水位在第 {mark.epoch} 期，数据库在第 {head.epoch} 期"]
     if mark.size > head.size:

@@ -16,6 +16,7 @@ from plumbline.exchange.messages.reports import NumberTaken
 from plumbline.exchange.problems import Problem
 from plumbline.exchange.uids import new_uid
 from plumbline.supervision.journal import failpoints
+from plumbline.supervision.journal.audit import audit_log
 from plumbline.supervision.journal.heads import (
     CheckpointSigner,
     SigningStopped,
@@ -225,3 +226,23 @@ def test_a_missing_mark_stops_signing(quiet_platform) -> None:
         pytest.raises(SigningStopped, match="水位丢失"),
     ):
         fresh.check_start(conn)
+
+
+def test_an_audit_of_a_log_that_grows_meanwhile_finds_nothing(quiet_platform) -> None:
+    ended = threading.Event()
+
+    def grow() -> None:
+        journal = quiet_platform.journal()
+        while not ended.is_set():
+            journal.append([_pending(quiet_platform) for _ in range(4)])
+
+    grower = threading.Thread(target=grow)
+    grower.start()
+    try:
+        marks = quiet_platform.platform.folder("marks")
+        found = [audit_log(quiet_platform.platform.conninfo("plumb_gateway"), marks) for _ in range(20)]
+    finally:
+        ended.set()
+        grower.join()
+    assert found == [[]] * 20
+    assert _rows(quiet_platform, "SELECT size > 20 FROM journal.head") == [(True,)]
