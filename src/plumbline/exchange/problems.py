@@ -64,6 +64,12 @@ _KINDS = [
         remedy="换用有效的密钥重发；没有新密钥请向监督站申请",
     ),
     ProblemKind(
+        slug="party-suspended",
+        status=403,
+        title="没有收下：贵单位已被停用",
+        remedy="已入账的记录不受影响；请与所在地的监督机构联系，恢复后用原 uid 重发",
+    ),
+    ProblemKind(
         slug="sender-mismatch",
         status=403,
         title="没有收下：消息的发送单位不是密钥的主人",

@@ -9,8 +9,9 @@ from allauth.mfa.totp import views as totp_views
 from django.urls import path
 
 from plumbline.supervision.access.rules import EVERYBODY, SIGNED_IN, allow
-from plumbline.supervision.administration import view_as
+from plumbline.supervision.administration import organisation_views, view_as
 from plumbline.supervision.administration import views as administration
+from plumbline.supervision.administration.confirmation import confirmed
 from plumbline.supervision.pages import pages
 from plumbline.supervision.reading import bundles, files, sign_in, views
 
@@ -36,12 +37,18 @@ urlpatterns = [
     path("acting/", allow(*EVERYBODY)(administration.acting), name="acting"),
     path("view-as/", allow("officer")(view_as.choose), name="view-as"),
     path("view-as/end/", allow(*SIGNED_IN)(view_as.end), name="view-as-end"),
+    path("organisations/", allow("officer")(organisation_views.organisation_list), name="organisations"),
+    path(
+        "organisations/<str:party>/<slug:act>/",
+        allow("officer")(confirmed(organisation_views.organisation_act)),
+        name="organisation-act",
+    ),
     path("accounts/", allow(*ACCOUNT_KEEPERS)(administration.account_list), name="accounts"),
-    path("accounts/new/", allow("system_admin")(administration.account_new), name="account-new"),
+    path("accounts/new/", allow("system_admin")(confirmed(administration.account_new)), name="account-new"),
     path("accounts/<str:username>/", allow(*ACCOUNT_KEEPERS)(administration.account_detail), name="account"),
     path(
         "accounts/<str:username>/<slug:act>/",
-        allow(*ACCOUNT_KEEPERS)(administration.account_act),
+        allow(*ACCOUNT_KEEPERS)(confirmed(administration.account_act)),
         name="account-act",
     ),
     path("audit/", allow("audit_admin")(administration.audit_trail), name="audit"),

@@ -20,6 +20,7 @@ def registry_steps(story: Story) -> None:
     """Log, parties, keys, people, places, instruments, capability."""
     _platform_registry(story)
     _published(story)
+    _suspended(story)
     _institution_registry(story)
     _instruments(story)
 
@@ -115,6 +116,22 @@ def _published(story: Story) -> None:
     )
 
 
+def _suspended(story: Story) -> None:
+    tell = story.tell
+    for kind, why in (("party.suspended", "能力验证连续两次不合格"), ("party.reinstated", "整改已核查")):
+        known = {"suspension": story.entries["party.suspended"]} if kind == "party.reinstated" else {}
+        tell(
+            kind,
+            "station",
+            at(15),
+            party=PARTY["institution"],
+            because=why,
+            decided_by=person("officer"),
+            seconded_by=person("approver"),
+            **known,
+        )
+
+
 def _institution_registry(story: Story) -> None:
     tell, institution = story.tell, PARTY["institution"]
     tell(
@@ -203,6 +220,7 @@ def _instruments(story: Story) -> None:
 def project_steps(story: Story) -> None:
     """Project, contract, plan, tags, and what happens on site."""
     _project_papers(story)
+    _charges(story)
     _project_plan(story)
     _site_events(story)
 
@@ -237,6 +255,26 @@ def _project_papers(story: Story) -> None:
         signed_on="2026-11-19",
         scope=[ScopeLine(category="concrete_cube", parameters=["concrete_cube.compressive"])],
         file_sha256=digest("contract"),
+    )
+
+
+def _charges(story: Story) -> None:
+    tell = story.tell
+    tell(
+        "charge.assigned",
+        "station",
+        at(41),
+        project=story.entries["project.registered"],
+        officer=person("officer"),
+        part="lead",
+        valid_from="2026-03-02",
+    )
+    tell(
+        "charge.ended",
+        "station",
+        at(42),
+        charge=story.entries["charge.assigned"],
+        because="调离监督岗位",
     )
 
 

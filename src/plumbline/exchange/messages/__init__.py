@@ -62,6 +62,8 @@ def _registry_rows() -> list[Kind]:
     return [
         Kind(type=registry.LogOpened, title="日志创世", senders=PLATFORM, page="存证状态页", weighty=True),
         Kind(type=registry.PartyRegistered, title="单位登记", senders=STATION, page=_TRACE),
+        Kind(type=registry.PartySuspended, title="单位停用", senders=STATION, page="参与单位", weighty=True),
+        Kind(type=registry.PartyReinstated, title="单位恢复", senders=STATION, page="参与单位", weighty=True),
         Kind(
             type=registry.KeyEnrolled,
             title="密钥登记",
@@ -88,6 +90,8 @@ def _registry_rows() -> list[Kind]:
         ),
         Kind(type=registry.RoleGranted, title="角色授予", senders=PLATFORM, page="账号管理", weighty=True),
         Kind(type=registry.RoleEnded, title="角色终止", senders=PLATFORM, page="账号管理", weighty=True),
+        Kind(type=registry.ChargeAssigned, title="项目分工", senders=STATION, page="监督分工"),
+        Kind(type=registry.ChargeEnded, title="项目分工终止", senders=STATION, page="监督分工"),
         Kind(
             type=registry.ParameterPublished,
             title="参数发布",

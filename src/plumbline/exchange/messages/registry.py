@@ -54,6 +54,8 @@ PersonRole = Literal[
 ]
 
 
+#: 主办 and 代办: who is in charge of a project, and who stands in while that officer is away.
+ChargePart = Literal["lead", "deputy"]
 #: What an account may be: the three business roles, and the three administrators whom nobody may combine (三员).
 ActingRole = Literal["officer", "institution", "party", "system_admin", "security_admin", "audit_admin"]
 
@@ -115,6 +117,28 @@ class PartyRegistered(Message, tag="party.registered", frozen=True, kw_only=True
     roles: list[PartyRole]
     division: Division
     address: Label | None = None
+
+
+class PartySuspended(Message, tag="party.suspended", frozen=True, kw_only=True):
+    """An organisation may not work on the platform until further notice (单位停用): its keys and accounts stop, its facts stay.
+
+    Decided by two persons of the authority, who are not the same.
+    """
+
+    party: PartyRef
+    because: Prose
+    decided_by: PersonRef
+    seconded_by: PersonRef
+
+
+class PartyReinstated(Message, tag="party.reinstated", frozen=True, kw_only=True):
+    """A suspended organisation may work again (单位恢复); `suspension` is the entry that suspended it."""
+
+    party: PartyRef
+    suspension: EntryRef
+    because: Prose
+    decided_by: PersonRef
+    seconded_by: PersonRef
 
 
 class KeyEnrolled(Message, tag="key.enrolled", frozen=True, kw_only=True):
@@ -217,6 +241,23 @@ class RoleEnded(Message, tag="role.ended", frozen=True, kw_only=True):
 
     grant: EntryRef
     person: PersonRef
+    because: Prose
+
+
+class ChargeAssigned(Message, tag="charge.assigned", frozen=True, kw_only=True):
+    """An officer looks after a project from a day to a day (项目分工), as the one in charge or as the deputy while that one is away."""
+
+    project: EntryRef
+    officer: PersonRef
+    part: ChargePart
+    valid_from: Day
+    valid_until: Day | None = None
+
+
+class ChargeEnded(Message, tag="charge.ended", frozen=True, kw_only=True):
+    """An officer no longer looks after a project (项目分工终止); `charge` is the entry that assigned it."""
+
+    charge: EntryRef
     because: Prose
 
 

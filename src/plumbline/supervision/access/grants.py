@@ -8,7 +8,7 @@ from django.db import connection
 
 from plumbline.web.accounts.models import Account
 
-_ACTIVE = "SELECT id, role, party, division, capacity, organisation FROM ops.grants_of(%s)"
+_ACTIVE = "SELECT id, role, party, division, capacity, organisation, stopped FROM ops.grants_of(%s)"
 
 
 ROLE_WORDS = {
@@ -31,11 +31,21 @@ class Grant:
     organisation: str
     division: str
     capacity: str
+    #: Why the organisation is suspended; empty while it works.
+    stopped: str = ""
 
     @property
     def word(self) -> str:
         """The role as readers know it."""
         return ROLE_WORDS.get(self.role, self.role)
+
+
+def stopped(party: str) -> str:
+    """Why an organisation is suspended; empty while it works."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ops.stopped(%s)", [party])
+        found = cursor.fetchone()
+    return (found[0] or "") if found else ""
 
 
 def grants_of(account: Account) -> tuple[Grant, ...]:
@@ -50,6 +60,7 @@ def grants_of(account: Account) -> tuple[Grant, ...]:
                 division=each[3],
                 capacity=each[4],
                 organisation=each[5] or "",
+                stopped=each[6] or "",
             )
             for each in cursor.fetchall()
         )

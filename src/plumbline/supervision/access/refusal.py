@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from django.http import HttpRequest, HttpResponse
 
 from plumbline.supervision.access.sessions import demo_is_open
 from plumbline.supervision.pages.pages import page_source
 from plumbline.supervision.pages.rendering import sign_in_needed
 
+_WHILE_STOPPED = "停用期间本单位的账号和密钥都不能用，已入账的记录照旧；有异议请与所在地的监督机构联系。这次填写的内容没有保存"
+#: Names of fields that hold what nobody may read over a shoulder.
+_SECRET = re.compile(r"passw|again|code|token|secret", re.I)
+_IDENTIFIER = re.compile(r"[0-9a-f-]{16,64}", re.I)
 _VERIFY = ("去验证真伪", "/v/")
 
 
@@ -21,9 +27,12 @@ def refused(
 ) -> HttpResponse:
     """The page that says so in the shell, with what to do instead; in the demo with the role cards."""
     how = "请选一个角色" if demo_is_open() else "请用单位账号登录"
-    if because := getattr(request, "ended_because", ""):
+    if stopped := getattr(request, "organisation_stopped", None):
+        headline, how = f"{stopped[0] or '本单位'}已停用", f"原因：{stopped[1]}。{_WHILE_STOPPED}"
+        link = ("选择角色", "/acting/") if _has_account(request) else link
+    elif because := getattr(request, "ended_because", ""):
         headline, how = because.rstrip("。"), "这次填写的内容没有保存。请重新登录，或联系系统管理员"
-    elif getattr(request, "user", None) is not None and request.user.is_authenticated:
+    elif _has_account(request):
         headline, how = "您现在的角色看不了这一页", "角色没有选、已经终止，或不管这件事，请重新选择角色"
         link = ("选择角色", "/acting/")
     source = page_source()
@@ -34,4 +43,22 @@ def refused(
         cards=source.home(request).role_cards if demo_is_open() else (),
         link=link,
         status=status,
+        typed=_typed(request),
     )
+
+
+def _has_account(request: HttpRequest) -> bool:
+    return getattr(request, "user", None) is not None and request.user.is_authenticated
+
+
+def _typed(request: HttpRequest) -> list[str]:
+    """Longer texts of a form that was refused, to be copied: nothing was saved, and nobody should have to write it twice.
+
+    Passwords, codes and identifiers stay where they are.
+    """
+    if request.method != "POST":
+        return []
+    lists = [values for name, values in request.POST.lists() if not _SECRET.search(name)]
+    return [
+        value for values in lists for value in values if len(value) >= 2 and not _IDENTIFIER.fullmatch(value)
+    ][:20]

@@ -10,7 +10,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 
-from plumbline.supervision.access.grants import grants_of
+from plumbline.supervision.access.grants import Grant, grants_of, stopped
 from plumbline.supervision.access.principals import (
     NEED_SECOND_FACTOR,
     PUBLIC,
@@ -22,6 +22,8 @@ from plumbline.supervision.access.principals import (
 from plumbline.web.accounts.models import Account
 
 _KEY = "principal"
+#: Who acts for an organisation that an authority may suspend.
+_MAY_BE_STOPPED = frozenset({Role.INSTITUTION, Role.PARTY})
 #: Entry id of the role that an account acts in, and the principal with whose eyes an officer looks.
 GRANT, VIEWED = "grant", "viewed"
 
@@ -46,11 +48,27 @@ def _find(request: HttpRequest) -> Principal:
     if session is None:
         return PUBLIC
     if account is None or not account.is_authenticated:
-        return from_session(session.get(_KEY)) if demo_is_open() else PUBLIC
-    principal = acting(account, str(session.get(GRANT, "")))
+        return _card(request) if demo_is_open() else PUBLIC
+    found = _granted(account, str(session.get(GRANT, "")))
+    if found is not None and found.stopped:
+        return _stopped(request, found.organisation, found.stopped)
+    principal = _principal(account, found)
     if principal.role in NEED_SECOND_FACTOR and not is_mfa_enabled(account):
         return PUBLIC  # who switches it off has no such role until it is on again
     return _viewed(session, principal)
+
+
+def _card(request: HttpRequest) -> Principal:
+    """Whom a role card of the demo stands for, unless that organisation is suspended."""
+    principal = from_session(request.session.get(_KEY))
+    because = stopped(principal.party) if principal.role in _MAY_BE_STOPPED else ""
+    return _stopped(request, principal.organisation, because) if because else principal
+
+
+def _stopped(request: HttpRequest, organisation: str, because: str) -> Principal:
+    """Nobody: who acts for a suspended organisation is told so, and sees what the public sees."""
+    request.organisation_stopped = (organisation, because)  # type: ignore[attr-defined]
+    return PUBLIC
 
 
 def _viewed(session: SessionBase, principal: Principal) -> Principal:
@@ -63,9 +81,16 @@ def _viewed(session: SessionBase, principal: Principal) -> Principal:
 
 
 def acting(account: Account, grant: str) -> Principal:
-    """What an account is under one of its roles; the public when the role is not its own or has ended."""
-    found = next((each for each in grants_of(account) if each.id == grant), None)
-    if found is None:
+    """What an account is under one of its roles; the public when the role is not its own, has ended or its organisation is suspended."""
+    return _principal(account, _granted(account, grant))
+
+
+def _granted(account: Account, grant: str) -> Grant | None:
+    return next((each for each in grants_of(account) if each.id == grant), None)
+
+
+def _principal(account: Account, found: Grant | None) -> Principal:
+    if found is None or found.stopped:
         return PUBLIC
     return Principal(
         role=Role(found.role),

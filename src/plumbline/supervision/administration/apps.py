@@ -38,6 +38,9 @@ def _listen(signal: Any, action: str, outcome: str = "done") -> None:
 
 
 def _begun(request: HttpRequest, user: Any, **_: object) -> None:
+    from plumbline.supervision.administration.confirmation import note
+
+    note(request)  # whoever signs in has just proved who it is
     _record(request, user.username, "session.begun")
 
 

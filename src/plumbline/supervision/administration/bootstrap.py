@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,10 @@ from plumbline.supervision.journal.keys import PlatformKeys
 from plumbline.supervision.journal.submit import PlatformSender
 
 CAPACITIES = {"system_admin": "系统管理员", "security_admin": "安全管理员", "audit_admin": "审计管理员"}
+_EVENT = (
+    "INSERT INTO ops.audit_event (actor, action, subject, outcome, request, detail) "
+    "VALUES ('cli', 'account.made', %s, %s, 'cli', %s::jsonb) RETURNING id"
+)
 _LOGIN = re.compile(r"[a-z][a-z0-9._-]{2,39}")
 
 
@@ -58,16 +63,20 @@ def make_administrators(
         )
         account.set_unusable_password()
         account.save()
+        intent = _record(username, "intended")
         sender.submit(_granted(account.person, role, operator))
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO ops.audit_event (actor, action, subject, outcome, request) VALUES ('cli', 'account.made', %s, 'done', 'cli')",
-                [username],
-            )
+        _record(username, "done", intent=str(intent))
         token = default_token_generator.make_token(account)
         link = f"{platform.public_url}/account/link/{urlsafe_base64_encode(force_bytes(account.pk))}/{token}/"
         made.append(NewAdministrator(role=role, username=username, link=link))
     return made
+
+
+def _record(username: str, outcome: str, **detail: str) -> int:
+    """Write one event of the audit trail at once; returns its id."""
+    with connection.cursor() as cursor:
+        cursor.execute(_EVENT, [username, outcome, json.dumps(detail)])
+        return int(cursor.fetchone()[0])
 
 
 def _require_distinct(names: dict[str, str]) -> None:

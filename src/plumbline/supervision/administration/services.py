@@ -25,7 +25,7 @@ from plumbline.exchange.uids import new_uid
 from plumbline.supervision.access.grants import ROLE_WORDS, Grant, grants_of
 from plumbline.supervision.access.principals import ADMINISTRATORS, Principal, Role, division_range
 from plumbline.supervision.administration.submission import await_outcome, operator_party, submit
-from plumbline.supervision.administration.trail import record
+from plumbline.supervision.administration.trail import attempt, record
 from plumbline.supervision.journal.model import Accepted
 from plumbline.web.accounts.models import Account
 
@@ -57,8 +57,8 @@ def make_account(
         raise AdministrationRefused("username", "登录名要 3 到 40 个小写字母、数字、点、横线，以字母开头")
     if not label.strip() or len(label.strip()) > 60:
         raise AdministrationRefused("label", "请写岗位或工号，最多 60 个字；不要写身份证号")
-    _require_impersonal("label", label)
-    _require_impersonal("username", name)
+    require_impersonal("label", label)
+    require_impersonal("username", name)
     if problem := division_problem(division):
         raise AdministrationRefused("division", f"行政区划代码不对：{problem}")
     if not lies_below(division, principal):
@@ -81,7 +81,7 @@ def release_link(request: HttpRequest, principal: Principal, account: Account) -
     record(request, principal.account, "account.link_released", account.username)
 
 
-def _require_impersonal(field: str, text: str) -> None:
+def require_impersonal(field: str, text: str) -> None:
     """What administrators write stands in the audit trail for ever: no identity or telephone number goes in."""
     if personal_spans(text):
         raise AdministrationRefused(field, "这里不能写身份证号或电话，请删去")
@@ -110,7 +110,7 @@ def suspend(request: HttpRequest, principal: Principal, account: Account, becaus
     reason = because.strip()
     if not reason:
         raise AdministrationRefused("because", "请写明为什么停用")
-    _require_impersonal("because", reason)
+    require_impersonal("because", reason)
     if account.username == principal.account:
         raise AdministrationRefused("because", "不能停用自己的账号，请由上级办理")
     for granted in grants_of(account):
@@ -190,9 +190,8 @@ def grant(
         division=division,
         capacity=capacity.strip(),
     )
-    accepted = submit(message, request)
-    record(request, principal.account, "role.granted", account.username, role=role, division=division)
-    return taken_over(accepted, "role")
+    with attempt(request, principal.account, "role.granted", account.username, role=role, division=division):
+        return taken_over(submit(message, request), "role")
 
 
 def taken_over(accepted: Accepted, field: str) -> bool:
@@ -239,7 +238,7 @@ def end_grant(
     reason = because.strip()
     if not reason:
         raise AdministrationRefused("because", "请写明为什么终止")
-    _require_impersonal("because", reason)
+    require_impersonal("because", reason)
     _require_successor(account, granted.role)
     if not lies_below(granted.division, principal):
         raise AdministrationRefused("because", "这个角色的辖区不归您管")
@@ -253,9 +252,10 @@ def end_grant(
         person=account.person,
         because=reason,
     )
-    accepted = submit(message, request)
-    record(request, principal.account, "role.ended", account.username, role=granted.role, because=reason)
-    return taken_over(accepted, "because")
+    with attempt(
+        request, principal.account, "role.ended", account.username, role=granted.role, reason=reason
+    ):
+        return taken_over(submit(message, request), "because")
 
 
 def set_first_password(request: HttpRequest, account: Account, password: str) -> None:

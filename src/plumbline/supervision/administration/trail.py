@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+import psycopg
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest
 
+from plumbline.exchange.problems import Problem
 from plumbline.supervision.access.principals import Principal, division_range
 from plumbline.supervision.boot import operator_of
 
 PAGE = 100
 _INSERT = "INSERT INTO ops.audit_event (actor, action, subject, outcome, request, detail) VALUES (%s, %s, %s, %s, %s, %s::jsonb)"
-_SELECT = "SELECT id, at, actor, action, subject, outcome, detail::text FROM ops.audit_event"
+_SELECT = (
+    "SELECT id, at, actor, action, subject, outcome, detail::text, outcome = 'intended' AND NOT EXISTS "
+    "(SELECT 1 FROM ops.audit_event r WHERE r.detail->>'intent' = e.id::text) FROM ops.audit_event e"
+)
 
 
 def record(
@@ -23,10 +30,40 @@ def record(
 ) -> None:
     """Write one event in the request's own transaction: an act that is rolled back leaves none."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT,
-            [actor, action, subject, outcome, f"{request.method} {_name(request)}"[:200], json.dumps(detail)],
-        )
+        cursor.execute(_INSERT, _values(request, (actor, action, subject), outcome, detail))
+
+
+@contextmanager
+def attempt(request: HttpRequest, actor: str, action: str, subject: str, **detail: str) -> Iterator[None]:
+    """An act that makes an entry of the log: the intent is written before it, on a connection of its own, and the result after it.
+
+    The entry commits by itself. Whatever becomes of the page in between, the trail holds who meant to do what; an intent that got no
+    result is shown as such.
+    """
+    what = (actor, action, subject)
+    intent = _write_apart(_values(request, what, "intended", detail))
+    result = detail | {"intent": str(intent)}
+    try:
+        yield
+    except (ValueError, Problem) as refusal:
+        _write_apart(_values(request, what, "refused", result | {"because": str(refusal)}))
+        raise
+    record(request, actor, action, subject, **result)
+
+
+def _write_apart(values: list[str]) -> int:
+    """Write one event that stays whatever becomes of the request; returns its id."""
+    conninfo = settings.PLUMBLINE_PLATFORM.conninfo("plumb_web")
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        row = conn.execute(f"{_INSERT} RETURNING id".encode(), values).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _values(
+    request: HttpRequest, what: tuple[str, str, str], outcome: str, detail: dict[str, str]
+) -> list[str]:
+    return [*what, outcome, f"{request.method} {_name(request)}"[:200], json.dumps(detail)]
 
 
 def _name(request: HttpRequest) -> str:
@@ -55,12 +92,23 @@ WORDS = {
     "session.ended": "退出",
     "session.refused": "登录失败",
     "session.acts_as": "选择角色",
+    "organisation.suspension_proposed": "提出停用单位",
+    "organisation.reinstatement_proposed": "提出恢复单位",
+    "organisation.proposal_declined": "没有同意停用或恢复单位",
+    "organisation.suspended": "停用单位",
+    "organisation.reinstated": "恢复单位",
+    "charge.assigned": "分工",
+    "charge.ended": "终止分工",
     "view_as.begun": "开始以他人身份查看",
     "view_as.ended": "结束以他人身份查看",
     "audit.exported": "导出审计记录",
     "log.resume": "日志另开一期",
     "log.clock_confirm": "确认时钟",
 }
+
+
+#: Outcome → how readers say it.
+OUTCOMES = {"done": "已办", "refused": "没有办成", "intended": "打算办"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +122,18 @@ class Event:
     subject: str
     outcome: str
     detail: dict[str, str]
+    #: An intent to which no result was written: whether the entry was made stands in the log.
+    is_open: bool = False
 
     @property
     def word(self) -> str:
         """What was done, in words."""
         return WORDS.get(self.action, self.action)
+
+    @property
+    def told(self) -> str:
+        """How it ended, in words."""
+        return "打算办，没有记下结果" if self.is_open else OUTCOMES.get(self.outcome, self.outcome)
 
 
 def events(
@@ -113,6 +168,7 @@ def events(
                 subject=row[4],
                 outcome=row[5],
                 detail=json.loads(row[6]),
+                is_open=row[7],
             )
             for row in cursor.fetchall()
         ]

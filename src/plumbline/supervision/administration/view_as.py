@@ -13,7 +13,7 @@ from plumbline.supervision.access.principals import Principal, Role
 from plumbline.supervision.access.sessions import VIEWED, principal_of
 from plumbline.supervision.administration import queries, trail
 from plumbline.supervision.administration.services import lies_below
-from plumbline.supervision.administration.views import SeeOther, page
+from plumbline.supervision.administration.shell import SeeOther, page
 
 
 @require_http_methods(["GET", "POST"])

@@ -11,38 +11,20 @@ from django.conf import settings
 from django.contrib.auth import password_validation
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.loader import render_to_string
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.http import urlsafe_base64_decode
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from plumbline.exchange.problems import Problem
-from plumbline.supervision.access.grants import ROLE_WORDS, grants_of
+from plumbline.supervision.access.grants import grants_of
 from plumbline.supervision.access.principals import NEED_SECOND_FACTOR, Role
 from plumbline.supervision.access.sessions import GRANT, VIEWED, principal_of
 from plumbline.supervision.administration import queries, services, trail
 from plumbline.supervision.administration.services import AdministrationRefused
-from plumbline.supervision.pages.pages import page_source
-from plumbline.supervision.pages.rendering import with_place
+from plumbline.supervision.administration.shell import SeeOther, page
 from plumbline.web.accounts.models import Account
 
 _ACCOUNTS = ("账号", "/accounts/")
-
-
-class SeeOther(HttpResponseRedirect):
-    """After a form the browser asks for the next page with GET (RFC 9110, 303)."""
-
-    status_code = 303
-
-
-def page(
-    request: HttpRequest, name: str, context: dict[str, Any], *place: tuple[str, str], status: int = 200
-) -> HttpResponse:
-    """A page of this app in the shell."""
-    shell = with_place(page_source().shell(request), *place)
-    context |= {"shell": shell, "principal": principal_of(request), "role_words": ROLE_WORDS}
-    html = render_to_string(f"administration/{name}.html", context, request=request)
-    return HttpResponse(html, status=status)
 
 
 #: Where an administrator's work begins; the others have their workbench.
@@ -62,11 +44,11 @@ def acting(request: HttpRequest) -> HttpResponse:
     account: Account = request.user  # type: ignore[assignment]
     grants = grants_of(account)
     wanted = request.POST.get("grant", "") if request.method == "POST" else ""
-    if not wanted and len(grants) == 1 and GRANT not in request.session:
+    if not wanted and len(grants) == 1 and not grants[0].stopped and GRANT not in request.session:
         wanted = grants[0].id
     chosen = next((each for each in grants if each.id == wanted), None)
-    if chosen is None:
-        if wanted:
+    if chosen is None or chosen.stopped:
+        if wanted and chosen is None:
             raise Http404
         return page(request, "acting", {"grants": grants, "account": account}, ("选择角色", "/acting/"))
     if chosen.role in NEED_SECOND_FACTOR and not is_mfa_enabled(account):
@@ -232,7 +214,7 @@ def audit_export(request: HttpRequest) -> HttpResponse:
     writer.writerow(["时间", "谁", "做了什么", "对谁", "结果", "说明"])
     for each in trail.events(principal_of(request), text=request.GET.get("q", "")[:60], limit=10_000):
         told = "；".join(f"{name} {value}" for name, value in each.detail.items())
-        line = [each.at.isoformat(), each.actor, each.action, each.subject, each.outcome, told]
+        line = [each.at.isoformat(), each.actor, each.action, each.subject, each.told, told]
         writer.writerow([f"'{cell}" if cell[:1] in "=+-@\t\r" else cell for cell in line])
     trail.record(
         request, principal_of(request).account, "audit.exported", request.GET.get("q", "")[:60] or "all"

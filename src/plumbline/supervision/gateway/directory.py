@@ -17,7 +17,7 @@ from plumbline.exchange.problems import Problem
 CACHE_S = 5.0
 _FIND = """
 SELECT k.id, k.party, k.algorithm, k.use, k.public_key, k.valid_from, k.valid_until, k.revoked_at, k.person, k.device,
-       p.roles, p.name, p.division, s.nonce, s.ciphertext
+       p.roles, p.name, p.division, p.suspended_at, p.suspended_because, s.nonce, s.ciphertext
   FROM fact.key k JOIN fact.party p ON p.id = k.party
   LEFT JOIN ops.transport_secret s ON s.key_id = k.id
  WHERE k.id = %s
@@ -39,9 +39,15 @@ class KnownKey:
     roles: frozenset[str]
     party_name: str
     division: str
+    #: Since when and why the party is suspended; None and empty while it works.
+    suspended_at: datetime | None = None
+    suspended_because: str = ""
 
     def problem(self, now: datetime) -> Problem | None:
         """Why this key cannot be used now, or None."""
+        if self.suspended_at is not None:
+            told = f"{self.party_name} 于 {self.suspended_at:%Y-%m-%d %H:%M} 停用：{self.suspended_because}"
+            return Problem(slug="party-suspended", detail=told)
         if self.revoked_at is not None:
             return Problem(
                 slug="key-revoked", detail=f"密钥 {self.key_id} 已于 {self.revoked_at:%Y-%m-%d %H:%M} 停用"
@@ -100,4 +106,6 @@ class Directory:
             roles=frozenset(row["roles"]),
             party_name=row["name"],
             division=row["division"],
+            suspended_at=row["suspended_at"],
+            suspended_because=row["suspended_because"] or "",
         )

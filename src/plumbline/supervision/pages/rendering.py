@@ -44,12 +44,15 @@ def sign_in_needed(
     cards: tuple[RoleCard, ...],
     link: tuple[str, str],
     status: int,
+    typed: list[str] | None = None,
 ) -> HttpResponse:
     """Say that a page is for those who are signed in and how to get there. ``words``: (headline, detail).
 
-    With role cards (demo) one click enters and comes back to this address; ``link`` is what needs no signing in.
+    With role cards (demo) one click enters and comes back to this address; ``link`` is what needs no signing in;
+    ``typed`` are texts of a form that was not saved, offered for copying.
     """
     context = {"headline": words[0], "detail": words[1], "shell": shell, "link": link, "next": request.path}
+    context["typed"] = typed or []
     context["cards"] = [card for card in cards if card.needs_sign_in]
     html = render_to_string("supervision_pages/sign_in_needed.html", context, request=request)
     return HttpResponse(html, status=status)

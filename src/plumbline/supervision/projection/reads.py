@@ -22,6 +22,8 @@ from plumbline.exchange.messages.registry import (
     KeyRevoked,
     LogOpened,
     PartyRegistered,
+    PartyReinstated,
+    PartySuspended,
     PersonRegistered,
     RoleEnded,
     RoleGranted,
@@ -41,9 +43,11 @@ _REFERENCES = {
     "application": "application",
     "registration": "registration",
     "grant": "role_grant",
+    "charge": "charge",
 }
 #: References that no entry changes by naming them and that very many share: a failing entry does not park them.
 _WIDE = frozenset({"project", "contract"})
+_CHANGES_PARTY = PartyRegistered | PartySuspended | PartyReinstated
 #: Tables whose rows have a name of their own instead of the id of the entry that created them.
 _NAMED = frozenset({"code", "tag", "key", "person", "custodians", "instrument", "site", "role_holder"})
 
@@ -68,7 +72,7 @@ def references(message: Message) -> list[tuple[str, str]]:
         found.append(("custodians", message.project))
     elif isinstance(message, RunRecorded):
         found.append(("instrument", f"{message.sender}/{message.instrument}"))
-    elif isinstance(message, PartyRegistered):
+    elif isinstance(message, _CHANGES_PARTY):
         found.append(("party", message.party))
     return found + _named_objects(message)
 
@@ -139,7 +143,7 @@ def parking_keys(entry: str, message: Message) -> list[str]:
     keys = {entry: None}
     keys |= {key: None for name, key in _entries_named(message) if name not in _WIDE}
     keys |= {parking_key(table, key): None for table, key in _named_objects(message)}
-    if isinstance(message, PartyRegistered):
+    if isinstance(message, _CHANGES_PARTY):
         keys[message.party] = None
     return list(keys)
 

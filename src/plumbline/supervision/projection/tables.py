@@ -64,13 +64,21 @@ _TABLES = [
     ),
     Table(
         name="party",
-        meaning="参与单位",
+        meaning="参与单位；suspension 是停用那一条，恢复后为空",
         sight=Open(
-            columns=("id", "idx", "uscc", "name", "roles", "division"),
+            columns=("id", "idx", "uscc", "name", "roles", "division", "suspended_at"),
             roles=SIGNED_IN,
             reason="单位名录：名称、信用代码、辖区是公开的登记信息",
         ),
-        columns={"uscc": _T, "name": _T, "roles": _A, "division": _T},
+        columns={
+            "uscc": _T,
+            "name": _T,
+            "roles": _A,
+            "division": _T,
+            "suspension": _T,
+            "suspended_at": _TS,
+            "suspended_because": _T,
+        },
     ),
     Table(
         name="key",
@@ -176,6 +184,22 @@ _TABLES = [
             "resident_engineer_firm": _T,
         },
         indexes={"project_by_division": "(division)"},
+    ),
+    Table(
+        name="charge",
+        meaning="哪位监督人员从哪天到哪天负责一个工程：主办或代办；ended_idx 起不再负责",
+        sight=Scoped(officer=in_division("jurisdiction"), institution=nothing, party=nothing),
+        columns={
+            "project": _T,
+            "officer": _T,
+            "part": _T,
+            "valid_from": _D,
+            "valid_until": _D,
+            "ended_idx": "bigint",
+            "ended_because": _T,
+            "jurisdiction": _T,
+        },
+        indexes={"charge_of_project": "(project)", "charge_of_officer": "(officer)"},
     ),
     Table(
         name="project_party",

@@ -22,10 +22,21 @@ CLOSED = [
     SimpleNamespace(demo=True, origin="hengchuan"),
 ]
 PARTY = "cd" * 16
+#: Those whose acts change what others may do: the three administrators.
+KEEPERS = {Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN}
+READ_ONLY = {"account_list", "account_detail", "audit_trail", "audit_export"}
 
 
 @pytest.fixture
-def client() -> Iterator[Client]:
+def stopped(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Why an organisation is suspended, by party; empty while all work."""
+    told: dict[str, str] = {}
+    monkeypatch.setattr("plumbline.supervision.access.sessions.stopped", lambda party: told.get(party, ""))
+    return told
+
+
+@pytest.fixture
+def client(stopped: dict[str, str]) -> Iterator[Client]:
     page_source.cache_clear()
     with override_settings(
         ROOT_URLCONF="plumbline.supervision.urls",
@@ -84,6 +95,40 @@ def test_the_public_pages_are_open(client: Client, address: str) -> None:
 def test_whoever_is_signed_in_reaches_the_list(client: Client, role: Role) -> None:
     act_as(client, role)
     assert client.get("/reports/").status_code == 200
+
+
+@pytest.mark.parametrize("role", [Role.INSTITUTION, Role.PARTY])
+def test_whoever_acts_for_a_suspended_organisation_is_told_so_and_sees_nothing(
+    client: Client, stopped: dict[str, str], role: Role
+) -> None:
+    act_as(client, role)
+    stopped[PARTY] = "整改期间"
+    answer = client.get("/reports/")
+    assert answer.status_code == 403 and "整改期间" in answer.content.decode()
+    assert client.get("/").status_code == 200  # as the public
+    assert samples.CODE not in client.get("/").content.decode()
+
+
+def test_what_was_typed_is_offered_for_copying_and_passwords_are_not(
+    client: Client, stopped: dict[str, str]
+) -> None:
+    act_as(client, Role.INSTITUTION)
+    stopped[PARTY] = "整改期间"
+    typed = {"because": "三层柱补做一组", "password": "geheim-und-lang", "grant": "ab" * 16}
+    page = client.post("/view-as/end/", typed).content.decode()
+    assert "三层柱补做一组" in page and "没有保存" in page
+    assert "geheim" not in page and "ab" * 16 not in page
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [each for each in urls.urlpatterns if set(each.callback.allowed_roles) <= KEEPERS],
+    ids=lambda pattern: pattern.name,
+)
+def test_what_an_administrator_changes_is_confirmed_first(pattern: object) -> None:
+    view = pattern.callback.__wrapped__  # type: ignore[attr-defined]
+    is_read = getattr(view, "__name__", "") in READ_ONLY
+    assert is_read or getattr(view, "asks_again", False), "管理操作要先再次确认身份：用 confirmed"
 
 
 @pytest.mark.parametrize("address", ["/live-tests/t1/", "/numbers/"])

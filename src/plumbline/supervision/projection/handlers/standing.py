@@ -26,6 +26,15 @@ def is_authority(p: Projection) -> bool:
     return bool(AUTHORITIES & roles_of(p, p.arrival.sender))
 
 
+def lies_in(division: str | None, region: str | None) -> bool:
+    """Whether a division lies in a region: codes nest by pairs of digits, trailing zeros mean the whole."""
+    if not division or not region:
+        return False
+    while region.endswith("00"):
+        region = region[:-2]
+    return division.startswith(region)
+
+
 def may_speak_for(p: Projection, party: str) -> bool:
     """A party speaks for itself; the authority speaks for all."""
     return party == p.arrival.sender or is_authority(p)
