@@ -19,6 +19,7 @@ import pytest
 from django.core.signing import TimestampSigner
 
 from plumbline.domain.basics.identifiers import party_id
+from plumbline.exchange.messages import project as project_messages
 from plumbline.supervision.boot import DEMO_OPERATOR
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
@@ -460,18 +461,20 @@ def test_an_intent_without_result_is_seen_in_the_trail(running_platform, office:
     assert refused.status_code == 422
 
 
+@pytest.fixture(scope="module")
+def officers(office: Office) -> tuple[Browser, Browser, Browser]:
+    """Two officers of the city and one of a county in it."""
+    return office.officer("city.one"), office.officer("city.two"), office.officer("county.one", "610303")
+
+
 @pytest.mark.clause("CECS 6.0.8")
-def test_two_officers_suspend_an_organisation_and_let_it_work_again(office: Office, world) -> None:
+def test_two_officers_suspend_an_organisation_and_let_it_work_again(office: Office, officers, world) -> None:
+    one, two, county = officers
     party = world.enrol("suspended.lab", ["institution"])
     worker = office.make("lab.person")
     assert "入了日志" in office.grant("lab.person", "institution", party=party.party).text
     worker.sign_in("lab.person")
     assert worker.get("/acting/").status_code == 200 and worker.get("/reports/").status_code == 200
-    one, two, county = (
-        office.officer("stop.one"),
-        office.officer("stop.two"),
-        office.officer("stop.xian", "610303"),
-    )
     address = f"/organisations/{party.party}"
     assert worker.get("/organisations/").status_code == 403
     assert worker.post(f"{address}/propose/", because="x").status_code == 403
@@ -488,7 +491,7 @@ def test_two_officers_suspend_an_organisation_and_let_it_work_again(office: Offi
     assert "单位已停用" in worker.get("/acting/").text
 
     def refused() -> bool:
-        return world.request("GET", "/x/v1/receipts/none", party).status_code == 403
+        return world.request("GET", "/x/v1/changes?after=-1", party).status_code == 403
 
     world.wait_for(refused)
     assert two.post(f"{address}/propose/", because="整改已核查").status_code == 200
@@ -497,3 +500,49 @@ def test_two_officers_suspend_an_organisation_and_let_it_work_again(office: Offi
     world.wait_for(lambda: not refused())
     trail = office.audit.get("/audit/?q=organisation").text
     assert "停用单位" in trail and "恢复单位" in trail
+
+
+def test_officers_are_put_in_charge_of_projects_with_deputies(office: Office, officers, world) -> None:
+    one, two, county = officers
+    builders = {role: world.parties[role].party for role in ("owner", "contractor", "resident_engineer_firm")}
+    project = world.by_station(
+        project_messages.ProjectRegistered,
+        name="分工的工程",
+        code="FG-1",
+        division="610304",
+        unit_works=["1# 楼"],
+        **builders,
+    ).entry.hex()
+    world.settle()
+    address = f"/charges/{project}/"
+    assert "还没有分工" in one.get("/charges/?q=FG-1").text
+    shown = re.findall(r'<option value="([0-9a-f]{32})"[^>]*>监督三科（([a-z.]+)）', one.get(address).text)
+    person = {name: key for key, name in shown}
+    assert "county.one" not in person  # the county does not reach the project
+    lead = {"officer": person["city.one"], "part": "lead", "valid_from": "2026-01-01"}
+    deputy = {"officer": person["city.two"], "part": "deputy", "valid_from": "2026-02-01"}
+    assert county.get(address).status_code == county.post(address, **lead).status_code == 404
+    alone = one.post(address, **deputy, valid_until="2026-02-09")
+    assert alone.status_code == 422 and "先定主办" in alone.text
+    assert "已分工" in one.post(address, **lead).text
+    for wrong, word in (
+        (lead, "已由"),
+        (deputy, "写到哪一天为止"),
+        (deputy | {"valid_until": "2026-01-09"}, "早于起始日期"),
+        (lead | {"part": "deputy", "valid_until": "2026-03-01"}, "不能就是主办本人"),
+        (lead | {"officer": "9" * 32}, "只能分给"),
+        (lead | {"valid_from": "30.11.2026"}, "日期写成"),
+    ):
+        answer = one.post(address, **wrong)
+        assert answer.status_code == 422 and word in answer.text, word
+    assert "已分工" in one.post(address, **deputy, valid_until="2099-12-31").text
+    assert "代办" in one.get("/charges/?q=FG-1").text
+    assert "我负责的工程" in two.get("/reports/?view=mine").text
+    charge = world.rows("SELECT id FROM fact.charge WHERE project = %s AND part = 'deputy'", [project])[0][
+        "id"
+    ]
+    assert county.post(f"{address}{charge}/end/", because="x").status_code == 404
+    assert one.post(f"{address}{charge}/end/", because="").status_code == 422
+    assert "已终止" in one.post(f"{address}{charge}/end/", because="提前回岗").text
+    assert "代办" not in one.get("/charges/?q=FG-1").text
+    assert "终止分工" in office.audit.get("/audit/?q=charge").text

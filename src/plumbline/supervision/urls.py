@@ -9,7 +9,7 @@ from allauth.mfa.totp import views as totp_views
 from django.urls import path
 
 from plumbline.supervision.access.rules import EVERYBODY, SIGNED_IN, allow
-from plumbline.supervision.administration import organisation_views, view_as
+from plumbline.supervision.administration import charge_views, organisation_views, view_as
 from plumbline.supervision.administration import views as administration
 from plumbline.supervision.administration.confirmation import confirmed
 from plumbline.supervision.pages import pages
@@ -42,6 +42,17 @@ urlpatterns = [
         "organisations/<str:party>/<slug:act>/",
         allow("officer")(confirmed(organisation_views.organisation_act)),
         name="organisation-act",
+    ),
+    path("charges/", allow("officer")(charge_views.charge_list), name="charges"),
+    path(
+        "charges/<str:project>/",
+        allow("officer")(confirmed(charge_views.charge_project)),
+        name="charge-project",
+    ),
+    path(
+        "charges/<str:project>/<str:charge>/end/",
+        allow("officer")(confirmed(charge_views.charge_end)),
+        name="charge-end",
     ),
     path("accounts/", allow(*ACCOUNT_KEEPERS)(administration.account_list), name="accounts"),
     path("accounts/new/", allow("system_admin")(confirmed(administration.account_new)), name="account-new"),

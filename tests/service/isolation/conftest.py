@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -139,6 +141,36 @@ class Street:
         )
 
 
+@contextmanager
+def suspended(street: Street, home: Neighbour, *roles: str) -> Iterator[None]:
+    """Some parties of a neighbour are suspended until the end of the block."""
+    decided = {"decided_by": "1a" * 16, "seconded_by": "2b" * 16}
+    asked = "SELECT suspension FROM fact.party WHERE id = ANY(%s) AND suspension IS NOT NULL"
+    parties = [home.parties[role] for role in roles]
+
+    def stopped() -> list[Any]:
+        return list(street.world.rows(asked, [parties]))
+
+    for party in parties:
+        street.world.by_station(registry.PartySuspended, party=party, because="停用一项", **decided)
+    street.world.wait_for(lambda: len(stopped()) == len(parties))
+    try:
+        yield
+    finally:
+        for party in parties:
+            (row,) = street.world.rows(asked, [[party]])
+            street.world.by_station(
+                registry.PartyReinstated, party=party, suspension=row["suspension"], because="恢复", **decided
+            )
+        street.world.wait_for(lambda: not stopped())
+
+
+@pytest.fixture
+def suspend() -> Any:
+    """See :func:`suspended`."""
+    return suspended
+
+
 def _register_people(home: Neighbour) -> None:
     world, now = home.world, datetime.now(UTC)
     for person in world.cast.base.people.values():
@@ -207,6 +239,9 @@ def _found_project(home: Neighbour) -> None:
         **{role: home.parties[role] for role in SITE_ROLES},
     ).entry.hex()
     world.enrolment.projects["riverside"] = home.project
+    if home.division == HOME:  # the station of the platform looks after its own city
+        charge = {"project": home.project, "officer": "3c" * 16, "part": "lead", "valid_from": "2026-01-01"}
+        home.ids["charge"] = world.by_station(registry.ChargeAssigned, **charge).entry.hex()
     world.by_station(
         project.CustodiansConfirmed,
         project=home.project,

@@ -269,3 +269,19 @@ def test_a_stream_of_the_same_name_is_not_the_neighbours(street) -> None:
     told = "\n".join(heard)
     assert own.token in told
     assert abroad.token not in told
+
+
+def test_the_keys_of_a_suspended_organisation_open_nothing(street, suspend) -> None:
+    """Within five seconds; what the public may verify stays, and so does what it sent."""
+    beside = street.homes["beside"]
+    caller = Caller(street, "beside institution", beside)
+    signed = [_post_entry, _dry_run, _changes, _create, _publish]
+    with suspend(street, beside, "institution"):
+        street.world.wait_for(lambda: _changes(caller).status_code == 403)
+        for ask in signed:
+            answer = ask(caller)
+            assert answer.status_code == 403, (ask, answer.text)
+            assert answer.json()["type"].endswith("/party-suspended") and "停用一项" in answer.text
+        assert _receipt(caller).status_code == 200
+        assert caller.plain(f"/v/{beside.code}").status_code == 200
+    street.world.wait_for(lambda: _changes(caller).status_code == 200)

@@ -28,7 +28,7 @@ READERS = [
 #: Tables whose rows name objects and nothing else: keys of membership, not of content.
 MEMBERSHIP = {"reach", "partner", "presence", "project_party"}
 #: What a reader of a report finds its own rows in; the rest is for some of them only.
-CONTENT = sorted(set(SCOPED) - MEMBERSHIP - {"number", "finding", "version", "correction"})
+CONTENT = sorted(set(SCOPED) - MEMBERSHIP - {"number", "finding", "version", "correction", "charge"})
 
 
 class Desk:
@@ -93,6 +93,12 @@ def test_findings_and_numbers_are_for_the_institution_and_its_officers(street, d
 @pytest.mark.parametrize("table", ["finding", "number"])
 def test_the_parties_of_a_project_see_neither_findings_nor_numbers(desk, table: str) -> None:
     assert desk.count("own owner", table) == 0
+
+
+@pytest.mark.parametrize("reader", ["officer home", "officer abroad", "own institution", "own owner"])
+def test_who_looks_after_a_project_is_for_the_officers_of_its_place(street, desk, reader: str) -> None:
+    charges = {street.homes[name].ids["charge"] for name in ("own", "beside")}
+    assert desk.count(reader, "charge", charges) == (2 if reader == "officer home" else 0)
 
 
 @pytest.mark.parametrize("role", SIGNED_IN)

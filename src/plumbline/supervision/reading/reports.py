@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
+from plumbline.domain.basics.calendar import local_date
 from plumbline.domain.reporting.code import ParsedCode, parse_code
 from plumbline.supervision.access.acting import reading_as
 from plumbline.supervision.access.principals import Principal, Role
@@ -60,7 +62,18 @@ _TEXT = (
     "OR EXISTS (SELECT 1 FROM fact.commission m WHERE m.id = a.commission AND m.number ILIKE %s))"
 )
 _REGISTERED = "SELECT count(*) FROM fact.application a WHERE a.state = 'registered' AND "
-_LABELS = {"all": "全部", "failed": "未达设计或不合格", "reminded": "有提醒", "unproved": "未完成存证"}
+#: The projects that an officer looks after today, as the one in charge or as a deputy.
+_MINE = (
+    "a.project = ANY (ARRAY(SELECT g.project FROM fact.charge g WHERE g.officer = %s AND g.ended_idx IS NULL "
+    "AND g.valid_from <= %s AND (g.valid_until IS NULL OR g.valid_until >= %s)))"
+)
+_LABELS = {
+    "all": "全部",
+    "mine": "我负责的工程",
+    "failed": "未达设计或不合格",
+    "reminded": "有提醒",
+    "unproved": "未完成存证",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +96,10 @@ def _text_filter(text: str) -> _Filter:
     return _Filter(_TEXT, (like, like, like, like, like, text, like))
 
 
-def _view_filter(view: str, covered: int) -> _Filter:
+def _view_filter(view: str, covered: int, person: str) -> _Filter:
+    today = local_date(datetime.now(UTC))
     conditions = {
+        "mine": _Filter(_MINE, (person, today, today)),
         "failed": _Filter(_FAILED, ()),
         "reminded": _Filter(_REMINDED, ()),
         "unproved": _Filter(_UNPROVED, (covered,)),
@@ -114,6 +129,8 @@ class ReportList:
     def _views(self) -> tuple[str, ...]:
         """Reminders are unconfirmed findings: only the officer and the institution have that view."""
         hidden = () if self.principal.sees_unconfirmed_findings else ("reminded",)
+        if self.principal.role is not Role.OFFICER or not self.principal.account:
+            hidden = (*hidden, "mine")
         return tuple(view for view in _LABELS if view not in hidden)
 
     def _scope(self) -> _Filter:
@@ -121,7 +138,7 @@ class ReportList:
         return _Filter(f"({scope.condition})", scope.parameters)
 
     def _matching(self, view: str) -> _Filter:
-        found = self._scope().and_(_view_filter(view, self.covered))
+        found = self._scope().and_(_view_filter(view, self.covered, self.principal.person))
         return found.and_(_text_filter(self.query.text)) if self.query.text else found
 
     def _count(self, condition: _Filter) -> int:

@@ -117,6 +117,7 @@ def _administration(principal: Principal) -> tuple[MenuItem, ...]:
         return (MenuItem(label="审计记录", icon="list-check", url="/audit/"),)
     if principal.role is Role.OFFICER and principal.account and not principal.viewed_by:
         return (
+            MenuItem(label="监督分工", icon="user-check", url="/charges/"),
             MenuItem(label="参与单位", icon="building", url="/organisations/"),
             MenuItem(label="以他人身份查看", icon="eye-check", url="/view-as/"),
         )

@@ -59,8 +59,34 @@ BEGIN
      WHERE g.role = 'officer' AND g.ended_idx IS NULL AND g.division >= low AND g.division < high ORDER BY g.idx;
 END $$;
 
-REVOKE ALL ON FUNCTION ops.grants_of(text), ops.stopped(text), ops.organisations_of(text, text, text), ops.officers_of(text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ops.grants_of(text), ops.stopped(text), ops.organisations_of(text, text, text), ops.officers_of(text, text)
-    TO plumb_web;
+-- Projects of a region whose name or code holds a text; at most 200, by name.
+CREATE FUNCTION ops.projects_of(low text, high text, part text) RETURNS TABLE (id text, code text, name text, division text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY SELECT p.id, p.code, p.name, p.division FROM fact.project p
+     WHERE p.division >= low AND p.division < high AND (position(part IN p.name) > 0 OR position(part IN p.code) > 0)
+     ORDER BY p.name, p.id LIMIT 200;
+END $$;
+
+-- One project: what it is called and where it is.
+CREATE FUNCTION ops.project_of(project text) RETURNS TABLE (id text, code text, name text, division text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY SELECT p.id, p.code, p.name, p.division FROM fact.project p WHERE p.id = project;
+END $$;
+
+-- Who looks after these projects, as far as it was not ended.
+CREATE FUNCTION ops.charges_of(projects text[])
+RETURNS TABLE (id text, project text, officer text, part text, valid_from date, valid_until date)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY SELECT c.id, c.project, c.officer, c.part, c.valid_from, c.valid_until FROM fact.charge c
+     WHERE c.project = ANY (projects) AND c.ended_idx IS NULL ORDER BY c.valid_from, c.idx;
+END $$;
+
+REVOKE ALL ON FUNCTION ops.grants_of(text), ops.stopped(text), ops.organisations_of(text, text, text), ops.officers_of(text, text),
+    ops.projects_of(text, text, text), ops.project_of(text), ops.charges_of(text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ops.grants_of(text), ops.stopped(text), ops.organisations_of(text, text, text), ops.officers_of(text, text),
+    ops.projects_of(text, text, text), ops.project_of(text), ops.charges_of(text[]) TO plumb_web;
 SET ROLE plumb_owner;
 REVOKE CREATE ON SCHEMA ops FROM plumb_definer;
