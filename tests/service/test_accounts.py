@@ -241,6 +241,11 @@ def test_somebody_of_two_organisations_acts_for_one_at_a_time(office: Office, ru
     assert owner.post("/acting/", grant=grants[1]).url.path == "/"
     assert owner.get("/reports/").status_code == 200
     assert owner.post("/acting/", grant="0" * 32).status_code == 404  # a guessed one
+    owner.post("/exports/", q="下属区的导出")
+    assert "下属区的导出" in owner.get("/exports/").text
+    assert owner.post("/acting/", grant=grants[0]).url.path == "/"
+    assert "下属区的导出" not in owner.get("/exports/").text  # nothing of the other role is left over
+    assert "before" in office.audit.get("/audit/?q=two.homes").text
 
 
 @pytest.mark.clause("BJ 8.3.1")
@@ -546,3 +551,37 @@ def test_officers_are_put_in_charge_of_projects_with_deputies(office: Office, of
     assert "已终止" in one.post(f"{address}{charge}/end/", because="提前回岗").text
     assert "代办" not in one.get("/charges/?q=FG-1").text
     assert "终止分工" in office.audit.get("/audit/?q=charge").text
+
+
+def test_an_account_that_nobody_used_is_stopped_and_an_old_password_is_changed_first(
+    running_platform, office: Office
+) -> None:
+    owner = office.officer("rarely.here")
+
+    def back_date(column: str, days: int) -> None:
+        with psycopg.connect(running_platform.platform.conninfo("plumb_web")) as conn:
+            conn.execute(
+                f"UPDATE web.accounts_account SET {column} = now() - %s * interval '1 day' WHERE username = 'rarely.here'".encode(),
+                [days],
+            )
+
+    back_date("password_set_at", 181)
+    refused = owner.get("/reports/")
+    assert refused.status_code == 403 and "密码该换了" in refused.text
+    changed = owner.post(
+        "/account/password/change/",
+        oldpassword=PASSWORD,
+        password1=PASSWORD + "-neu",
+        password2=PASSWORD + "-neu",
+    )
+    assert changed.status_code == 200
+    assert owner.get("/reports/").status_code == 200
+    owner.post("/account/logout/")
+    for column, days in (("password_set_at", 91), ("last_login", 91), ("created_at", 400)):
+        back_date(column, days)
+    assert "停用" in owner.sign_in("rarely.here", PASSWORD + "-neu").text
+    assert owner.get("/reports/").status_code == 403
+    assert "长期没有登录" in office.system.get("/accounts/rarely.here/").text
+    office.system.post("/accounts/rarely.here/reactivate/")
+    owner.sign_in("rarely.here", PASSWORD + "-neu")
+    assert owner.get("/reports/").status_code == 200

@@ -11,5 +11,9 @@ from plumbline.domain.basics.parameters import ParameterSet
 @cache
 def parameters() -> ParameterSet:
     """All dated, per-jurisdiction parameters that ship with the rules."""
-    domain = files("plumbline.domain")
-    return ParameterSet.load(domain / "custody" / "parameters.toml", domain / "reporting" / "parameters.toml")
+    domain, accounts = files("plumbline.domain"), files("plumbline.supervision.administration")
+    return ParameterSet.load(
+        domain / "custody" / "parameters.toml",
+        domain / "reporting" / "parameters.toml",
+        accounts / "parameters.toml",
+    )

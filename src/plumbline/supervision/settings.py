@@ -37,6 +37,7 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 globals().update(SETTINGS)
+ACCOUNT_ADAPTER = "plumbline.supervision.administration.sign_in.SupervisionAccountAdapter"
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 #: Idle for half an hour ends a session; `Session.absolute_limit` ends it after twelve hours in any case.

@@ -12,6 +12,7 @@ from plumbline.supervision.access.rules import EVERYBODY, SIGNED_IN, allow
 from plumbline.supervision.administration import charge_views, organisation_views, view_as
 from plumbline.supervision.administration import views as administration
 from plumbline.supervision.administration.confirmation import confirmed
+from plumbline.supervision.jobs import views as job_views
 from plumbline.supervision.pages import pages
 from plumbline.supervision.reading import bundles, files, sign_in, views
 
@@ -28,6 +29,8 @@ urlpatterns = [
     path("demo/sign-out/", allow(*EVERYBODY)(sign_in.leave), name="demo-sign-out"),
     path("reports/", allow(*SIGNED_IN)(pages.report_list), name="reports"),
     path("reports/export.csv", allow(*SIGNED_IN)(pages.report_export), name="reports-export"),
+    path("exports/", allow(*SIGNED_IN)(job_views.exports), name="exports"),
+    path("exports/<str:job>.csv", allow(*SIGNED_IN)(job_views.export_file), name="export-file"),
     path("reports/<str:number>/", allow(*EVERYBODY)(views.trace), name="trace"),
     path("reports/<str:number>/curves/<int:specimen>.json", allow(*SIGNED_IN)(pages.curve), name="curve"),
     path("reports/<str:number>/pictures/<str:sha256>", allow(*SIGNED_IN)(files.picture), name="picture"),

@@ -6,10 +6,12 @@ Made from the list of addresses: one without an expectation fails.
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Callable
 from importlib import import_module
 
+import psycopg
 import pytest
 
 from plumbline.supervision.access.principals import PUBLIC, Role
@@ -62,6 +64,8 @@ ADDRESSES: dict[str, Callable] = {
         f"/numbers/?year=2026&institution={home.parties['institution']}",
     ],
     "live": lambda home: [f"/live-tests/press-{home.instrument}/"],
+    "exports": _all("/exports/"),
+    "export-file": _all(f"/exports/{GUESSED}.csv"),
     "charges": _all("/charges/"),
     "charge-project": lambda home: [f"/charges/{home.project}/"],
     "charge-end": lambda home: [f"/charges/{home.project}/{GUESSED}/end/"],
@@ -113,7 +117,7 @@ def expected(pattern, principal, sees: bool) -> int:
         return 302 if pattern.name != "acting" else 303
     if pattern.name == "first-password":
         return 410
-    if pattern.name in WITH_ACCOUNT:
+    if pattern.name in WITH_ACCOUNT or pattern.name == "export-file":
         return 404
     if pattern.name == "trace" and principal.role is Role.PUBLIC:
         return 404
@@ -226,3 +230,45 @@ def test_whoever_acts_for_a_suspended_organisation_gets_what_the_public_gets(
     assert facts.status_code == 200 and beside.token in facts.text
     assert others.status_code == 200 and beside.token in others.text
     assert street.get(reader, "/reports/").status_code == 200
+
+
+def test_a_job_is_done_for_whoever_ordered_it_and_for_nobody_else(street) -> None:
+    """An export behind the page: its rows are its principal's, its file is its owner's, and without a principal nothing is done."""
+    reader, world = "own institution", street.world
+    page = street.get(reader, "/exports/")
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+    assert token
+    cookies = f"plumb_session={street.sessions[reader]}; plumb_csrf={page.cookies['plumb_csrf']}"
+    headers = {"cookie": cookies, "referer": world.url + "/exports/"}
+    form = {"csrfmiddlewaretoken": token[1], "view": "all"}
+    ordered = world.http.post(world.url + "/exports/", data=form, headers=headers)
+    assert ordered.status_code == 303, ordered.text
+    with psycopg.connect(world.platform.conninfo("plumb_web")) as conn:
+        for name, stored in (
+            ("nobody", "{}"),
+            ("all-powerful", '{"role": "platform"}'),
+            ("public", '{"role": "public"}'),
+        ):
+            conn.execute(
+                "INSERT INTO ops.job (id, kind, owner, principal) VALUES (%s, 'reports_export', %s, %s)",
+                [f"{name}-{street.homes['own'].token}", name, stored],
+            )
+
+    def found() -> list[str]:
+        return re.findall(r"/exports/([0-9a-f]{32})\.csv", street.get(reader, "/exports/").text)
+
+    world.wait_for(found, 60)
+    address = f"/exports/{found()[0]}.csv"
+    exported = street.get(reader, address)
+    assert street.homes["own"].token in exported.text
+    assert foreign(street, reader, address, exported.content) == []
+    for other in ("beside institution", "own owner", "officer home"):
+        assert street.get(other, address).status_code == 404
+
+    def failed() -> list[str]:
+        asked = "SELECT problem FROM ops.job WHERE id LIKE %s AND state = 'failed' AND result IS NULL"
+        with psycopg.connect(world.platform.conninfo("plumb_web")) as conn:
+            return [row[0] for row in conn.execute(asked, [f"%{street.homes['own'].token}"]).fetchall()]
+
+    world.wait_for(lambda: len(failed()) == 3, 60)
+    assert all("代谁" in problem for problem in failed())

@@ -30,6 +30,9 @@ def refused(
     if stopped := getattr(request, "organisation_stopped", None):
         headline, how = f"{stopped[0] or '本单位'}已停用", f"原因：{stopped[1]}。{_WHILE_STOPPED}"
         link = ("选择角色", "/acting/") if _has_account(request) else link
+    elif getattr(request, "password_is_old", False):
+        headline, how = "密码该换了", "密码用得太久，按规定先换一个再接着办。这次填写的内容没有保存"
+        link = ("改密码", "/account/password/change/")
     elif because := getattr(request, "ended_because", ""):
         headline, how = because.rstrip("。"), "这次填写的内容没有保存。请重新登录，或联系系统管理员"
     elif _has_account(request):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
@@ -19,11 +20,14 @@ from plumbline.supervision.access.principals import (
     division_range,
     from_session,
 )
+from plumbline.supervision.access.terms import is_password_old
 from plumbline.web.accounts.models import Account
 
 _KEY = "principal"
 #: Who acts for an organisation that an authority may suspend.
 _MAY_BE_STOPPED = frozenset({Role.INSTITUTION, Role.PARTY})
+#: What a session keeps when its owner changes roles: the sign-in, its proofs, when it began.
+_STAYS = ("_auth_user", "account_authentication", "since", "confirmed", "mfa")
 #: Entry id of the role that an account acts in, and the principal with whose eyes an officer looks.
 GRANT, VIEWED = "grant", "viewed"
 
@@ -52,6 +56,9 @@ def _find(request: HttpRequest) -> Principal:
     found = _granted(account, str(session.get(GRANT, "")))
     if found is not None and found.stopped:
         return _stopped(request, found.organisation, found.stopped)
+    if found is not None and is_password_old(account, datetime.now(UTC)):
+        request.password_is_old = True  # type: ignore[attr-defined]
+        return PUBLIC
     principal = _principal(account, found)
     if principal.role in NEED_SECOND_FACTOR and not is_mfa_enabled(account):
         return PUBLIC  # who switches it off has no such role until it is on again
@@ -101,6 +108,14 @@ def _principal(account: Account, found: Grant | None) -> Principal:
         capacity=found.capacity,
         account=account.username,
     )
+
+
+def begin_acting(request: HttpRequest, grant: str) -> None:
+    """Act in a role from now on; of the role before nothing is left in the session but who signed in and how."""
+    for name in [each for each in request.session.keys() if not each.startswith(_STAYS)]:
+        del request.session[name]
+    request.session[GRANT] = grant
+    request.session.cycle_key()
 
 
 def sign_in(request: HttpRequest, principal: Principal) -> None:

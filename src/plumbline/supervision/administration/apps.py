@@ -20,12 +20,21 @@ class AdministrationConfig(AppConfig):
         from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 
         _listen(password_changed, "account.password_changed")
+        password_changed.connect(_renewed, dispatch_uid="password-renewed")
         _listen(factors.authenticator_added, "second_factor.added")
         _listen(factors.authenticator_removed, "second_factor.removed")
         _listen(factors.authentication_failed, "second_factor.refused", "refused")
         user_logged_in.connect(_begun, dispatch_uid="audit-begun")
         user_logged_out.connect(_ended, dispatch_uid="audit-ended")
         user_login_failed.connect(_refused, dispatch_uid="audit-refused")
+
+
+def _renewed(user: Any, **_: object) -> None:
+    """The owner chose a new password: its time begins anew."""
+    from datetime import UTC, datetime
+
+    user.password_set_at = datetime.now(UTC)
+    user.save(update_fields=["password_set_at"])
 
 
 def _listen(signal: Any, action: str, outcome: str = "done") -> None:

@@ -104,7 +104,8 @@ def _with_charges(statement: str, parameters: list[str]) -> list[Project]:
         found = cursor.fetchall()
         cursor.execute(_CHARGES, [[row[0] for row in found]])
         rows = cursor.fetchall()
-    labels = dict(Account.objects.filter(person__in={row[2] for row in rows}).values_list("person", "label"))
+    accounts = Account.objects.filter(person__in={row[2] for row in rows})
+    labels = {each.person: _label(each) for each in accounts}
     charges = [
         Charge(
             id=row[0],
@@ -138,12 +139,16 @@ def officers_for(principal: Principal, project: Project) -> list[Officer]:
         cursor.execute(_OFFICERS, [low, high])
         rows = [row for row in cursor.fetchall() if _reaches(row[1], project.division)]
     accounts = Account.objects.filter(person__in={row[0] for row in rows}, suspended_at=None)
-    labels = {each.person: f"{each.label}（{each.username}）" for each in accounts}
+    labels = {each.person: _label(each) for each in accounts}
     return [
         Officer(person=row[0], label=labels[row[0]], division=row[1], capacity=row[2])
         for row in {row[0]: row for row in rows}.values()
         if row[0] in labels
     ]
+
+
+def _label(account: Account) -> str:
+    return f"{account.label}（{account.username}）"
 
 
 def _reaches(region: str, division: str) -> bool:

@@ -114,7 +114,7 @@ def suspend(request: HttpRequest, principal: Principal, account: Account, becaus
     if account.username == principal.account:
         raise AdministrationRefused("because", "不能停用自己的账号，请由上级办理")
     for granted in grants_of(account):
-        _require_successor(account, granted.role)
+        require_successor(account, granted.role)
     account.suspended_at, account.suspended_because = datetime.now(UTC), reason[:200]
     account.save(update_fields=["suspended_at", "suspended_because"])
     record(request, principal.account, "account.suspended", account.username, because=reason)
@@ -134,7 +134,8 @@ def end_sessions(account: Account) -> int:
 def reactivate(request: HttpRequest, principal: Principal, account: Account) -> None:
     """Let a suspended account sign in again, with its roles as they are."""
     account.suspended_at, account.suspended_because = None, ""
-    account.save(update_fields=["suspended_at", "suspended_because"])
+    account.reactivated_at = datetime.now(UTC)
+    account.save(update_fields=["suspended_at", "suspended_because", "reactivated_at"])
     record(request, principal.account, "account.reactivated", account.username)
 
 
@@ -204,7 +205,7 @@ def taken_over(accepted: Accepted, field: str) -> bool:
     return outcome.passed
 
 
-def _require_successor(account: Account, role: str) -> None:
+def require_successor(account: Account, role: str) -> None:
     """The last one who holds an office stays: nobody may leave the platform without one of the three."""
     if role not in ADMINISTRATORS:
         return
@@ -239,7 +240,7 @@ def end_grant(
     if not reason:
         raise AdministrationRefused("because", "请写明为什么终止")
     require_impersonal("because", reason)
-    _require_successor(account, granted.role)
+    require_successor(account, granted.role)
     if not lies_below(granted.division, principal):
         raise AdministrationRefused("because", "这个角色的辖区不归您管")
     now = datetime.now(UTC)

@@ -99,6 +99,7 @@ WORDS = {
     "organisation.reinstated": "恢复单位",
     "charge.assigned": "分工",
     "charge.ended": "终止分工",
+    "reports.export_ordered": "提出导出检测报告",
     "view_as.begun": "开始以他人身份查看",
     "view_as.ended": "结束以他人身份查看",
     "audit.exported": "导出审计记录",
@@ -129,6 +130,11 @@ class Event:
     def word(self) -> str:
         """What was done, in words."""
         return WORDS.get(self.action, self.action)
+
+    @property
+    def shown(self) -> list[tuple[str, str]]:
+        """What a reader is told beside; the number of the intent only ties the two lines together."""
+        return [(name, value) for name, value in self.detail.items() if name != "intent"]
 
     @property
     def told(self) -> str:

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.access.grants import grants_of
 from plumbline.supervision.access.principals import NEED_SECOND_FACTOR, Role
-from plumbline.supervision.access.sessions import GRANT, VIEWED, principal_of
+from plumbline.supervision.access.sessions import GRANT, VIEWED, begin_acting, principal_of
 from plumbline.supervision.administration import queries, services, trail
 from plumbline.supervision.administration.services import AdministrationRefused
 from plumbline.supervision.administration.shell import SeeOther, page
@@ -53,11 +53,12 @@ def acting(request: HttpRequest) -> HttpResponse:
         return page(request, "acting", {"grants": grants, "account": account}, ("选择角色", "/acting/"))
     if chosen.role in NEED_SECOND_FACTOR and not is_mfa_enabled(account):
         return SeeOther("/account/2fa/totp/activate/")
-    if request.session.pop(VIEWED, None):
+    if VIEWED in request.session:
         trail.record(request, account.username, "view_as.ended", "")
-    request.session[GRANT] = chosen.id
-    request.session.cycle_key()
-    trail.record(request, account.username, "session.acts_as", chosen.id, role=chosen.role)
+    before = str(request.session.get(GRANT, ""))
+    begin_acting(request, chosen.id)
+    told = {"role": chosen.role, "for": chosen.organisation, "before": before}
+    trail.record(request, account.username, "session.acts_as", chosen.id, **told)
     return SeeOther(_FIRST_PAGES.get(chosen.role, "/"))
 
 

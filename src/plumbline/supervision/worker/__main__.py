@@ -21,6 +21,7 @@ from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.projection.projector import CHANNEL
 from plumbline.supervision.roots import load_roots
 from plumbline.supervision.worker.due import Worker
+from plumbline.supervision.worker.errands import Errands
 from plumbline.supervision.worker.publishing import Publisher
 
 _log = logging.getLogger("plumbline.worker")
@@ -62,31 +63,34 @@ def main() -> None:
     worker, signer = make_worker(platform)
     publisher = Publisher(platform.conninfo("plumb_gateway"), signer, platform.folder("tiles"))
     publisher.start()
+    errands = Errands(platform)
     print("worker ready", flush=True)
     while not stop.is_set():
         try:
             with psycopg.connect(platform.conninfo("plumb_worker"), autocommit=True) as conn:
                 conn.execute(f"LISTEN {CHANNEL}".encode())
-                _loop(platform, worker, conn, stop)
+                _loop(worker, errands, conn, stop)
         except (psycopg.Error, OSError, Problem) as error:
             _log.warning("trying again: %s %s", type(error).__name__, error)
             stop.wait(1)
         except SigningStopped as stopped:
             _log.error("waiting for an operator, signing stopped: %s", stopped)
             stop.wait(SIGNING_STOPPED_WAIT_S)
+    errands.stop()
     publisher.stop()
     heartbeat.stop()
 
 
 def _loop(
-    platform: Platform,
     worker: Worker,
+    errands: Errands,
     conn: psycopg.Connection,
     stop: threading.Event,
 ) -> None:
     rounds = 0
     while not stop.is_set():
-        worker.roots = load_roots(platform.folder("roots")) if rounds % 10 == 0 else worker.roots
+        worker.roots = load_roots(errands.platform.folder("roots")) if rounds % 10 == 0 else worker.roots
+        errands.look(conn)
         if worker.round() == 0:
             _wait(conn, 0.5)
         rounds += 1

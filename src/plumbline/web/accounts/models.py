@@ -37,6 +37,8 @@ class Account(AbstractBaseUser):
     created_by = models.CharField(max_length=40)
     suspended_at = models.DateTimeField(null=True, blank=True)
     suspended_because = models.CharField(max_length=200, blank=True)
+    #: When a suspended account was last allowed in again; None when it never was.
+    reactivated_at = models.DateTimeField(null=True, blank=True)
     #: When the password was last set by its owner; None until the first sign-in link was used.
     password_set_at = models.DateTimeField(null=True, blank=True)
 

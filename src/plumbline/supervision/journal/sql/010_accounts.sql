@@ -20,6 +20,27 @@ CREATE UNIQUE INDEX proposal_open ON ops.proposal (party) WHERE settled_at IS NU
 GRANT SELECT, INSERT ON ops.proposal TO plumb_web;
 GRANT UPDATE (settled_at, settled_by, outcome) ON ops.proposal TO plumb_web;
 
+-- Jobs that pages order. Each says for whom it is done; web's login does it in that principal's database role, and the worker only looks
+-- whether something waits.
+CREATE TABLE ops.job (
+    id          text PRIMARY KEY,
+    kind        text NOT NULL CHECK (kind IN ('reports_export')),
+    owner       text NOT NULL,
+    principal   jsonb NOT NULL,
+    arguments   jsonb NOT NULL DEFAULT '{}',
+    state       text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'running', 'done', 'failed')),
+    problem     text,
+    result      bytea,
+    ordered_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    begun_at    timestamptz,
+    finished_at timestamptz
+);
+CREATE INDEX job_of_owner ON ops.job (owner, ordered_at);
+CREATE INDEX job_waiting ON ops.job (ordered_at) WHERE state IN ('waiting', 'running');
+GRANT SELECT, INSERT, DELETE ON ops.job TO plumb_web;
+GRANT UPDATE (state, problem, result, begun_at, finished_at) ON ops.job TO plumb_web;
+GRANT SELECT (state) ON ops.job TO plumb_worker;
+
 GRANT USAGE, CREATE ON SCHEMA ops TO plumb_definer;
 SET ROLE plumb_definer;
 

@@ -8,7 +8,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from plumbline.domain.basics.identifiers import party_id, uscc_check_character
-from plumbline.exchange.messages.registry import KeyRevoked, PartyRegistered
+from plumbline.exchange.messages.registry import (
+    ChargeAssigned,
+    ChargeEnded,
+    KeyRevoked,
+    PartyRegistered,
+    PartyReinstated,
+    PartySuspended,
+)
 from plumbline.exchange.signatures import Ed25519Signer
 
 pytestmark = pytest.mark.service
@@ -137,3 +144,48 @@ def test_an_institution_changes_no_person_whom_the_station_registered(city):
     got = city.register_person("approver", "institution", "technician", sender="institution")
     assert city.findings(got) == {"registry.foreign_registration"}
     assert city.row("person", city.person("approver")) == before
+
+
+_TWO = {"because": "现场检查", "decided_by": "1a" * 16, "seconded_by": "2b" * 16}
+
+
+def test_an_organisation_is_suspended_by_the_station_of_its_place_and_two_persons(city):
+    party = city.party("institution")
+    alone = city.send("station", PartySuspended, party=party, **_TWO | {"seconded_by": "1a" * 16})
+    itself = city.send("institution", PartySuspended, party=party, **_TWO)
+    above = city.send("station", PartySuspended, party=city.party("station"), **_TWO)
+    nobody = city.send("station", PartySuspended, party="9" * 32, **_TWO)
+    city.register("owner", ["owner"], division="620100")
+    abroad = city.send("station", PartySuspended, party=city.party("owner"), **_TWO)
+    for refused in (alone, itself, above, nobody, abroad):
+        assert city.findings(refused) == {"registry.unsupported_decision"}
+    assert city.row("party", party)["suspension"] is None
+    first = city.send("station", PartySuspended, party=party, **_TWO)
+    city.send("station", PartySuspended, party=party, **_TWO | {"because": "再停一次"})
+    city.register("institution", ["institution"])  # a new version of the registration lifts nothing
+    row = city.row("party", party)
+    assert (row["suspension"], row["suspended_because"]) == (first, "现场检查")
+    assert row["suspended_at"] is not None
+    wrong = city.send("station", PartyReinstated, party=party, suspension="0" * 32, **_TWO)
+    assert city.findings(wrong) == {"registry.unsupported_decision"}
+    city.send("station", PartyReinstated, party=party, suspension=first, **_TWO)
+    assert city.row("party", party)["suspension"] is None
+    again = city.send("station", PartyReinstated, party=party, suspension=first, **_TWO)
+    assert city.findings(again) == {"registry.unsupported_decision"}
+
+
+def test_an_officer_is_put_in_charge_of_a_project_by_the_station_of_its_place(city):
+    project = city.new_project()
+    fields = {"officer": "1a" * 16, "part": "lead", "valid_from": "2026-03-01"}
+    stranger = city.send("owner", ChargeAssigned, project=project, **fields)
+    nowhere = city.send("station", ChargeAssigned, project="9" * 32, **fields)
+    backwards = city.send("station", ChargeAssigned, project=project, **fields, valid_until="2026-02-01")
+    for refused in (stranger, nowhere, backwards):
+        assert city.findings(refused) == {"registry.unsupported_charge"}
+    charge = city.send("station", ChargeAssigned, project=project, **fields)
+    assert city.row("charge", charge)["jurisdiction"] == city.row("project", project)["division"]
+    foreign = city.send("owner", ChargeEnded, charge=charge, because="不归你管")
+    assert city.findings(foreign) == {"registry.unsupported_charge"}
+    assert city.row("charge", charge)["ended_idx"] is None
+    city.send("station", ChargeEnded, charge=charge, because="换人")
+    assert city.row("charge", charge)["ended_because"] == "换人"

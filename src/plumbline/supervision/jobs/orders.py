@@ -1,0 +1,168 @@
+"""Ordering a job, and doing it for whoever ordered it (后台任务的办理).
+
+A job stores its principal: role, organisation, division, account. It is done in web's login, which has no right to any fact, and reads in
+the database role of that principal. Before it is done the principal is looked at again: a role that has ended, an account or
+organisation that was suspended in between, or a job without a principal, fails.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from plumbline.supervision.access.acting import reading_as
+from plumbline.supervision.access.grants import stopped
+from plumbline.supervision.access.principals import Principal, Role, from_session
+from plumbline.supervision.access.sessions import acting, demo_is_open
+from plumbline.supervision.pages.pages import csv_lines
+from plumbline.supervision.pages.ports import ReportQuery
+from plumbline.supervision.reading.reports import ReportList
+from plumbline.web.accounts.models import Account
+
+#: At most so many jobs of one person wait at a time.
+MOST_WAITING = 3
+MOST_BYTES = 64 * 1024 * 1024
+_ORDER = (
+    "INSERT INTO ops.job (id, kind, owner, principal, arguments) VALUES (%s, %s, %s, %s::jsonb, %s::jsonb)"
+)
+_MINE = (
+    "SELECT id, arguments::text, state, problem, ordered_at, finished_at, octet_length(result) FROM ops.job "
+    "WHERE owner = %s ORDER BY ordered_at DESC LIMIT 20"
+)
+_RESULT = "SELECT result FROM ops.job WHERE id = %s AND owner = %s AND state = 'done'"
+_CLAIM = (
+    "UPDATE ops.job SET state = 'running', begun_at = clock_timestamp() WHERE id = (SELECT id FROM ops.job WHERE state = 'waiting' "
+    "ORDER BY ordered_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, principal::text, arguments::text"
+)
+_SETTLE = (
+    "UPDATE ops.job SET state = %s, problem = %s, result = %s, finished_at = clock_timestamp() WHERE id = %s"
+)
+_LOST = (
+    "UPDATE ops.job SET state = 'failed', problem = '办到一半中断了，请重新提出', finished_at = clock_timestamp() "
+    "WHERE state = 'running' AND begun_at < clock_timestamp() - interval '30 minutes'"
+)
+_OLD = "DELETE FROM ops.job WHERE ordered_at < clock_timestamp() - interval '7 days'"
+
+
+class JobRefused(ValueError):
+    """A job that is not taken, or not done; the message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as its owner sees it."""
+
+    id: str
+    arguments: dict[str, str]
+    state: str
+    problem: str
+    ordered_at: datetime
+    finished_at: datetime | None
+    size: int | None
+
+    @property
+    def look(self) -> tuple[str, str, str]:
+        """(tone, icon, word)."""
+        return {
+            "waiting": ("quiet", "hourglass", "排队"),
+            "running": ("quiet", "hourglass", "正在办"),
+            "done": ("ok", "circle-check", "办好了"),
+        }.get(self.state, ("bad", "circle-x", "没有办成"))
+
+
+def owner_of(principal: Principal) -> str:
+    """Whose a job is: the same person in the same role for the same organisation, and nobody else."""
+    parts = (principal.account, principal.person, principal.role, principal.party, principal.division)
+    return "/".join(parts)
+
+
+def order_export(principal: Principal, grant: str, text: str, view: str) -> str:
+    """Order an export of the reports that the principal may see; returns the job's id."""
+    if sum(each.state in ("waiting", "running") for each in jobs_of(principal)) >= MOST_WAITING:
+        raise JobRefused(f"您已有 {MOST_WAITING} 项在办，办好以后再提")
+    job, arguments = secrets.token_hex(16), {"q": text, "view": view, "grant": grant}
+    stored = json.dumps(principal.as_session())
+    with connection.cursor() as cursor:
+        cursor.execute(_ORDER, [job, "reports_export", owner_of(principal), stored, json.dumps(arguments)])
+    return job
+
+
+def jobs_of(principal: Principal) -> list[Job]:
+    """The newest jobs of a principal."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MINE, [owner_of(principal)])
+        return [
+            Job(
+                id=row[0],
+                arguments=json.loads(row[1]),
+                state=row[2],
+                problem=row[3] or "",
+                ordered_at=row[4],
+                finished_at=row[5],
+                size=row[6],
+            )
+            for row in cursor.fetchall()
+        ]
+
+
+def result_of(principal: Principal, job: str) -> bytes | None:
+    """What a finished job of this principal made; None for any other job, there or not."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RESULT, [job, owner_of(principal)])
+        row = cursor.fetchone()
+    return bytes(row[0]) if row else None
+
+
+def do_next() -> bool:
+    """Do the job that waits longest; False when none waits. Whatever goes wrong with it is its own affair."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOST)
+        cursor.execute(_OLD)
+        cursor.execute(_CLAIM)
+        row = cursor.fetchone()
+    if row is None:
+        return False
+    state, problem, result = "done", "", None
+    try:
+        arguments = json.loads(row[2])
+        result = _export(principal_for(json.loads(row[1]), arguments), arguments)
+    except JobRefused as refusal:
+        state, problem = "failed", str(refusal)
+    except Exception as error:
+        state, problem = "failed", f"平台出错了（{type(error).__name__}），请重新提出"
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTLE, [state, problem, result, row[0]])
+    return True
+
+
+def principal_for(stored: object, arguments: dict[str, str]) -> Principal:
+    """Whom a job is done for, as things stand now; raises :class:`JobRefused` where that is nobody."""
+    principal = from_session(stored)
+    if not principal.sees_work or principal.viewed_by:
+        raise JobRefused("任务没有写明代谁办，没有办")
+    if not principal.account:
+        if not demo_is_open() or (principal.role is not Role.OFFICER and stopped(principal.party)):
+            raise JobRefused("提出的角色已经失效，没有办")
+        return principal
+    account = Account.objects.filter(username=principal.account, suspended_at=None).first()
+    now = acting(account, arguments.get("grant", "")) if account is not None else None
+    if now != principal:
+        raise JobRefused("提出以后账号或单位停用了，或角色变了，没有办")
+    return principal
+
+
+def _export(principal: Principal, arguments: dict[str, str]) -> bytes:
+    query = ReportQuery(text=arguments.get("q", ""), view=arguments.get("view", "") or "all")
+    with reading_as(principal):
+        reports = ReportList.of(principal, query)
+    parts, size = [], 0
+    for line in csv_lines(reports.rows()):
+        parts.append(line.encode())
+        size += len(parts[-1])
+        if size > MOST_BYTES:
+            raise JobRefused("结果超过 64 MB，请加上条件分几次导出")
+    return b"".join(parts)
