@@ -585,3 +585,24 @@ def test_an_account_that_nobody_used_is_stopped_and_an_old_password_is_changed_f
     office.system.post("/accounts/rarely.here/reactivate/")
     owner.sign_in("rarely.here", PASSWORD + "-neu")
     assert owner.get("/reports/").status_code == 200
+
+
+def test_the_owner_sees_every_sign_in_and_ends_the_one_that_is_not_the_own(office: Office) -> None:
+    owner = office.make("two.places")
+    owner.sign_in("two.places")
+    assert "还在别处" not in owner.get("/acting/").text
+    thief = Browser(office.system.url)
+    thief.sign_in("two.places")
+    page = thief.get("/account/sign-ins/").text
+    keys = re.findall(r'name="key" value="([0-9a-f]{32})"', page)
+    assert len(keys) == 1 and "这一次" in page
+    stranger = office.make("third.place")
+    stranger.sign_in("third.place")
+    assert stranger.post("/account/sign-ins/", key=keys[0]).status_code == 404  # another account's
+    assert owner.get("/account/sign-ins/").status_code == 200
+    assert thief.post("/account/sign-ins/", key=keys[0]).status_code == 200
+    ended = owner.get("/reports/")
+    assert ended.status_code == 403 and "登录已被结束" in ended.text
+    owner.sign_in("two.places")
+    assert owner.get("/account/sign-ins/").text.count('name="key"') == 1
+    assert "elsewhere" in office.audit.get("/audit/?q=two.places").text

@@ -9,7 +9,7 @@ from allauth.mfa.totp import views as totp_views
 from django.urls import path
 
 from plumbline.supervision.access.rules import EVERYBODY, SIGNED_IN, allow
-from plumbline.supervision.administration import charge_views, organisation_views, view_as
+from plumbline.supervision.administration import charge_views, organisation_views, sign_in_views, view_as
 from plumbline.supervision.administration import views as administration
 from plumbline.supervision.administration.confirmation import confirmed
 from plumbline.supervision.jobs import views as job_views
@@ -72,6 +72,7 @@ urlpatterns = [
         allow(*EVERYBODY)(administration.first_password),
         name="first-password",
     ),
+    path("account/sign-ins/", allow(*EVERYBODY)(sign_in_views.own_sign_ins), name="sign-ins"),
     # The login part's own views under its own names, which it looks up; signing up and e-mail have no address here.
     path("account/login/", allow(*EVERYBODY)(account_views.login), name="account_login"),
     path("account/logout/", allow(*EVERYBODY)(account_views.logout), name="account_logout"),

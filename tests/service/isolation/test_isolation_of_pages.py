@@ -81,6 +81,7 @@ ADDRESSES: dict[str, Callable] = {
     "audit": _all("/audit/"),
     "audit-export": _all("/audit/export.csv"),
     "first-password": _all("/account/link/MQ/abc-def/"),
+    "sign-ins": _all("/account/sign-ins/"),
     "account_login": _all("/account/login/"),
     "account_logout": _all("/account/logout/"),
     "account_inactive": _all("/account/inactive/"),
@@ -100,6 +101,8 @@ TO_SIGN_IN = {name for name in ADDRESSES if name.startswith(("account_", "mfa_")
     "account_login",
     "account_inactive",
 }
+#: Our own pages about an account send a reader without one to the sign-in page.
+BY_OURSELVES = {"acting", "sign-ins"}
 #: Addresses of one object: 200 for who sees it, 404 for who does not. The others answer everybody who may ask.
 OF_ONE = {"trace", "curve", "picture", "bundle", "live"}
 BY_POST = {"demo-sign-in", "demo-sign-out", "view-as-end", "organisation-act", "charge-end"}
@@ -113,8 +116,8 @@ def expected(pattern, principal, sees: bool) -> int:
         return 403
     if pattern.name in BY_POST:
         return 405
-    if pattern.name in TO_SIGN_IN or pattern.name == "acting":
-        return 302 if pattern.name != "acting" else 303
+    if pattern.name in TO_SIGN_IN or pattern.name in BY_OURSELVES:
+        return 302 if pattern.name not in BY_OURSELVES else 303
     if pattern.name == "first-password":
         return 410
     if pattern.name in WITH_ACCOUNT or pattern.name == "export-file":

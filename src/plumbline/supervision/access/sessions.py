@@ -22,12 +22,13 @@ from plumbline.supervision.access.principals import (
 )
 from plumbline.supervision.access.terms import is_password_old
 from plumbline.web.accounts.models import Account
+from plumbline.web.accounts.sign_ins import ELSEWHERE, SIGN_IN
 
 _KEY = "principal"
 #: Who acts for an organisation that an authority may suspend.
 _MAY_BE_STOPPED = frozenset({Role.INSTITUTION, Role.PARTY})
 #: What a session keeps when its owner changes roles: the sign-in, its proofs, when it began.
-_STAYS = ("_auth_user", "account_authentication", "since", "confirmed", "mfa")
+_STAYS = ("_auth_user", "account_authentication", "since", "confirmed", SIGN_IN, ELSEWHERE)
 #: Entry id of the role that an account acts in, and the principal with whose eyes an officer looks.
 GRANT, VIEWED = "grant", "viewed"
 

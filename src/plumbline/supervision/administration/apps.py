@@ -20,21 +20,12 @@ class AdministrationConfig(AppConfig):
         from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 
         _listen(password_changed, "account.password_changed")
-        password_changed.connect(_renewed, dispatch_uid="password-renewed")
         _listen(factors.authenticator_added, "second_factor.added")
         _listen(factors.authenticator_removed, "second_factor.removed")
         _listen(factors.authentication_failed, "second_factor.refused", "refused")
         user_logged_in.connect(_begun, dispatch_uid="audit-begun")
         user_logged_out.connect(_ended, dispatch_uid="audit-ended")
         user_login_failed.connect(_refused, dispatch_uid="audit-refused")
-
-
-def _renewed(user: Any, **_: object) -> None:
-    """The owner chose a new password: its time begins anew."""
-    from datetime import UTC, datetime
-
-    user.password_set_at = datetime.now(UTC)
-    user.save(update_fields=["password_set_at"])
 
 
 def _listen(signal: Any, action: str, outcome: str = "done") -> None:
@@ -48,9 +39,11 @@ def _listen(signal: Any, action: str, outcome: str = "done") -> None:
 
 def _begun(request: HttpRequest, user: Any, **_: object) -> None:
     from plumbline.supervision.administration.confirmation import note
+    from plumbline.web.accounts.sign_ins import ELSEWHERE
 
     note(request)  # whoever signs in has just proved who it is
-    _record(request, user.username, "session.begun")
+    others = request.session.get(ELSEWHERE, 0)
+    _record(request, user.username, "session.begun", elsewhere=str(others) if others else "")
 
 
 def _ended(request: HttpRequest, user: Any, **_: object) -> None:
@@ -64,9 +57,9 @@ def _refused(credentials: dict[str, Any], request: HttpRequest | None = None, **
         _record(request, name, "session.refused", outcome="refused")
 
 
-def _record(request: HttpRequest, name: str, action: str, outcome: str = "done", kind: str = "") -> None:
+def _record(request: HttpRequest, name: str, action: str, outcome: str = "done", **told: str) -> None:
     from plumbline.supervision.administration.trail import record
     from plumbline.web.accounts.adapter import client_address
 
-    detail = {"kind": kind} if kind else {}
+    detail = {key: value for key, value in told.items() if value}
     record(request, name, action, name, outcome, address=client_address(request), **detail)

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from allauth.mfa.models import Authenticator
 from axes.utils import reset as reset_failures
 from django.contrib.auth.tokens import default_token_generator
-from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.http import HttpRequest
 from django.utils.encoding import force_bytes
@@ -27,6 +26,7 @@ from plumbline.supervision.access.principals import ADMINISTRATORS, Principal, R
 from plumbline.supervision.administration.submission import await_outcome, operator_party, submit
 from plumbline.supervision.administration.trail import attempt, record
 from plumbline.supervision.journal.model import Accepted
+from plumbline.web.accounts import sign_ins
 from plumbline.web.accounts.models import Account
 
 #: How long a released link may be made.
@@ -45,7 +45,7 @@ class AdministrationRefused(ValueError):
 def lies_below(division: str, principal: Principal) -> bool:
     """Whether a division lies in the administrator's: accounts are made and seen below oneself only."""
     low, high = division_range(principal.division)
-    return bool(low) and low <= division < high
+    return len(division) == 6 and bool(low) and low <= division < high
 
 
 def make_account(
@@ -121,14 +121,8 @@ def suspend(request: HttpRequest, principal: Principal, account: Account, becaus
 
 
 def end_sessions(account: Account) -> int:
-    """End the account's open sessions; returns how many."""
-    mine = [
-        each.session_key
-        for each in Session.objects.filter(expire_date__gt=datetime.now(UTC)).iterator()
-        if each.get_decoded().get("_auth_user_id") == str(account.pk)
-    ]
-    Session.objects.filter(session_key__in=mine).delete()
-    return len(mine)
+    """End the account's open sessions with their next request; returns how many."""
+    return sign_ins.end(account)
 
 
 def reactivate(request: HttpRequest, principal: Principal, account: Account) -> None:

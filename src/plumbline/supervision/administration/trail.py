@@ -90,6 +90,7 @@ WORDS = {
     "role.ended": "终止角色",
     "session.begun": "登录",
     "session.ended": "退出",
+    "session.ended_elsewhere": "结束了别处的登录",
     "session.refused": "登录失败",
     "session.acts_as": "选择角色",
     "organisation.suspension_proposed": "提出停用单位",

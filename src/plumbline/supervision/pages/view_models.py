@@ -324,3 +324,5 @@ class Shell:
     viewed_by: str = ""
     #: whether an account, not a role card of the demo, is signed in
     has_account: bool = False
+    #: how many other sign-ins of the account were open when this one began
+    elsewhere: int = 0

@@ -32,6 +32,7 @@ from plumbline.supervision.reading.report_facts import load, resolve
 from plumbline.supervision.reading.reports import ReportList
 from plumbline.supervision.reading.status import status_page
 from plumbline.supervision.reading.trace import trace_page
+from plumbline.web.accounts.sign_ins import ELSEWHERE
 
 #: Key of the signed session that binds live tokens to it.
 LIVE_SESSION = "live"
@@ -67,6 +68,7 @@ class DatabasePageSource:
             else "/account/login/",
             viewed_by=principal.viewed_by,
             has_account=bool(principal.account),
+            elsewhere=int(request.session.get(ELSEWHERE, 0)) if principal.account else 0,
         )
 
     def home(self, request: HttpRequest) -> HomePage:

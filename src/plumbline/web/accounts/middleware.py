@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from django.contrib.auth import SESSION_KEY, logout
 from django.http import HttpRequest, HttpResponseBadRequest, HttpResponseBase
 
+from plumbline.web.accounts.sign_ins import SIGN_IN, is_open
+
 ABSOLUTE_LIMIT_S = 12 * 3600
 _SINCE = "since"
 
@@ -43,6 +45,8 @@ class SessionLimits:
             because = "账号已停用，或登录已失效。"
         elif time.time() - since > ABSOLUTE_LIMIT_S:
             because = "登录已满十二小时，请重新登录。"
+        elif not is_open(request.session.get(SIGN_IN)):
+            because = "这次登录已被结束，请重新登录。"
         else:
             return ""
         logout(request)

@@ -62,3 +62,23 @@ class Account(AbstractBaseUser):
     def is_active(self) -> bool:
         """Whether the account may sign in; Django asks for it with every request."""
         return self.suspended_at is None
+
+
+class SignIn(models.Model):
+    """One sign-in: a session belongs to it, and ends with it."""
+
+    key = models.CharField(max_length=32, primary_key=True)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE)
+    begun_at = models.DateTimeField(auto_now_add=True)
+    address = models.CharField(max_length=64)
+    agent = models.CharField(max_length=120)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        """Newest first."""
+
+        ordering = ("-begun_at",)
+
+    def __str__(self) -> str:
+        """Whose, and since when."""
+        return f"{self.account} {self.begun_at:%Y-%m-%d %H:%M}"
