@@ -23,19 +23,13 @@ class RingGuard:
         self.ring = ring
         self.carried_out: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
-        self._markers: dict[str, set[str]] = {}
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Remember the rings of every test."""
-        for item in items:
-            self._markers[item.nodeid] = {name for name in RINGS if item.get_closest_marker(name)}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count a test whose body was carried out, and the reason of one that was not."""
+        """Count a test whose body was carried out, and the reason of one that was not; reports of all lanes come by here."""
         if report.skipped:
             self.skipped[_reason(report)] += 1
         elif report.when == "call":
-            self.carried_out.update(self._markers.get(report.nodeid, ()))
+            self.carried_out.update(str(value) for name, value in report.user_properties if name == "ring")
 
     def missing(self) -> list[str]:
         """The rings of which no test was carried out, for a whole run."""
@@ -68,6 +62,29 @@ def _reason(report: pytest.TestReport) -> str:
     return str(getattr(report, "wasxfail", "")) or "未说明"
 
 
+#: What takes longest begins first, so that no lane is left with it alone at the end.
+LONGEST = (
+    "tests/mutants/",
+    "tests/acceptance/",
+    "tests/browser/",
+    "src/plumbline/demo/",
+    "tests/service/isolation/",
+)
+
+
+def _rank(item: pytest.Item) -> int:
+    return next((rank for rank, part in enumerate(LONGEST) if item.nodeid.startswith(part)), len(LONGEST))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Longest first; and write the rings of a test into its report, which is all that comes back from a lane."""
+    items.sort(key=_rank)
+    for item in items:
+        item.user_properties.extend(("ring", name) for name in RINGS if item.get_closest_marker(name))
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Join the run."""
+    """Join the run; a lane of a run leaves counting to the run itself."""
+    if hasattr(config, "workerinput"):
+        return
     config.pluginmanager.register(RingGuard(os.environ.get("PLUMB_RING", "chosen")), "plumb-ring-guard")

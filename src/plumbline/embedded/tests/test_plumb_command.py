@@ -189,12 +189,12 @@ def test_r(): assert {replay}
 """
 
 
-def guarded(tmp_path: Path, ring: str, *, replay: str = "True") -> tuple[int, str]:
+def guarded(tmp_path: Path, ring: str, *options: str, replay: str = "True") -> tuple[int, str]:
     (tmp_path / "test_rings.py").write_text(RINGS.format(replay=replay))
     marks = "[pytest]\nmarkers =\n service: s\n browser: b\n replay: r\n"
     (tmp_path / "pytest.ini").write_text(marks)
     settings = {**os.environ, "PLUMB_RING": ring, "PYTHONPATH": str(ROOT / "tests")}
-    argv = [sys.executable, "-m", "pytest", "-p", "ring_guard", "-p", "no:cacheprovider", "-q", "."]
+    argv = [sys.executable, "-m", "pytest", "-p", "ring_guard", "-p", "no:cacheprovider", "-q", *options, "."]
     result = subprocess.run(argv, cwd=tmp_path, env=settings, capture_output=True, text=True, check=False)
     return result.returncode, result.stdout
 
@@ -205,6 +205,27 @@ def test_a_whole_run_without_a_browser_test_fails(tmp_path: Path) -> None:
     assert "没有运行任何浏览器测试" in output
     assert "跳过 1 项：no browser here" in output
     assert "没有运行任何服务测试" not in output
+
+
+def test_lanes_count_as_one_run(tmp_path: Path) -> None:
+    code, output = guarded(tmp_path, "whole", "-n", "2")
+    assert code == 1
+    assert "没有运行任何浏览器测试" in output
+    assert "服务（service）：已运行 1 项" in output
+    assert "跳过 1 项：no browser here" in output
+
+
+@pytest.mark.parametrize("asked", ["many", "-1", "65"])
+def test_lanes_are_a_number(plumb: ModuleType, monkeypatch: pytest.MonkeyPatch, asked: str) -> None:
+    monkeypatch.setenv("PLUMB_LANES", asked)
+    with pytest.raises(plumb.Refusal, match="PLUMB_LANES"):
+        plumb.lanes()
+
+
+def test_an_external_server_has_one_lane(plumb: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PLUMB_LANES", raising=False)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://somewhere/plumb")
+    assert plumb.lanes() == 0
 
 
 def test_a_chosen_run_may_leave_rings_out(tmp_path: Path) -> None:
