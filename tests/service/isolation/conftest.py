@@ -153,7 +153,7 @@ def suspended(street: Street, home: Neighbour, *roles: str) -> Iterator[None]:
 
     for party in parties:
         street.world.by_station(registry.PartySuspended, party=party, because="停用一项", **decided)
-    street.world.wait_for(lambda: len(stopped()) == len(parties))
+    street.world.wait_for(lambda: len(stopped()) == len(parties), 60)
     try:
         yield
     finally:
@@ -162,7 +162,7 @@ def suspended(street: Street, home: Neighbour, *roles: str) -> Iterator[None]:
             street.world.by_station(
                 registry.PartyReinstated, party=party, suspension=row["suspension"], because="恢复", **decided
             )
-        street.world.wait_for(lambda: not stopped())
+        street.world.wait_for(lambda: not stopped(), 60)
 
 
 @pytest.fixture

@@ -277,11 +277,11 @@ def test_the_keys_of_a_suspended_organisation_open_nothing(street, suspend) -> N
     caller = Caller(street, "beside institution", beside)
     signed = [_post_entry, _dry_run, _changes, _create, _publish]
     with suspend(street, beside, "institution"):
-        street.world.wait_for(lambda: _changes(caller).status_code == 403)
+        street.world.wait_for(lambda: _changes(caller).status_code == 403, 60)
         for ask in signed:
             answer = ask(caller)
             assert answer.status_code == 403, (ask, answer.text)
             assert answer.json()["type"].endswith("/party-suspended") and "停用一项" in answer.text
         assert _receipt(caller).status_code == 200
         assert caller.plain(f"/v/{beside.code}").status_code == 200
-    street.world.wait_for(lambda: _changes(caller).status_code == 200)
+    street.world.wait_for(lambda: _changes(caller).status_code == 200, 60)
