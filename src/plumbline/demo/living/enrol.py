@@ -21,8 +21,11 @@ from plumbline.demo.enrolment import (
     report_certificate,
 )
 from plumbline.demo.keys import party_keys, report_keys
+from plumbline.demo.living.names import uscc
 from plumbline.demo.living.town import City, Team, with_house
+from plumbline.domain.basics.identifiers import party_id
 from plumbline.exchange.messages.header import Message
+from plumbline.exchange.messages.registry import PartyRegistered
 from plumbline.exchange.personal import PersonalRecord
 from plumbline.exchange.problems import Problem
 
@@ -43,6 +46,8 @@ def city_messages(
         seen.add(name)
         return not known
 
+    if is_new("authority") and already is None:
+        yield authority_message(city, at), []
     for part in (already, city):
         for told in _of_city(part, data_dir, at, is_new) if part is not None else ():
             if part is city:
@@ -59,6 +64,21 @@ def _of_city(
         if is_new(plant.organisation.uscc):
             post = StationPost(city.teams[0].cast, at, f"{SCOPE}{plant.organisation.uscc}/")
             yield organisation_message(post, plant.organisation), []
+
+
+def authority_message(city: City, at: datetime) -> Message:
+    """The registration of the province's authority, above the station of the city."""
+    division = "610000"
+    return StationPost(city.teams[0].cast, at, f"{SCOPE}authority/").make(
+        PartyRegistered,
+        "authority",
+        party=party_id(uscc(city.seed, "authority", 0, division)).hex(),
+        uscc=uscc(city.seed, "authority", 0, division),
+        name="川陵省住房和城乡建设厅（虚构）",
+        short_name="川陵省厅",
+        roles=["authority"],
+        division=division,
+    )
 
 
 def _one_each(city: City) -> Iterator[Team]:

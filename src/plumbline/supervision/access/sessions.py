@@ -10,6 +10,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 
+from plumbline.supervision.access.acting import take_off
 from plumbline.supervision.access.grants import grants_of
 from plumbline.supervision.access.principals import (
     NEED_SECOND_FACTOR,
@@ -22,6 +23,8 @@ from plumbline.supervision.access.principals import (
 from plumbline.web.accounts.models import Account
 
 _KEY = "principal"
+#: Stops of the demo's tour that were opened; they stay when the role changes.
+TOUR = "tour"
 #: Entry id of the role that an account acts in, and the principal with whose eyes an officer looks.
 GRANT, VIEWED = "grant", "viewed"
 
@@ -80,7 +83,11 @@ def acting(account: Account, grant: str) -> Principal:
 
 def sign_in(request: HttpRequest, principal: Principal) -> None:
     """Begin a new session for a principal; the old one and its form token are gone."""
+    take_off()
+    toured = request.session.get(TOUR)
     request.session.flush()
+    if toured:
+        request.session[TOUR] = toured
     request.session[_KEY] = principal.as_session()
     rotate_token(request)
 
