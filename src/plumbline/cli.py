@@ -13,9 +13,15 @@ Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from plumbline.demo.command import run_demo
+    from plumbline.demo import command, tools
 
-    return run_demo(arguments)
+    runs: dict[str, Command] = {
+        "time": tools.run_time,
+        "cut": tools.run_cut,
+        "heal": tools.run_heal,
+        "stop-platform": tools.run_stop,
+    }
+    return runs.get(arguments.what, command.run_demo)(arguments)
 
 
 def _replay(arguments: argparse.Namespace) -> int:
@@ -108,9 +114,12 @@ def _story_commands(commands: Commands) -> None:
     demo.add_argument(
         "what",
         nargs="?",
-        choices=["city"],
-        help="city：平台在运行就把城市填进去，没有就启动一个",
+        choices=["city", "time", "cut", "heal", "stop-platform"],
+        help="city：填进正在运行的平台；time：演示时钟；cut、heal：断开、接通一家机构的网络；stop-platform：平台停机几天",
     )
+    demo.add_argument("value", nargs="?", help="cut、heal：机构简称；stop-platform：时长，如 3d")
+    demo.add_argument("--to", help="time：把演示时钟拨到这个时刻，只能往前")
+    demo.add_argument("--forward", help="time：往前拨多久，如 3d、12h、30m")
     _data_dir(demo)
     _serving(demo)
     demo.add_argument("--reset", action="store_true", help="清空数据文件夹重新开始")

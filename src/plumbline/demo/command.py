@@ -16,9 +16,10 @@ from pathlib import Path
 
 from plumbline.demo.cast import build_cast
 from plumbline.demo.clients import open_clients
-from plumbline.demo.living.command import core_file, fill_platform, running_platform
+from plumbline.demo.living.command import core_file, fill_platform
 from plumbline.demo.public_check import check_public
 from plumbline.demo.replay import replay
+from plumbline.demo.running import running_platform
 from plumbline.demo.story import OPENED_BEFORE, SEED, enrol_cast
 from plumbline.embedded.ports import free_port
 from plumbline.embedded.postgres import Cluster

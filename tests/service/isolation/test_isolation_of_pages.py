@@ -38,6 +38,14 @@ ADDRESSES: dict[str, Callable] = {
     "status": _all("/status/"),
     "demo-sign-in": _all("/demo/sign-in/officer/"),
     "demo-sign-out": _all("/demo/sign-out/"),
+    "demo-city": _all("/demo/city/"),
+    "tour": _all("/tour/"),
+    "tour-changed": _all("/tour/changed.pdf"),
+    "tour-dismiss": _all("/tour/dismiss/"),
+    "tour-enter": _all("/tour/enter/trace/"),
+    "tour-stop": lambda home: [
+        f"/tour/stops/{key}/" for key in ("verify", "trace", "late", "withheld", "own")
+    ],
     "reports": lambda home: [
         "/reports/",
         "/reports/?view=failed",
@@ -92,7 +100,7 @@ TO_SIGN_IN = {name for name in ADDRESSES if name.startswith(("account_", "mfa_")
 }
 #: Addresses of one object: 200 for who sees it, 404 for who does not. The others answer everybody who may ask.
 OF_ONE = {"trace", "curve", "picture", "bundle", "live"}
-BY_POST = {"demo-sign-in", "demo-sign-out", "view-as-end"}
+BY_POST = {"demo-sign-in", "demo-sign-out", "view-as-end", "tour-dismiss", "tour-enter"}
 
 
 def expected(pattern, principal, sees: bool) -> int:
@@ -103,6 +111,8 @@ def expected(pattern, principal, sees: bool) -> int:
         return 405
     if pattern.name in TO_SIGN_IN or pattern.name == "acting":
         return 302 if pattern.name != "acting" else 303
+    if pattern.name == "tour-stop":
+        return 303
     if pattern.name == "first-password":
         return 410
     if pattern.name == "view-as":

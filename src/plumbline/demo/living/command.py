@@ -1,4 +1,4 @@
-"""`plumbline demo city` (演示城市命令): fill a platform that runs, or start one and fill it in the background."""
+"""The city's own process (演示城市进程): fills a platform that runs, core first, then lets the city work on in real time."""
 
 from __future__ import annotations
 
@@ -14,16 +14,12 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-import httpx
 import psycopg
 
-from plumbline.demo.chain import Chain
-from plumbline.demo.clients import PartyClient, open_clients
 from plumbline.demo.enrolment import Enrolment
-from plumbline.demo.keys import institution_folder, party_keys
-from plumbline.demo.live_press import LivePress
+from plumbline.demo.keys import institution_folder
 from plumbline.demo.living.core import core_of, core_story
-from plumbline.demo.living.enrol import city_enrolment, enrol_city
+from plumbline.demo.living.enrol import enrol_city
 from plumbline.demo.living.fill import Ended, Filled, fill
 from plumbline.demo.living.frauds.planting import planted_truth, with_frauds
 from plumbline.demo.living.frauds.stage import Planted
@@ -31,38 +27,15 @@ from plumbline.demo.living.progress import CORE, Course, Meter
 from plumbline.demo.living.senders import CitySenders
 from plumbline.demo.living.story import Story, tell
 from plumbline.demo.living.town import City, build_city
+from plumbline.demo.real_time import work_on
 from plumbline.demo.story import OPENED_BEFORE, SPAN, StationSender
-from plumbline.embedded.postgres import Cluster
 from plumbline.embedded.problems import EmbeddedProblem
 from plumbline.lab.keys import InstitutionKeys
-from plumbline.supervision.boot import DATABASE
 from plumbline.supervision.city_progress import Progress, read_progress, write_progress
-from plumbline.supervision.config import DatabasePlace, Platform
+from plumbline.supervision.config import Platform
 from plumbline.supervision.roots import save_root
 
 _log = logging.getLogger("plumbline.demo.city")
-
-
-def running_platform(data_dir: Path) -> Platform | None:
-    """The demo platform that runs on this folder; None when none does. EmbeddedProblem for a production folder."""
-    kept = data_dir / "platform.json"
-    if not kept.exists():
-        return None
-    if not json.loads(kept.read_text("utf-8"))["demo"]:
-        raise EmbeddedProblem(
-            f"{data_dir} 里是正式平台的数据，不能放演示城市。请用 --data-dir 换一个文件夹。",
-            "This folder holds a production platform; choose another --data-dir.",
-        )
-    running = Cluster(data_dir).running()
-    if running is None:
-        return None
-    place = DatabasePlace(host=str(running.socket_dir), port=running.port, name=DATABASE)
-    platform = Platform.open(data_dir, place)
-    try:
-        httpx.get(f"{platform.public_url}/healthz", trust_env=False, verify=False).raise_for_status()  # noqa: S501 (asks only whether it is up)
-    except httpx.HTTPError:
-        return None
-    return platform
 
 
 @dataclass(slots=True, kw_only=True)
@@ -202,23 +175,6 @@ def trust_institutions(platform: Platform, city: City) -> None:
         folder = platform.data_dir / "institutions" / house.organisation.short_name / "keys"
         keys = InstitutionKeys.load(folder)
         save_root(platform.folder("roots"), f"demo-{house.prefix.lower()}", keys.export_root())
-
-
-def work_on(platform: Platform, city: City, ca: Path | None, stop: threading.Event) -> None:
-    """What goes on when the three months are told: the press of the first institution, in real time."""
-    cast = city.teams[0].cast
-    at = datetime.fromisoformat((platform.data_dir / "city" / "enrolled").read_text("utf-8"))
-    enrolment = city_enrolment(city, platform.data_dir, at)
-    with open_clients(cast, platform.data_dir, platform.public_url, ca) as clients:
-        institution = clients.parties["institution"]
-        assert isinstance(institution, PartyClient)
-        press = LivePress(
-            client=institution,
-            transport=party_keys(cast, platform.data_dir, "institution").transport,
-            cast=cast,
-            chain=Chain(clients, cast, enrolment),
-        )
-        press.run(stop)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
