@@ -20,7 +20,7 @@ def running_platform(data_dir: Path) -> Platform | None:
         return None
     if not json.loads(kept.read_text("utf-8"))["demo"]:
         raise EmbeddedProblem(
-            f"{data_dir} 里是正式平台的数据，不能放演示城市。请用 --data-dir 换一个文件夹。",
+            f"{data_dir} 里是正式平台的数据，演示命令不能用在这里。请用 --data-dir 换一个文件夹。",
             "This folder holds a production platform; choose another --data-dir.",
         )
     running = Cluster(data_dir).running()

@@ -231,6 +231,8 @@ def run_cut(arguments: argparse.Namespace, say: Callable[[str], None] = print) -
     if name in known:
         raise _refuse(f"{name} 已经断网，先 plumbline demo heal {name}。", "Its line is cut already.")
     since = stage.clock().now()
+    with stage.clients(team) as clients:  # there before the line goes, as in every city that was filled
+        stage.chain(team, clients).work.ensure_contract(team.works.key, since)
     (stage.folder / "cuts.json").write_text(json.dumps(known | {name: since.isoformat()}), "utf-8")
     _audit(stage, "demo.cut", team.cast.party("institution"))
     work_cut_off(stage, team, since, 0, everybody=False)

@@ -23,7 +23,7 @@ from plumbline.domain.basics.calendar import local_date
 #: Projects of the core; each has another institution.
 TEAMS: Final = 3
 #: From the core's first day to the present, and how long it lasts: it ends before the three months begin.
-BEFORE, SPAN = timedelta(days=134), timedelta(days=40)
+BEFORE, SPAN = timedelta(days=135), timedelta(days=42)
 #: More than the thirty minutes that this city allows from making to the sampler's entry.
 LATE = timedelta(minutes=34)
 
