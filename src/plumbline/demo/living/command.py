@@ -57,7 +57,8 @@ class Filling:
 
     def run(self, patterns: Sequence[str] | None) -> tuple[Filled, list[Planted]]:
         """Core, then the rest of the parties, then the three months with the frauds named (None: all)."""
-        write_progress(self.platform.data_dir, CORE)
+        if read_progress(self.platform.data_dir) is None:  # else the city goes on where it was
+            write_progress(self.platform.data_dir, CORE)
         with CitySenders(self.platform.data_dir, self.platform.public_url, self.ca) as senders:
             core = self._core(senders)
             self.core_is_there()
