@@ -13,9 +13,15 @@ Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from plumbline.demo.command import run_city, run_demo
+    from plumbline.demo import command, tools
 
-    return run_city(arguments) if arguments.what == "city" else run_demo(arguments)
+    runs: dict[str, Command] = {
+        "time": tools.run_time,
+        "cut": tools.run_cut,
+        "heal": tools.run_heal,
+        "stop-platform": tools.run_stop,
+    }
+    return runs.get(arguments.what, command.run_demo)(arguments)
 
 
 def _replay(arguments: argparse.Namespace) -> int:
@@ -104,23 +110,23 @@ def _serving(parser: argparse.ArgumentParser) -> None:
 
 
 def _story_commands(commands: Commands) -> None:
-    demo = commands.add_parser(
-        "demo", help="启动演示：一个地址，数据齐全；demo city 按种子和规模生成整座演示城市"
-    )
+    demo = commands.add_parser("demo", help="启动演示城市：一个地址，几秒可用，其余在后台补齐")
     demo.add_argument(
         "what",
         nargs="?",
-        choices=["city"],
-        help="city：多家机构、几十个工程、三个月；平台在运行就填进去，没有就启动一个",
+        choices=["city", "time", "cut", "heal", "stop-platform"],
+        help="city：填进正在运行的平台；time：演示时钟；cut、heal：断开、接通一家机构的网络；stop-platform：平台停机几天",
     )
+    demo.add_argument("value", nargs="?", help="cut、heal：机构简称；stop-platform：时长，如 3d")
+    demo.add_argument("--to", help="time：把演示时钟拨到这个时刻，只能往前")
+    demo.add_argument("--forward", help="time：往前拨多久，如 3d、12h、30m")
     _data_dir(demo)
     _serving(demo)
     demo.add_argument("--reset", action="store_true", help="清空数据文件夹重新开始")
-    demo.add_argument("--no-story", action="store_true", help="不生成演示报告，只启动服务")
-    demo.add_argument("--reports", type=int, default=200, help="演示报告的份数（默认 200）")
-    demo.add_argument("--seed", type=int, default=20261119, help="演示城市的种子：同一种子同一座城市")
+    demo.add_argument("--empty", action="store_true", help="只启动服务，不生成城市")
+    demo.add_argument("--seed", type=int, help="演示城市的种子（默认 20261119）：同一种子同一座城市")
     demo.add_argument(
-        "--scale", type=float, default=1.0, help="演示城市的规模：1 为 6 家机构、40 个工程、3000 份报告"
+        "--scale", type=float, help="演示城市的规模：1（默认）为 6 家机构、40 个工程、约 3000 份报告"
     )
     demo.add_argument("--honest", action="store_true", help="演示城市里不植入造假情景")
     demo.set_defaults(run=_demo)

@@ -13,7 +13,7 @@ import pytest
 from plumbline.demo.chain import ChainResult
 from plumbline.demo.clients import PartyClient
 from plumbline.demo.keys import party_keys
-from plumbline.demo.live_press import STREAM, LivePress
+from plumbline.demo.live_press import LivePress, stream_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.service, pytest.mark.slow]
 TAKES_S = 8.0
@@ -52,7 +52,7 @@ def test_number_and_curve_grow_while_the_cube_is_loaded(
     visitor = visit(width, 900)
     page = visitor.page
     visitor.enter("officer")
-    visitor.goto(f"/live-tests/{STREAM}/")
+    visitor.goto(f"/live-tests/{stream_of(town.cast)}/")
     with running_press(town, number) as ended:
         # A viewer who comes first sees how the last test ended, until the next one starts.
         visitor.until(lambda: "加荷中" in page.inner_text("[data-live-state]") and force(page) > 80)

@@ -16,18 +16,25 @@ from pathlib import Path
 
 from plumbline.demo.cast import build_cast
 from plumbline.demo.clients import open_clients
-from plumbline.demo.living.command import fill_platform, progress_file, running_platform
+from plumbline.demo.living.command import core_file, fill_platform
 from plumbline.demo.public_check import check_public
 from plumbline.demo.replay import replay
+from plumbline.demo.running import running_platform
 from plumbline.demo.story import OPENED_BEFORE, SEED, enrol_cast
 from plumbline.embedded.ports import free_port
 from plumbline.embedded.postgres import Cluster
 from plumbline.embedded.problems import EmbeddedProblem
 from plumbline.embedded.supervisor import ProcessSpec, Supervisor
 from plumbline.supervision.boot import DEMO_OPERATOR, Settings, prepare
+from plumbline.supervision.city_progress import Progress, read_progress
 from plumbline.supervision.config import DEMO_ORIGIN, Platform
 from plumbline.supervision.run import Serving, process_specs, run
 from plumbline.supervision.tls import serving_of
+
+#: The whole city, unless another size is asked for.
+SCALE = 1.0
+#: The address is told without the core when it takes longer than this.
+CORE_WAIT_S = 60.0
 
 
 def _demo_settings(data_dir: Path, serving: Serving) -> Settings:
@@ -44,75 +51,94 @@ def _demo_settings(data_dir: Path, serving: Serving) -> Settings:
 
 
 def run_demo(arguments: argparse.Namespace) -> int:
-    """Start the demo and keep it running until Ctrl-C."""
+    """Start the living city and keep it running until Ctrl-C; on a platform that runs, fill that one."""
     data_dir = Path(arguments.data_dir).absolute()
     began = time.monotonic()
-    if arguments.reset:
-        _reset(data_dir)
-    serving = serving_of(arguments, data_dir)
-
-    def story(platform: Platform) -> list[ProcessSpec]:
-        if arguments.no_story:
-            return []
-        argv = [sys.executable, "-m", "plumbline.demo.story", "--reports", str(arguments.reports)]
-        argv += ["--ca", str(serving.ca)] if serving.ca else []
-        return [ProcessSpec("story", argv, platform.environment(), restart="on-failure")]
-
-    def ready(platform: Platform, supervisor: Supervisor) -> None:
-        print(f"\n准绳演示已启动（{time.monotonic() - began:.1f} 秒）：{platform.public_url}")
-        if not arguments.no_story:
-            print("演示报告正在后台生成，页面可以先用。")
-        if serving.ca:
-            print(f"手机首次访问请安装本地证书：{serving.ca}")
-        print("按 Ctrl-C 停止，数据保留；--reset 重新开始。", flush=True)
-
-    return run(data_dir, _demo_settings(data_dir, serving), serving, on_ready=ready, also=story)
-
-
-def run_city(arguments: argparse.Namespace) -> int:
-    """Fill the platform that runs on this folder with the city, or start one that is filled in the background."""
-    data_dir = Path(arguments.data_dir).absolute()
-    if not 0 < arguments.scale <= 20:
+    if arguments.scale is not None and not 0 < arguments.scale <= 20:
         raise EmbeddedProblem("--scale 应大于 0，不超过 20。", "--scale lies above 0 and up to 20.")
-    if running := running_platform(data_dir):
-        ca = data_dir / "tls" / "ca.pem"
-        fill_platform(
-            running,
-            seed=arguments.seed,
-            scale=arguments.scale,
-            ca=ca if running.public_url.startswith("https") else None,
-            patterns=() if arguments.honest else None,
-        )
-        return 0
-    if arguments.reset:
+    running = running_platform(data_dir) if arguments.what == "city" else None
+    if arguments.reset and running is None:
         _reset(data_dir)
+    city = _known_city(data_dir, arguments)
+    if running is not None:
+        return _fill_running(running, arguments, city)
     serving = serving_of(arguments, data_dir)
-    progress_file(data_dir).unlink(missing_ok=True)
 
     def filling(platform: Platform) -> list[ProcessSpec]:
-        argv = [sys.executable, "-m", "plumbline.demo.living.command"]
-        argv += ["--seed", str(arguments.seed), "--scale", str(arguments.scale)]
-        argv += ["--honest"] if arguments.honest else []
-        argv += ["--ca", str(serving.ca)] if serving.ca else []
-        return [ProcessSpec("city", argv, platform.environment(), restart="on-failure")]
+        return [] if arguments.empty else [_city_process(platform, serving, arguments, city)]
 
     def ready(platform: Platform, supervisor: Supervisor) -> None:
-        print(f"\n准绳演示城市已启动：{platform.public_url}")
-        print("城市正在后台生成，页面可以先用；按 Ctrl-C 停止，再运行接着生成。", flush=True)
-        threading.Thread(target=_follow, args=(progress_file(data_dir),), daemon=True).start()
+        print(f"\n准绳演示城市已启动（{time.monotonic() - began:.1f} 秒）：{platform.public_url}")
+        if serving.ca:
+            print(f"手机首次访问请安装本地证书：{serving.ca}")
+        print("按 Ctrl-C 停止，数据保留，再运行接着来；--reset 重新开始。", flush=True)
+        if not arguments.empty:
+            threading.Thread(target=_follow, args=(data_dir,), daemon=True).start()
 
     return run(data_dir, _demo_settings(data_dir, serving), serving, on_ready=ready, also=filling)
 
 
-def _follow(path: Path) -> None:
+def _fill_running(platform: Platform, arguments: argparse.Namespace, city: tuple[int, float]) -> int:
+    ca = platform.data_dir / "tls" / "ca.pem"
+    fill_platform(
+        platform,
+        seed=city[0],
+        scale=city[1],
+        ca=ca if platform.public_url.startswith("https") else None,
+        patterns=() if arguments.honest else None,
+    )
+    return 0
+
+
+def _known_city(data_dir: Path, arguments: argparse.Namespace) -> tuple[int, float]:
+    """Seed and scale: those asked for, else those of the city that the folder holds. EmbeddedProblem when they differ."""
+    kept = data_dir / "city" / "city.json"
+    known = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
+    seed = arguments.seed if arguments.seed is not None else int(known.get("seed", SEED))
+    scale = arguments.scale if arguments.scale is not None else float(known.get("scale", SCALE))
+    if known and (seed, scale) != (known["seed"], known["scale"]):
+        raise EmbeddedProblem(
+            f"这个文件夹里已有种子 {known['seed']}、规模 {known['scale']} 的城市。接着用它就不要写 --seed 和 --scale；"
+            "要新的城市请加 --reset，或用 --data-dir 换一个文件夹。",
+            "This folder holds another city: leave --seed and --scale out, add --reset, or choose another --data-dir.",
+        )
+    return seed, scale
+
+
+def _city_process(
+    platform: Platform, serving: Serving, arguments: argparse.Namespace, city: tuple[int, float]
+) -> ProcessSpec:
+    """The process that sends the city; the address is told when its core is there, or after a while without it."""
+    argv = [sys.executable, "-m", "plumbline.demo.living.command"]
+    argv += ["--seed", str(city[0]), "--scale", str(city[1])]
+    argv += ["--honest"] if arguments.honest else []
+    argv += ["--ca", str(serving.ca)] if serving.ca else []
+    until = time.monotonic() + CORE_WAIT_S
+
+    def core_is_there() -> bool:
+        return core_file(platform.data_dir).exists() or time.monotonic() > until
+
+    return ProcessSpec(
+        "city",
+        argv,
+        platform.environment(),
+        core_is_there,
+        ready_timeout=CORE_WAIT_S + 15,
+        restart="on-failure",
+    )
+
+
+def _follow(data_dir: Path) -> None:
     """The newest line of progress, written over the one before."""
-    shown = ""
-    while not shown.startswith("完成"):
+    shown: Progress | None = None
+    while shown is None or shown.phase != "done":
         time.sleep(1)
-        text = path.read_text("utf-8") if path.exists() else ""
-        if text and text != shown:
-            shown = text
-            print(f"\r\x1b[K{text}", end="\n" if text.startswith("完成") else "", flush=True)
+        seen = read_progress(data_dir)
+        if seen is None or seen == shown:
+            continue
+        if seen.phase != "done" or shown is not None:  # a city that was finished before needs no word
+            print(f"\r\x1b[K{seen.text}", end="\n" if seen.phase == "done" else "", flush=True)
+        shown = seen
 
 
 def _reset(data_dir: Path) -> None:

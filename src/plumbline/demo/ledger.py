@@ -66,6 +66,14 @@ class MemoryLedger(Ledger):
         self._content: dict[str, Any] = {}
         self._guard = threading.RLock()
 
+    def save(self, path: Path) -> Ledger:
+        """Write everything into a file of an institution, whose ledger then goes on from there."""
+        kept = Ledger(path)
+        with self._guard, kept._locked() as content:
+            content.clear()
+            content.update(self._content)
+        return kept
+
     @contextmanager
     def _locked(self) -> Iterator[dict[str, Any]]:
         with self._guard:

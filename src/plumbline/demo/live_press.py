@@ -18,7 +18,7 @@ import numpy as np
 
 from plumbline.acquisition.recordings import Recording
 from plumbline.acquisition.simulator import SimulatedPress
-from plumbline.demo.cast import PRESS, Cast
+from plumbline.demo.cast import REPLAY_PROJECT, Cast
 from plumbline.demo.chain import Chain, ChainResult
 from plumbline.demo.city import cube_plan, simulated_cubes
 from plumbline.demo.clients import PartyClient
@@ -32,8 +32,12 @@ UNWATCHED = timedelta(hours=2)
 CHUNK_S = 0.5
 #: A cube takes about a minute on the machine; sped up to this it leaves the half minute some rest.
 TAKES_S = 25.0
-STREAM = f"press-{PRESS}"
 _log = logging.getLogger("plumbline.demo.live")
+
+
+def stream_of(cast: Cast) -> str:
+    """Name of the live stream of the cast's press."""
+    return f"press-{cast.machines['concrete_cube']}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +51,10 @@ class LivePress:
     #: How long the shown test takes, s; the curve keeps the machine's own times.
     takes_s: float = TAKES_S
     pause: Callable[[float], None] = time.sleep
+    #: While the institution's line is cut nothing is shown; what it does meanwhile waits elsewhere.
+    is_cut_off: Callable[[], bool] = lambda: False
+    #: The present; in a demo whose clock was put forward it lies ahead of the host's.
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set or nobody has watched for two hours; a platform out of reach is tried
@@ -57,7 +65,8 @@ class LivePress:
             try:
                 if self.viewers():
                     last_watched = began
-                self.one_test(datetime.now(UTC), number)
+                if not self.is_cut_off():
+                    self.one_test(self.now(), number)
             except (Refused, Unreachable, OSError) as error:
                 _log.warning("live test was not sent: %s", error)
             if began - last_watched > UNWATCHED.total_seconds():
@@ -68,7 +77,7 @@ class LivePress:
 
     def viewers(self) -> int:
         """How many follow the stream; 0 when the platform does not say."""
-        answer = self.client.http.get(f"{self.client.base_url}/live/status/{STREAM}")
+        answer = self.client.http.get(f"{self.client.base_url}/live/status/{stream_of(self.cast)}")
         if answer.status_code != 200:
             return 0
         return int(msgspec.json.decode(answer.content).get("viewers", 0))
@@ -95,7 +104,7 @@ class LivePress:
         speed = duration_of(recording).total_seconds() / self.takes_s
         head = {
             "test": plan.key,
-            "instrument": PRESS,
+            "instrument": self.cast.machines["concrete_cube"],
             "specimen": f"{plan.count}/{plan.count}",
             "grade": plan.grade,
             "part": f"{plan.unit_work} {plan.part}",
@@ -103,7 +112,7 @@ class LivePress:
             "unit": force.unit,
             "scale": force.scale,
             "area_mm2": 22500,
-            "started_at": datetime.now(UTC).isoformat(),
+            "started_at": self.now().isoformat(),
             "speed": round(speed, 2),
             # A simulated machine has no hand control; what the page says of a real one comes from its own driver.
             "load_control": "automatic",
@@ -122,7 +131,7 @@ class LivePress:
     def publish(self, event: str, data: dict[str, Any]) -> None:
         """Send one event of the stream, signed like every other call; `Refused` when the platform
         declines."""
-        uri = f"{self.client.base_url}/live/publish/{STREAM}"
+        uri = f"{self.client.base_url}/live/publish/{stream_of(self.cast)}"
         body = msgspec.json.encode({"event": event, "data": data})
         signed = sign_request(
             self.transport, Target(method="POST", uri=uri), body, body, created=int(time.time())
@@ -140,10 +149,11 @@ def live_plan(cast: Cast, ends_at: datetime, number: int) -> Plan:
     rng = np.random.default_rng([cast.seed, seed])
     grade = ("C30", "C35", "C40")[number % 3]
     strengths = tuple(round(float(grade[1:]) * float(rng.normal(1.17, 0.03)), 2) for _ in range(3))
+    works = next(each for key, each in cast.projects.items() if key != REPLAY_PROJECT)
     common = {
         "key": f"live/{seed}",
-        "project": "riverside",
-        "unit_work": "2# 楼",
+        "project": works.key,
+        "unit_work": works.unit_works[-1],
         "part": f"{3 + number % 9} 层 ①–⑤ 轴框架柱",
         "technician": "technician",
     }

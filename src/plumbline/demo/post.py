@@ -77,7 +77,7 @@ class Post:
         if change := self.changes.get(step):
             changed = change(fields)
             if changed is None:
-                return self._unsent(self.make(party, kind, at, step, **fields))
+                return self.unsent(self.make(party, kind, at, step, **fields))
             fields = changed
         message = self.make(party, kind, at, step, **fields)
         origin = [sign_origin(self.clients.devices[device], encode_message(message))] if device else None
@@ -106,7 +106,7 @@ class Post:
         return self.uploaded(party, at) if self.stated else None
 
     @staticmethod
-    def _unsent(message: Message) -> Sent:
+    def unsent(message: Message) -> Sent:
         """What later messages refer to when a message was kept back: the id that its entry would have."""
         entry = entry_id(bytes.fromhex(message.sender), message.uid).hex()
         never = datetime(1970, 1, 1, tzinfo=UTC)

@@ -14,7 +14,7 @@ from plumbline.supervision.administration import views as administration
 from plumbline.supervision.administration.confirmation import confirmed
 from plumbline.supervision.jobs import views as job_views
 from plumbline.supervision.pages import pages
-from plumbline.supervision.reading import bundles, files, sign_in, views
+from plumbline.supervision.reading import bundles, city, files, sign_in, tour, views
 
 handler404 = views.missing
 handler403 = administration.forbidden
@@ -27,6 +27,12 @@ urlpatterns = [
     path("status/", allow(*EVERYBODY)(pages.status), name="status"),
     path("demo/sign-in/<slug:key>/", allow(*EVERYBODY)(sign_in.enter), name="demo-sign-in"),
     path("demo/sign-out/", allow(*EVERYBODY)(sign_in.leave), name="demo-sign-out"),
+    path("demo/city/", allow(*EVERYBODY)(city.progress), name="demo-city"),
+    path("tour/", allow(*EVERYBODY)(tour.tour), name="tour"),
+    path("tour/changed.pdf", allow(*EVERYBODY)(tour.changed_pdf), name="tour-changed"),
+    path("tour/dismiss/", allow(*EVERYBODY)(tour.dismiss), name="tour-dismiss"),
+    path("tour/enter/<slug:key>/", allow(*EVERYBODY)(tour.enter), name="tour-enter"),
+    path("tour/stops/<slug:key>/", allow(*EVERYBODY)(tour.stop_record), name="tour-stop"),
     path("reports/", allow(*SIGNED_IN)(pages.report_list), name="reports"),
     path("reports/export.csv", allow(*SIGNED_IN)(pages.report_export), name="reports-export"),
     path("exports/", allow(*SIGNED_IN)(job_views.exports), name="exports"),

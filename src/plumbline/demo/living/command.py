@@ -1,54 +1,124 @@
-"""`plumbline demo city` (演示城市命令): fill a platform that runs, or start one and fill it in the background."""
+"""The city's own process (演示城市进程): fills a platform that runs, core first, then lets the city work on in real time."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import logging
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
-import httpx
+import psycopg
 
+from plumbline.demo.enrolment import Enrolment
+from plumbline.demo.keys import institution_folder
+from plumbline.demo.living.core import core_of, core_story
 from plumbline.demo.living.enrol import enrol_city
 from plumbline.demo.living.fill import Ended, Filled, fill
 from plumbline.demo.living.frauds.planting import planted_truth, with_frauds
+from plumbline.demo.living.frauds.stage import Planted
+from plumbline.demo.living.progress import CORE, Course, Meter
 from plumbline.demo.living.senders import CitySenders
-from plumbline.demo.living.story import tell
+from plumbline.demo.living.story import Story, tell
 from plumbline.demo.living.town import City, build_city
+from plumbline.demo.real_time import work_on
 from plumbline.demo.story import OPENED_BEFORE, SPAN, StationSender
-from plumbline.embedded.postgres import Cluster
 from plumbline.embedded.problems import EmbeddedProblem
 from plumbline.lab.keys import InstitutionKeys
-from plumbline.supervision.boot import DATABASE
-from plumbline.supervision.config import DatabasePlace, Platform
+from plumbline.supervision.city_progress import Progress, read_progress, write_progress
+from plumbline.supervision.config import Platform
 from plumbline.supervision.roots import save_root
 
 _log = logging.getLogger("plumbline.demo.city")
 
 
-def running_platform(data_dir: Path) -> Platform | None:
-    """The demo platform that runs on this folder; None when none does. EmbeddedProblem for a production folder."""
-    kept = data_dir / "platform.json"
-    if not kept.exists():
-        return None
-    if not json.loads(kept.read_text("utf-8"))["demo"]:
-        raise EmbeddedProblem(
-            f"{data_dir} 里是正式平台的数据，不能放演示城市。请用 --data-dir 换一个文件夹。",
-            "This folder holds a production platform; choose another --data-dir.",
+@dataclass(slots=True, kw_only=True)
+class Filling:
+    """One run that fills a platform with its city; safe to begin again at any moment."""
+
+    platform: Platform
+    city: City
+    end: datetime
+    ca: Path | None
+    tell: Callable[[str], None]
+    #: Called as soon as the core is there, the rest being under way.
+    core_is_there: Callable[[], None] = lambda: None
+
+    @property
+    def folder(self) -> Path:
+        """Where the city keeps what it remembers."""
+        return self.platform.data_dir / "city"
+
+    def run(self, patterns: Sequence[str] | None) -> tuple[Filled, list[Planted]]:
+        """Core, then the rest of the parties, then the three months with the frauds named (None: all)."""
+        if read_progress(self.platform.data_dir) is None:  # else the city goes on where it was
+            write_progress(self.platform.data_dir, CORE)
+        with CitySenders(self.platform.data_dir, self.platform.public_url, self.ca) as senders:
+            core = self._core(senders)
+            self.core_is_there()
+            enrolment = self._enrol(self.city, already=core_of(self.city))
+            made, honest = tell(self.city, start=self.end - SPAN, end=self.end)
+            story, planted = with_frauds(made, honest, patterns)
+            self.tell(
+                f"城市：{len(self.city.houses)} 家检测机构，{len(self.city.teams)} 个工程，"
+                f"{len(story.placed) + len(core.results)} 份报告，植入 {len(planted)} 处"
+            )
+            ended = Ended(self.folder / "ended.jsonl")
+            filled = fill(story, senders, enrolment, progress=self._meter(story, ended, core), ended=ended)
+            for house in self.city.houses:
+                keys = institution_folder(self.city.team_of(0, house.number).cast, self.platform.data_dir)
+                senders.ledger(house.number).save(keys / "ledger.json")
+        filled.results.update(core.results)
+        return filled, planted
+
+    def _core(self, senders: CitySenders) -> Filled:
+        story = core_story(self.city, end=self.end)
+        enrolment = self._enrol(story.city)
+        return fill(story, senders, enrolment, ended=Ended(self.folder / "core.jsonl"))
+
+    def _enrol(self, city: City, already: City | None = None) -> Enrolment:
+        desk = StationSender(self.platform)
+        try:
+            at = self.end - OPENED_BEFORE + timedelta(hours=1)
+            enrolment = enrol_city(city, desk, data_dir=self.platform.data_dir, at=at, already=already)
+        finally:
+            desk.close()
+        trust_institutions(self.platform, city)
+        return enrolment
+
+    def _meter(self, story: Story, ended: Ended, core: Filled) -> Callable[[str], None]:
+        """Takes the filler's sign of life once a second and writes what the page and the terminal show."""
+        more = len(core.results)
+        meter = Meter(
+            course=Course(story),
+            total=len(story.placed) + more,
+            reached=partial(newest_time, self.platform),
+            done=lambda: len(ended.results) + more,
         )
-    running = Cluster(data_dir).running()
-    if running is None:
-        return None
-    place = DatabasePlace(host=str(running.socket_dir), port=running.port, name=DATABASE)
-    platform = Platform.open(data_dir, place)
+
+        def look(text: str) -> None:
+            del text
+            seen = meter.look()
+            write_progress(self.platform.data_dir, seen)
+            self.tell(seen.text)
+
+        return look
+
+
+def newest_time(platform: Platform) -> datetime | None:
+    """Time of the newest entry of the log; None while the database does not answer."""
     try:
-        httpx.get(f"{platform.public_url}/healthz", trust_env=False, verify=False).raise_for_status()  # noqa: S501 (asks only whether it is up)
-    except httpx.HTTPError:
+        with psycopg.connect(platform.conninfo("plumb_gateway")) as conn:
+            row = conn.execute("SELECT last_time FROM journal.head").fetchone()
+    except psycopg.Error:
         return None
-    return platform
+    return row[0] if row else None
 
 
 def fill_platform(
@@ -60,35 +130,27 @@ def fill_platform(
     now: datetime | None = None,
     patterns: Sequence[str] | None = None,
     progress: Callable[[str], None] = print,
+    core_is_there: Callable[[], None] = lambda: None,
 ) -> Filled:
-    """Enrol the city, send its three months up to `now`, and write what was planted beside the data.
+    """Enrol the city, send its core and its three months up to `now`, and write what was planted beside the data.
 
     `patterns` names the frauds to plant; None: all of them. EmbeddedProblem when the folder holds another city.
     """
-    kept = platform.data_dir / "city" / "city.json"
-    told = _remembered(kept, seed, scale, now or datetime.now(UTC))
+    told = _remembered(platform.data_dir / "city" / "city.json", seed, scale, now or datetime.now(UTC))
     city = build_city(seed, scale, date.fromisoformat(told["today"]))
     end = datetime.fromisoformat(told["end"])
-    desk = StationSender(platform)
-    try:
-        at = end - OPENED_BEFORE + timedelta(hours=1)
-        enrolment = enrol_city(city, desk, data_dir=platform.data_dir, at=at)
-    finally:
-        desk.close()
-    trust_institutions(platform, city)
-    made, honest = tell(city, start=end - SPAN, end=end)
-    story, planted = with_frauds(made, honest, patterns)
-    progress(
-        f"城市：{len(city.houses)} 家检测机构，{len(city.teams)} 个工程，{len(story.placed)} 份报告，植入 {len(planted)} 处"
-    )
-    with CitySenders(platform.data_dir, platform.public_url, ca) as senders:
-        filled = fill(
-            story, senders, enrolment, progress=progress, ended=Ended(kept.with_name("ended.jsonl"))
-        )
+    run = Filling(platform=platform, city=city, end=end, ca=ca, tell=progress, core_is_there=core_is_there)
+    filled, planted = run.run(patterns)
     truth = planted_truth(planted, filled.results)
-    path = platform.data_dir / "city" / "planted.json"
+    path = run.folder / "planted.json"
     path.write_text(json.dumps(truth, ensure_ascii=False, indent=1), "utf-8")
-    progress(f"完成，用时 {filled.seconds:.0f} 秒：{dict(filled.states)}，另有 {filled.under_way} 份在办")
+    text = f"完成，用时 {filled.seconds:.0f} 秒：{dict(filled.states)}，另有 {filled.under_way} 份在办"
+    count = len(filled.results)
+    write_progress(
+        platform.data_dir,
+        Progress(phase="done", done=count, total=count + filled.under_way, share=1.0, left_s=0, text=text),
+    )
+    progress(text)
     return filled
 
 
@@ -117,7 +179,7 @@ def trust_institutions(platform: Platform, city: City) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The process that fills a platform which its parent has started."""
+    """The process that fills a platform which its parent has started, and then lets the city work on."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--scale", type=float, required=True)
@@ -126,27 +188,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     platform = Platform.from_env()
-    fill_platform(
-        platform,
-        seed=arguments.seed,
-        scale=arguments.scale,
-        ca=Path(arguments.ca) if arguments.ca else None,
-        patterns=() if arguments.honest else None,
-        progress=lambda text: _tell(progress_file(platform.data_dir), text),
-    )
+    ca = Path(arguments.ca) if arguments.ca else None
+    known = read_progress(platform.data_dir)
+    if known is None or known.phase != "done":
+        fill_platform(
+            platform,
+            seed=arguments.seed,
+            scale=arguments.scale,
+            ca=ca,
+            patterns=() if arguments.honest else None,
+            progress=lambda text: _log.info("%s", text),
+            core_is_there=partial(core_file(platform.data_dir).touch, 0o600),
+        )
+    told = json.loads((platform.data_dir / "city" / "city.json").read_text("utf-8"))
+    work_on(platform, build_city(told["seed"], told["scale"], date.fromisoformat(told["today"])), ca, stop)
     return 0
 
 
-def progress_file(data_dir: Path) -> Path:
-    """Where the filling process writes its newest line, for the process that has the terminal."""
-    return data_dir / "city" / "progress.txt"
-
-
-def _tell(path: Path, text: str) -> None:
-    _log.info("%s", text)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.write_text(text, "utf-8")
+def core_file(data_dir: Path) -> Path:
+    """Is there as soon as the city's core is."""
+    return data_dir / "city" / "core"
 
 
 if __name__ == "__main__":

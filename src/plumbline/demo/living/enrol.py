@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -20,16 +21,24 @@ from plumbline.demo.enrolment import (
     report_certificate,
 )
 from plumbline.demo.keys import party_keys, report_keys
-from plumbline.demo.living.town import City, Team
+from plumbline.demo.living.names import uscc
+from plumbline.demo.living.town import City, Team, with_house
+from plumbline.domain.basics.identifiers import party_id
 from plumbline.exchange.messages.header import Message
+from plumbline.exchange.messages.registry import PartyRegistered
 from plumbline.exchange.personal import PersonalRecord
 from plumbline.exchange.problems import Problem
 
 SCOPE = "city/"
 
 
-def city_messages(city: City, data_dir: Path, at: datetime) -> Iterator[tuple[Message, list[PersonalRecord]]]:
-    """Every message of the enrolment in the order in which they must arrive; nobody is registered twice."""
+def city_messages(
+    city: City, data_dir: Path, at: datetime, *, already: City | None = None
+) -> Iterator[tuple[Message, list[PersonalRecord]]]:
+    """Every message of the enrolment in the order in which they must arrive; nobody is registered twice.
+
+    `already` is a part of the city that was registered before: its messages are left out.
+    """
     seen: set[str] = set()
 
     def is_new(name: str) -> bool:
@@ -37,17 +46,44 @@ def city_messages(city: City, data_dir: Path, at: datetime) -> Iterator[tuple[Me
         seen.add(name)
         return not known
 
+    if is_new("authority") and already is None:
+        yield authority_message(city, at), []
+    for part in (already, city):
+        for told in _of_city(part, data_dir, at, is_new) if part is not None else ():
+            if part is city:
+                yield told
+
+
+def _of_city(
+    city: City, data_dir: Path, at: datetime, is_new: Callable[[str], bool]
+) -> Iterator[tuple[Message, list[PersonalRecord]]]:
     # Every institution first, also one that has no project of its own at a small scale.
     for team in (*_one_each(city), *city.teams):
         yield from _of_team(team, data_dir, at, is_new)
     for plant in city.plants:
-        post = StationPost(city.teams[0].cast, at, f"{SCOPE}{plant.organisation.uscc}/")
-        yield organisation_message(post, plant.organisation), []
+        if is_new(plant.organisation.uscc):
+            post = StationPost(city.teams[0].cast, at, f"{SCOPE}{plant.organisation.uscc}/")
+            yield organisation_message(post, plant.organisation), []
+
+
+def authority_message(city: City, at: datetime) -> Message:
+    """The registration of the province's authority, above the station of the city."""
+    division = "610000"
+    return StationPost(city.teams[0].cast, at, f"{SCOPE}authority/").make(
+        PartyRegistered,
+        "authority",
+        party=party_id(uscc(city.seed, "authority", 0, division)).hex(),
+        uscc=uscc(city.seed, "authority", 0, division),
+        name="川陵省住房和城乡建设厅（虚构）",
+        short_name="川陵省厅",
+        roles=["authority"],
+        division=division,
+    )
 
 
 def _one_each(city: City) -> Iterator[Team]:
     for house in city.houses:
-        yield city.team_of(0, house.number)
+        yield replace(city.teams[0], house=house, cast=with_house(city.teams[0].cast, house))
 
 
 def _of_team(
@@ -73,11 +109,16 @@ def _of_team(
             yield message, []
 
 
-def enrol_city(city: City, submit: Submit, *, data_dir: Path, at: datetime) -> Enrolment:
-    """Register the whole city as of `at`; does nothing when it was done before in this folder."""
-    done = data_dir / "city" / "enrolled"
+def enrol_city(
+    city: City, submit: Submit, *, data_dir: Path, at: datetime, already: City | None = None
+) -> Enrolment:
+    """Register the whole city as of `at`; does nothing when it was done before in this folder.
+
+    `already` is a part of it that was enrolled by an earlier call, which is remembered for itself.
+    """
+    done = data_dir / "city" / ("enrolled" if already else "enrolled-core")
     if not done.exists():
-        for message, personal in city_messages(city, data_dir, at):
+        for message, personal in city_messages(city, data_dir, at, already=already):
             try:
                 submit(message, personal, at)
             except Problem as problem:

@@ -213,7 +213,7 @@ def _tight(desk: Desk, placed: Placed, rng: np.random.Generator) -> Placed:
     return changed(placed, recordings=cube_curves(placed.team, plan.key, strengths, grade))
 
 
-def _at_night(desk: Desk, placed: Placed, rng: np.random.Generator) -> Placed:
+def at_night(desk: Desk, placed: Placed, rng: np.random.Generator) -> Placed:
     """Made at night with nobody to witness, and said so; the gate withholds its code."""
     del desk
     times = placed.plan.times
@@ -239,7 +239,7 @@ def _odd(**values: Any) -> Callable[[Desk, Placed, np.random.Generator], Placed]
 _ODDITIES: Final = (
     _Oddity(0.010, _full_buffer),
     _Oddity(0.004, _tight),
-    _Oddity(0.006, _at_night, 28),
+    _Oddity(0.006, at_night, 28),
     _Oddity(0.020, _offline),
     _Oddity(0.003, _odd(withdrawn="结构部位填写有误，撤回后重新出具")),
     _Oddity(0.003, _odd(superseded="委托方更正代表数量，报告换版")),

@@ -110,7 +110,7 @@ class City:
     def team_of(self, project: int, house: int) -> Team:
         """The project with another institution in the place of its own."""
         team = self.teams[project]
-        return replace(team, house=self.houses[house], cast=_with_house(team.cast, self.houses[house]))
+        return replace(team, house=self.houses[house], cast=with_house(team.cast, self.houses[house]))
 
 
 def build_city(seed: int, scale: float, today: date) -> City:
@@ -287,7 +287,7 @@ def _team(  # noqa: PLR0917 - everything that a project is drawn from
     )
     return Team(
         number=number,
-        cast=_with_house(cast, house),
+        cast=with_house(cast, house),
         works=works,
         house=house,
         plant=plants[number % len(plants)],
@@ -295,7 +295,8 @@ def _team(  # noqa: PLR0917 - everything that a project is drawn from
     )
 
 
-def _with_house(cast: Cast, house: House) -> Cast:
+def with_house(cast: Cast, house: House) -> Cast:
+    """A project's cast with that institution, its people and machines in it."""
     who = house.organisation
     return replace(
         cast,

@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from plumbline.acquisition.simulator import BarSteel
 from plumbline.demo.chain import Chain
-from plumbline.demo.city import first_form_plans
+from plumbline.demo.city import bar_plan, cube_plan
 from plumbline.demo.plan import Oddities, Plan
 from plumbline.demo.tests.memory_platform import ENROLLED, MemoryPlatform, memory_clients
 from plumbline.exchange.curves import channel_values
@@ -21,11 +22,40 @@ ORDER = [
     "report.registered",
 ]  # fmt: skip
 
+STEEL = BarSteel(ReL_MPa=447.0, Rm_MPa=611.0, Agt_pct=13.2)
+
 
 def some_plan(tmp_path: Path, platform: MemoryPlatform, category: str) -> tuple[Chain, Plan]:
     cast, clients, enrolment = memory_clients(tmp_path, platform)
-    plans = first_form_plans(cast, start=ENROLLED, end=ENROLLED + timedelta(days=92), count=40)
-    plan = next(each for each in plans if each.category == category and each.oddities == Oddities())
+    made = ENROLLED + timedelta(days=1)
+    common = {
+        "key": "chain/1",
+        "project": "riverside",
+        "unit_work": "1# 楼",
+        "part": "",
+        "technician": "technician",
+    }
+    plan = (
+        cube_plan(
+            common | {"part": "二层 ①–⑤ 轴框架柱"},
+            seed=5,
+            made=made,
+            age=7,
+            grade="C30",
+            strengths=(26.0, 25.1, 26.8),
+            start=made + timedelta(days=7),
+        )
+        if category == "concrete_cube"
+        else bar_plan(
+            common,
+            seed=6,
+            made=made,
+            grade="HRB400E",
+            diameter=16,
+            steels=(STEEL, STEEL),
+            start=made + timedelta(days=1),
+        )
+    )
     return Chain(clients, cast, enrolment, stated=True), plan
 
 

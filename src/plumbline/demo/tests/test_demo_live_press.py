@@ -11,14 +11,16 @@ import httpx
 import msgspec
 
 from plumbline.demo import live_press
+from plumbline.demo.cast import build_cast
 from plumbline.demo.chain import Chain
 from plumbline.demo.keys import party_keys
-from plumbline.demo.live_press import STREAM, LivePress, live_plan
+from plumbline.demo.live_press import LivePress, live_plan, stream_of
 from plumbline.demo.tests.memory_platform import MemoryPlatform, memory_clients
 from plumbline.exchange.curves import channel_times_us, channel_values
 from plumbline.exchange.messages.testing import RunRecorded
 
 NOW = datetime(2026, 11, 21, 2, tzinfo=UTC)
+STREAM = stream_of(build_cast(7, NOW.date()))
 
 
 class Gateway:

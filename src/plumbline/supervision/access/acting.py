@@ -79,6 +79,15 @@ def reading_as(principal: Principal) -> Iterator[None]:
             acting.is_put_on = False
 
 
+def take_off() -> None:
+    """Go back to web's own login, which has a right to no fact, so that a session can be written; the next read puts the role on again."""
+    acting = _acting.get()
+    if acting is not None and acting.is_put_on and connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('role', 'none', true)")
+        acting.is_put_on = False
+
+
 def require_role() -> None:
     """Put on the role of whoever acts, once a transaction. Raises :class:`Unscoped` where nobody does or no transaction is open."""
     acting = _acting.get()

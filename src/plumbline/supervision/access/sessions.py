@@ -11,6 +11,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 
+from plumbline.supervision.access.acting import take_off
 from plumbline.supervision.access.grants import Grant, grants_of, stopped
 from plumbline.supervision.access.principals import (
     NEED_SECOND_FACTOR,
@@ -29,6 +30,8 @@ _KEY = "principal"
 _MAY_BE_STOPPED = frozenset({Role.INSTITUTION, Role.PARTY})
 #: What a session keeps when its owner changes roles: the sign-in, its proofs, when it began.
 _STAYS = ("_auth_user", "account_authentication", "since", "confirmed", SIGN_IN, ELSEWHERE)
+#: Stops of the demo's tour that were opened; they stay when the role changes.
+TOUR = "tour"
 #: Entry id of the role that an account acts in, and the principal with whose eyes an officer looks.
 GRANT, VIEWED = "grant", "viewed"
 
@@ -121,7 +124,11 @@ def begin_acting(request: HttpRequest, grant: str) -> None:
 
 def sign_in(request: HttpRequest, principal: Principal) -> None:
     """Begin a new session for a principal; the old one and its form token are gone."""
+    take_off()
+    toured = request.session.get(TOUR)
     request.session.flush()
+    if toured:
+        request.session[TOUR] = toured
     request.session[_KEY] = principal.as_session()
     rotate_token(request)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from psycopg_pool import AsyncConnectionPool
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Mount, Route
@@ -23,6 +24,7 @@ from plumbline.supervision.gateway import documents, entries, log, public, strea
 from plumbline.supervision.gateway.answers import Endpoint, guarded, json_response, problem_response
 from plumbline.supervision.gateway.appender import Appender
 from plumbline.supervision.gateway.context import Context, PositionWatch
+from plumbline.supervision.gateway.demo_time import DemoTime, StoppedDoor
 from plumbline.supervision.gateway.directory import Directory
 from plumbline.supervision.gateway.door import Door
 from plumbline.supervision.gateway.limits import RateLimit
@@ -87,6 +89,7 @@ def _context(platform: Platform, pool: AsyncConnectionPool) -> Context:
         all_complaints=RateLimit(200 / 3600, 200, told="现在反映的人太多，请稍后再来，或直接联系监督机构"),
         audits=RateLimit(10, 100),
         trusted_proxies=limits.trusted_proxies,
+        demo_time=DemoTime(pool, is_demo=platform.demo),
     )
 
 
@@ -124,7 +127,12 @@ def build(platform: Platform, relay_to: str | None = None) -> Starlette:
     routes.append(Mount("/static", StaticFiles(directory=STATIC)))
     if relay:
         routes.append(Route("/{rest:path}", relay.answer, methods=EVERY_METHOD))
-    return Starlette(routes=routes, lifespan=life, exception_handlers={404: _missing, 405: _wrong_method})
+    return Starlette(
+        routes=routes,
+        lifespan=life,
+        middleware=[Middleware(StoppedDoor)] if platform.demo else [],
+        exception_handlers={404: _missing, 405: _wrong_method},
+    )
 
 
 def _unmatched_among(routes: list[Route | Mount]) -> Endpoint:

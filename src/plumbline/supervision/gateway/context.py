@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool
@@ -15,6 +15,7 @@ from plumbline.exchange.problems import Problem
 from plumbline.exchange.signatures import Target
 from plumbline.supervision.config import Platform
 from plumbline.supervision.gateway.appender import Appender
+from plumbline.supervision.gateway.demo_time import DemoTime
 from plumbline.supervision.gateway.directory import Directory
 from plumbline.supervision.gateway.door import Door, Received
 from plumbline.supervision.gateway.limits import RateLimit
@@ -104,6 +105,7 @@ class Context:
     #: Complaints of one address about one code, and of everybody.
     complaints: RateLimit
     all_complaints: RateLimit
+    demo_time: DemoTime
     #: Refusals that are written down; beyond it they are only logged.
     audits: RateLimit
     trusted_proxies: frozenset[str] = frozenset()
@@ -187,10 +189,11 @@ def stated_at_of(request: Request) -> datetime | None:
 async def received(request: Request, limit: int) -> Received:
     """The request as the door takes it: target, headers, body within `limit`, times."""
     require_secure(request)
+    clock = await context_of(request).demo_time.look()
     return Received(
         target=target_of(request),
         headers=request.headers,
         stated_at=stated_at_of(request),
         body=await read_body(request, limit),
-        arrived_at=datetime.now(UTC),
+        arrived_at=clock.now(),
     )

@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -193,7 +192,7 @@ async def _enter(context: Context, note: dict[str, object], request: Request) ->
     if await _is_entered(context, sha256):
         return
     stated = stated_at_of(request)
-    at = stated or datetime.now(UTC)
+    at = stated or (await context.demo_time.look()).now()
     message = BlobStored(
         v=1,
         uid=derived_uid("blob.stored", "file", sha256, at),

@@ -18,6 +18,7 @@ TEMPLATES = {
     "status": "supervision_pages/status.html",
     "numbers": "supervision_pages/numbers.html",
     "accepted": "supervision_pages/accepted.html",
+    "tour": "supervision_pages/tour.html",
 }
 
 

@@ -174,6 +174,14 @@ class LiveTest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CityLine:
+    """How far the demo's city has come while it is still being filled (生成进度)."""
+
+    text: str
+    percent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HomePage:
     """The first page: role cards in the demo, then what runs now and the newest reports (首页)."""
 
@@ -185,6 +193,10 @@ class HomePage:
     reports_url: str = "/reports/"
     #: false for the public, who may see neither reports nor running tests
     shows_work: bool = True
+    #: only while the demo's city is being filled
+    city: CityLine | None = None
+    #: the line that leads to the tour of a demo
+    offers_tour: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from plumbline.supervision.access.scopes import report_scope
 from plumbline.supervision.access.sessions import demo_is_open
 from plumbline.supervision.pages.ports import ReportQuery
 from plumbline.supervision.pages.view_models import CurveFact, HomePage
+from plumbline.supervision.reading.city import city_line
 from plumbline.supervision.reading.database import count, row
 from plumbline.supervision.reading.demo_roles import role_cards
 from plumbline.supervision.reading.live import live_tests
@@ -24,10 +25,11 @@ _REGISTERED = "SELECT count(*) FROM fact.application a WHERE a.state = 'register
 def home_page(principal: Principal) -> HomePage:
     """The page. The public sees the cards and figures of the whole platform, never a report."""
     cards = role_cards() if demo_is_open() and not principal.is_signed_in else ()
+    city = city_line()
     if not principal.sees_work:
-        return HomePage(role_cards=cards, figures=_figures(principal), shows_work=False)
+        return HomePage(role_cards=cards, figures=_figures(principal), shows_work=False, city=city)
     newest = tuple(ReportList.of(principal, ReportQuery()).rows(most=NEWEST))
-    return HomePage(newest=newest, live_tests=live_tests(principal), figures=_figures(principal))
+    return HomePage(newest=newest, live_tests=live_tests(principal), figures=_figures(principal), city=city)
 
 
 def _figures(principal: Principal) -> tuple[CurveFact, ...]:

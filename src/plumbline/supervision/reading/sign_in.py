@@ -11,7 +11,7 @@ from plumbline.supervision.access.sessions import demo_is_open, sign_in, sign_ou
 from plumbline.supervision.reading.demo_roles import principal_for
 
 #: Pages that a card may return to.
-_RETURNS = ("/reports/", "/numbers/", "/live-tests/")
+_RETURNS = ("/reports/", "/numbers/", "/live-tests/", "/tour/")
 
 
 class SeeOther(HttpResponseRedirect):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from django.conf import settings
 from django.http import HttpRequest
 
 from plumbline.supervision.access.acting import reading_as
 from plumbline.supervision.access.principals import ADMINISTRATORS, Principal, Role
-from plumbline.supervision.access.sessions import demo_is_open, principal_of
+from plumbline.supervision.access.sessions import TOUR, demo_is_open, principal_of
 from plumbline.supervision.pages.number_models import NumbersPage
 from plumbline.supervision.pages.ports import ReportQuery
 from plumbline.supervision.pages.view_models import (
@@ -73,7 +74,10 @@ class DatabasePageSource:
 
     def home(self, request: HttpRequest) -> HomePage:
         """Return the first page."""
-        return home_page(principal_of(request))
+        page = home_page(principal_of(request))
+        return replace(
+            page, offers_tour=demo_is_open() and not request.session.get(TOUR, {}).get("is_dismissed")
+        )
 
     def reports(self, request: HttpRequest, query: ReportQuery) -> ReportListPage:
         """Return one page of the reports in scope."""
@@ -126,6 +130,10 @@ def _administration(principal: Principal) -> tuple[MenuItem, ...]:
     return ()
 
 
+def _tour() -> tuple[MenuItem, ...]:
+    return (MenuItem(label="十分钟导览", icon="flag-3", url="/tour/"),) if demo_is_open() else ()
+
+
 def _menu(principal: Principal) -> tuple[tuple[str, tuple[MenuItem, ...]], ...]:
     work = (
         [MenuItem(label="检测报告", icon="file-certificate", url="/reports/")] if principal.sees_work else []
@@ -138,7 +146,14 @@ def _menu(principal: Principal) -> tuple[tuple[str, tuple[MenuItem, ...]], ...]:
             "监管业务" if principal.role is Role.OFFICER else "检测业务",
             (*work, MenuItem(label="真伪验证", icon="scan", url="/v/")),
         ),
-        ("系统", (*_administration(principal), MenuItem(label="运行状态", icon="activity", url="/status/"))),
+        (
+            "系统",
+            (
+                *_tour(),
+                *_administration(principal),
+                MenuItem(label="运行状态", icon="activity", url="/status/"),
+            ),
+        ),
     )
 
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -27,6 +27,7 @@ from plumbline.sdk.pdf.examine import examine_pdf
 from plumbline.sdk.pdf.roots import TrustRoot
 from plumbline.supervision.codes.facts import decide
 from plumbline.supervision.codes.issue import reservation, withholding
+from plumbline.supervision.journal.demo_clock import DemoClock, read_demo_clock
 from plumbline.supervision.journal.files import FileDigestMismatch, FileStore
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.worker.evaluations import (
@@ -56,10 +57,14 @@ class Worker:
     demo: bool
     #: Object id → when (monotonic) it may be tried again: one that fails never holds up the others.
     failed: dict[str, float] = field(default_factory=dict)
+    #: A demo's clock, read anew for each round.
+    clock: DemoClock = field(default_factory=DemoClock)
 
     def round(self) -> int:
         """Do what is due now; returns how many entries were made."""
         with psycopg.connect(self.conninfo, row_factory=dict_row, autocommit=True) as conn:
+            if self.demo:
+                self.clock = read_demo_clock(conn)
             return (
                 self.decisions(conn) + self.examinations(conn) + self.evaluations(conn) + self.deadlines(conn)
             )
@@ -90,8 +95,8 @@ class Worker:
 
     def _moment(self, row: dict[str, Any]) -> tuple[datetime, datetime | None]:
         """(when the effect happens, the time to state to the log): a demo's story time, else now."""
-        now = datetime.now(UTC)
-        if self.demo and now - row["logged_at"] > STORY:
+        now = self.clock.now()
+        if self.demo and not self.clock.is_set and now - row["logged_at"] > STORY:
             return row["logged_at"], row["logged_at"]
         return now, None
 
@@ -266,7 +271,7 @@ class Worker:
         """(the present, the time to state to the log): in a demo whose story is being told, the time of its newest entry."""
         row = conn.execute("SELECT max(logged_at) AS logged_at FROM fact.event").fetchone()
         if row is None or row["logged_at"] is None:
-            return datetime.now(UTC), None
+            return self.clock.now(), None
         return self._moment(row)
 
     def deadlines(self, conn: psycopg.Connection[DictRow]) -> int:

@@ -16,7 +16,7 @@ import json, django
 django.setup()
 from django.db import close_old_connections, connection, transaction
 connection.settings_dict["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 1, "timeout": 10}  # the next one gets this one
-from plumbline.supervision.access.acting import Unscoped, acting_as, reading_as
+from plumbline.supervision.access.acting import Unscoped, acting_as, reading_as, take_off
 from plumbline.supervision.access.principals import PUBLIC, Principal, Role
 from plumbline.supervision.reading.database import count, row, rows
 
@@ -48,6 +48,11 @@ except Unscoped:
     told["a count"] = "Unscoped"
 with acting_as(officer), transaction.atomic():
     told["officer"] = row(ASKED, [])
+    take_off()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_user")
+        told["taken off"] = cursor.fetchone()
+    told["put on again"] = row(ASKED, [])
 with connection.cursor() as cursor:
     cursor.execute(ASKED)
     told["the same connection afterwards"] = cursor.fetchone()
@@ -117,3 +122,8 @@ def test_a_connection_of_the_pool_takes_nothing_of_the_last_reader_along(told) -
         who, *left = told[step]
         assert who == "plumb_web"
         assert not any(left), left
+
+
+def test_a_role_taken_off_leaves_webs_own_login_and_the_next_read_puts_the_same_one_on(told) -> None:
+    assert told["taken off"] == ["plumb_web"]
+    assert told["put on again"] == told["officer"]

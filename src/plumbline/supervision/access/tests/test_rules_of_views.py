@@ -91,6 +91,15 @@ def test_the_public_pages_are_open(client: Client, address: str) -> None:
     assert client.get(address).status_code == 200
 
 
+@pytest.mark.parametrize("platform", CLOSED)
+@pytest.mark.parametrize("address", ["/tour/", "/tour/changed.pdf", "/tour/stops/verify/", "/demo/city/"])
+def test_outside_the_demo_there_is_no_tour(client: Client, platform: SimpleNamespace, address: str) -> None:
+    with override_settings(PLUMBLINE_PLATFORM=platform):
+        assert client.get(address).status_code == 404
+        assert client.post("/tour/enter/trace/").status_code == 404
+        assert client.post("/tour/dismiss/").status_code == 404
+
+
 @pytest.mark.parametrize("role", [Role.OFFICER, Role.INSTITUTION, Role.PARTY])
 def test_whoever_is_signed_in_reaches_the_list(client: Client, role: Role) -> None:
     act_as(client, role)

@@ -114,3 +114,21 @@ def test_the_public_sees_one_function_and_no_table(untouched_platform) -> None:
             conn.execute("SELECT * FROM ops.verify(array_fill('x'::text, ARRAY[101]))")
         with pytest.raises(psycopg.errors.InvalidParameterValue):  # one row of 101 columns counts as 101
             conn.execute("SELECT * FROM ops.verify(array_fill('x'::text, ARRAY[1, 101]))")
+
+
+def test_only_the_owner_sets_the_clock_of_a_demo_and_only_forward(untouched_platform) -> None:
+    set_clock = "INSERT INTO ops.demo_clock (ahead, by_whom) VALUES (%s, 'test')"
+    for role in ("plumb_gateway", "plumb_worker", "plumb_web"):
+        with (
+            psycopg.connect(untouched_platform.platform.conninfo(role)) as conn,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
+            conn.execute(set_clock, ["1 hour"])
+    with psycopg.connect(untouched_platform.platform.conninfo("plumb_migrate")) as conn:
+        conn.execute("SET ROLE plumb_owner")
+        conn.execute(set_clock, ["1 hour"])
+        conn.execute("UPDATE ops.demo_clock SET ahead = '2 hours'")
+        for backwards in ("UPDATE ops.demo_clock SET ahead = '1 hour'", "DELETE FROM ops.demo_clock"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), conn.transaction():
+                conn.execute(backwards.encode())
+        conn.rollback()
