@@ -24,6 +24,7 @@ INSTALLED_APPS = [
     *APPS_BEFORE,
     "plumbline.supervision.pages",
     "plumbline.supervision.administration",
+    "plumbline.supervision.monitor",
     *APPS_BEHIND,
 ]
 MIDDLEWARE = [

@@ -11,6 +11,7 @@ from django.urls import path
 from plumbline.supervision.access.rules import EVERYBODY, SIGNED_IN, allow
 from plumbline.supervision.administration import view_as
 from plumbline.supervision.administration import views as administration
+from plumbline.supervision.monitor import views as monitor
 from plumbline.supervision.pages import pages
 from plumbline.supervision.reading import bundles, files, sign_in, views
 
@@ -33,6 +34,18 @@ urlpatterns = [
     path("reports/<str:number>/bundle.zip", allow(*SIGNED_IN)(bundles.bundle), name="bundle"),
     path("numbers/", allow("officer", "institution")(pages.numbers), name="numbers"),
     path("live-tests/<str:test_id>/", allow("officer", "institution")(views.live), name="live"),
+    path("exchange/", allow("officer", "institution")(monitor.request_list), name="exchange"),
+    path("exchange/export.csv", allow("officer", "institution")(monitor.export), name="exchange-export"),
+    path(
+        "exchange/<str:wanted>/",
+        allow("officer", "institution")(monitor.request_detail),
+        name="exchange-request",
+    ),
+    path(
+        "exchange/<str:wanted>/replay/",
+        allow("officer", "institution")(monitor.request_replay),
+        name="exchange-replay",
+    ),
     path("acting/", allow(*EVERYBODY)(administration.acting), name="acting"),
     path("view-as/", allow("officer")(view_as.choose), name="view-as"),
     path("view-as/end/", allow(*SIGNED_IN)(view_as.end), name="view-as-end"),

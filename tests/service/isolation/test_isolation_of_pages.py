@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from importlib import import_module
 
+import psycopg
 import pytest
 
 from plumbline.supervision.access.principals import Role
@@ -29,6 +30,14 @@ GUESSED = "0123456789abcdef" * 2
 
 def _all(*addresses: str) -> Callable:
     return lambda home: list(addresses)
+
+
+def _request_of(home) -> str:
+    """A request of the neighbour's institution in the exchange monitor."""
+    asked = "SELECT id FROM ops.exchange_request WHERE holder = %s AND outcome = 'accepted' LIMIT 1"
+    with psycopg.connect(home.world.platform.conninfo("plumb_gateway"), autocommit=True) as conn:
+        found = home.world.wait_for(lambda: conn.execute(asked, [home.parties["institution"]]).fetchone(), 30)
+    return str(found[0])
 
 
 #: Name of an address → the addresses to ask about a neighbour.
@@ -61,6 +70,18 @@ ADDRESSES: dict[str, Callable] = {
         f"/numbers/?year=2026&institution={home.parties['institution']}",
     ],
     "live": lambda home: [f"/live-tests/press-{home.instrument}/"],
+    "exchange": lambda home: [
+        "/exchange/",
+        "/exchange/?view=reasons",
+        f"/exchange/?holder={home.parties['institution']}",
+        f"/exchange/?view=reasons&holder={home.parties['institution']}",
+    ],
+    "exchange-export": lambda home: [
+        "/exchange/export.csv",
+        f"/exchange/export.csv?holder={home.parties['institution']}",
+    ],
+    "exchange-request": lambda home: [f"/exchange/{_request_of(home)}/"],
+    "exchange-replay": lambda home: [f"/exchange/{_request_of(home)}/replay/"],
     "acting": _all("/acting/"),
     "view-as": _all("/view-as/"),
     "view-as-end": _all("/view-as/end/"),
@@ -91,8 +112,8 @@ TO_SIGN_IN = {name for name in ADDRESSES if name.startswith(("account_", "mfa_")
     "account_inactive",
 }
 #: Addresses of one object: 200 for who sees it, 404 for who does not. The others answer everybody who may ask.
-OF_ONE = {"trace", "curve", "picture", "bundle", "live"}
-BY_POST = {"demo-sign-in", "demo-sign-out", "view-as-end"}
+OF_ONE = {"trace", "curve", "picture", "bundle", "live", "exchange-request"}
+BY_POST = {"demo-sign-in", "demo-sign-out", "view-as-end", "exchange-replay"}
 
 
 def expected(pattern, principal, sees: bool) -> int:

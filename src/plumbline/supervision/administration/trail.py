@@ -58,6 +58,8 @@ WORDS = {
     "view_as.begun": "开始以他人身份查看",
     "view_as.ended": "结束以他人身份查看",
     "audit.exported": "导出审计记录",
+    "exchange.exported": "导出报送记录",
+    "exchange.replayed": "重放一次报送",
     "log.resume": "日志另开一期",
     "log.clock_confirm": "确认时钟",
 }

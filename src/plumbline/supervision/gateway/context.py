@@ -19,6 +19,7 @@ from plumbline.supervision.gateway.directory import Directory
 from plumbline.supervision.gateway.door import Door, Received
 from plumbline.supervision.gateway.limits import RateLimit
 from plumbline.supervision.gateway.live import LiveHub
+from plumbline.supervision.gateway.monitor import Monitor
 from plumbline.supervision.gateway.nonces import Nonces
 from plumbline.supervision.journal.files import FileStore
 from plumbline.supervision.journal.heads import CheckpointSigner
@@ -106,6 +107,7 @@ class Context:
     all_complaints: RateLimit
     #: Refusals that are written down; beyond it they are only logged.
     audits: RateLimit
+    monitor: Monitor
     trusted_proxies: frozenset[str] = frozenset()
 
 
@@ -187,10 +189,11 @@ def stated_at_of(request: Request) -> datetime | None:
 async def received(request: Request, limit: int) -> Received:
     """The request as the door takes it: target, headers, body within `limit`, times."""
     require_secure(request)
-    return Received(
+    got = request.state.received = Received(
         target=target_of(request),
         headers=request.headers,
         stated_at=stated_at_of(request),
         body=await read_body(request, limit),
         arrived_at=datetime.now(UTC),
     )
+    return got

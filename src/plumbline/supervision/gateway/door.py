@@ -7,7 +7,7 @@ Everything else is a fact and comes in; what is wrong with it becomes a finding 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from starlette.concurrency import run_in_threadpool
@@ -38,6 +38,15 @@ ORIGIN_USES = frozenset({"origin", "device", "person", "web"})
 TRANSPORT_USES = frozenset({"transport", "origin"})
 
 
+@dataclass(slots=True)
+class Seen:
+    """What the door has come to know of a request when it answers or refuses (已知来者)."""
+
+    key: KnownKey | None = None
+    #: Signed with that key, and by its contents unchanged.
+    is_proved: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
     """A request as it arrived. `headers` have lower-case names; `stated_at` only from a demo generator."""
@@ -47,6 +56,7 @@ class Received:
     body: bytes
     arrived_at: datetime
     stated_at: datetime | None = None
+    seen: Seen = field(default_factory=Seen)
 
 
 def _read(body: bytes, message: bytes) -> Message:
@@ -70,7 +80,7 @@ class Door:
             raise Problem(slug="signature-invalid", detail="签名头只用半角字符") from None
         now = datetime.now(UTC)
         check_age(signed.created, now.timestamp())
-        key = await self._directory.key(signed.key_id)
+        key = received.seen.key = await self._directory.key(signed.key_id)
         if key is None or key.algorithm != signed.algorithm:
             raise Problem(slug="key-unknown", detail=f"不认识密钥 {signed.key_id}", retry_after_s=5)
         if key.use not in TRANSPORT_USES:
@@ -82,6 +92,7 @@ class Door:
         if not verify(key.algorithm, key.material, signed.base, signed.signature):
             raise Problem(slug="signature-invalid", detail=f"用密钥 {signed.key_id} 验不过")
         check_digests(received.headers, received.body, message)
+        received.seen.is_proved = True
         return signed, key
 
     async def open(self, received: Received) -> tuple[Submission, SignedRequest, KnownKey, Message]:

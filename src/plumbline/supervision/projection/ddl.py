@@ -26,6 +26,8 @@ GATEWAY_READS = (
 #: The functions of schema ops that answer what everybody may know read these.
 DEFINER_READS = (
     "role_grant",
+    "key",
+    "presence",
     "position",
     "finding",
     "code",
