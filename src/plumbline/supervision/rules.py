@@ -12,4 +12,8 @@ from plumbline.domain.basics.parameters import ParameterSet
 def parameters() -> ParameterSet:
     """All dated, per-jurisdiction parameters that ship with the rules."""
     domain = files("plumbline.domain")
-    return ParameterSet.load(domain / "custody" / "parameters.toml", domain / "reporting" / "parameters.toml")
+    return ParameterSet.load(
+        domain / "custody" / "parameters.toml",
+        domain / "reporting" / "parameters.toml",
+        files("plumbline.supervision.enrolment") / "parameters.toml",
+    )

@@ -25,6 +25,7 @@ INSTALLED_APPS = [
     "plumbline.supervision.pages",
     "plumbline.supervision.administration",
     "plumbline.supervision.monitor",
+    "plumbline.supervision.enrolment",
     *APPS_BEHIND,
 ]
 MIDDLEWARE = [

@@ -82,6 +82,15 @@ ADDRESSES: dict[str, Callable] = {
     ],
     "exchange-request": lambda home: [f"/exchange/{_request_of(home)}/"],
     "exchange-replay": lambda home: [f"/exchange/{_request_of(home)}/replay/"],
+    "keys": _all("/keys/"),
+    "key-apply": _all("/keys/apply/"),
+    "key-status": _all("/keys/status/guessed/"),
+    "key-rotate": _all("/keys/rotate/"),
+    "key-applications": _all("/keys/applications/", "/keys/applications/?state=applied"),
+    "key-application": _all(f"/keys/applications/{GUESSED}/"),
+    "key-application-act": _all(f"/keys/applications/{GUESSED}/sandbox/"),
+    "key": lambda home: [f"/keys/of/{home.world.parties['institution'].transport.key_id}/"],
+    "key-act": lambda home: [f"/keys/of/{home.world.parties['institution'].transport.key_id}/revoke/"],
     "acting": _all("/acting/"),
     "view-as": _all("/view-as/"),
     "view-as-end": _all("/view-as/end/"),
@@ -112,8 +121,17 @@ TO_SIGN_IN = {name for name in ADDRESSES if name.startswith(("account_", "mfa_")
     "account_inactive",
 }
 #: Addresses of one object: 200 for who sees it, 404 for who does not. The others answer everybody who may ask.
-OF_ONE = {"trace", "curve", "picture", "bundle", "live", "exchange-request"}
-BY_POST = {"demo-sign-in", "demo-sign-out", "view-as-end", "exchange-replay"}
+OF_ONE = {"trace", "curve", "picture", "bundle", "live", "exchange-request", "key"}
+BY_POST = {
+    "demo-sign-in",
+    "demo-sign-out",
+    "view-as-end",
+    "exchange-replay",
+    "key-application-act",
+    "key-act",
+}
+#: Addresses whose object nobody has: a guessed link, a guessed number.
+OF_NONE = {"key-status", "key-application"}
 
 
 def expected(pattern, principal, sees: bool) -> int:
@@ -122,6 +140,8 @@ def expected(pattern, principal, sees: bool) -> int:
         return 403
     if pattern.name in BY_POST:
         return 405
+    if pattern.name in OF_NONE:
+        return 404
     if pattern.name in TO_SIGN_IN or pattern.name == "acting":
         return 302 if pattern.name != "acting" else 303
     if pattern.name == "first-password":

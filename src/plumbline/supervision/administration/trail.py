@@ -60,6 +60,13 @@ WORDS = {
     "audit.exported": "导出审计记录",
     "exchange.exported": "导出报送记录",
     "exchange.replayed": "重放一次报送",
+    "key.applied": "申请密钥",
+    "key.sandbox": "放进沙箱试报",
+    "key.refused": "退回密钥申请",
+    "key.production": "正式启用密钥",
+    "key.contact_seen": "查看联系人",
+    "key.rotated": "轮换密钥",
+    "key.revoked": "停用密钥",
     "log.resume": "日志另开一期",
     "log.clock_confirm": "确认时钟",
 }

@@ -22,6 +22,14 @@ SELECT k.id, k.party, k.algorithm, k.use, k.public_key, k.valid_from, k.valid_un
   LEFT JOIN ops.transport_secret s ON s.key_id = k.id
  WHERE k.id = %s
 """
+#: A key that is on trial: its application has been let into the sandbox, and nothing of it is on record.
+_FIND_SANDBOX = """
+SELECT k.key_id AS id, a.party, k.algorithm, k.use, k.public_key, a.decided_at AS valid_from, a.sandbox_until AS valid_until,
+       NULL::timestamptz AS revoked_at, coalesce(p.roles, ARRAY[a.party_role]) AS roles, a.organisation AS name, a.division,
+       a.id AS application, p.id IS NOT NULL AS is_registered
+  FROM ops.applied_key k JOIN ops.key_application a ON a.id = k.application LEFT JOIN fact.party p ON p.id = a.party
+ WHERE k.key_id = %s AND a.state = 'sandbox'
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +47,10 @@ class KnownKey:
     roles: frozenset[str]
     party_name: str
     division: str
+    #: Application of a sandbox key; empty for a key that is on record.
+    sandbox: str = ""
+    #: Whether the party is on record; that of a sandbox key may not be.
+    is_registered: bool = True
 
     def problem(self, now: datetime) -> Problem | None:
         """Why this key cannot be used now, or None."""
@@ -71,6 +83,9 @@ class Directory:
         async with self._pool.connection() as conn, conn.cursor(row_factory=dict_row) as cur:
             await cur.execute(_FIND, [key_id])
             row = await cur.fetchone()
+            if row is None:
+                await cur.execute(_FIND_SANDBOX, [key_id])
+                row = await cur.fetchone()
         if len(self._cache) > 10_000:
             self._cache.clear()
         known = self._known(row) if row else None
@@ -100,4 +115,6 @@ class Directory:
             roles=frozenset(row["roles"]),
             party_name=row["name"],
             division=row["division"],
+            sandbox=row.get("application", ""),
+            is_registered=row.get("is_registered", True),
         )

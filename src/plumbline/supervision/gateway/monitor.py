@@ -240,8 +240,9 @@ def _row(note: _Note, operator: str) -> dict[str, Any]:
     return {
         "id": new_uid(note.at),
         "at": note.at,
-        "holder": key.party if key else operator,
-        "is_known": key is not None,
+        # a party that is not on record yet is seen by the officers of the platform only
+        "holder": key.party if key and key.is_registered else operator,
+        "is_known": key is not None and key.is_registered,
         "is_proved": is_proved,
         "key_id": claimed[1] if claimed else "",
         "kind": said.kind,

@@ -50,7 +50,7 @@ def configure() -> None:
             "plumbline.supervision.pages",
             "plumbline.supervision.administration",
             "plumbline.supervision.monitor",
-            "plumbline.supervision.monitor",
+            "plumbline.supervision.enrolment",
             *APPS_BEHIND,
         ],
         **SETTINGS,

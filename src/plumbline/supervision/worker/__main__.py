@@ -18,9 +18,11 @@ from plumbline.supervision.journal.files import FileStore
 from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped
 from plumbline.supervision.journal.keys import PlatformKeys
 from plumbline.supervision.journal.submit import PlatformSender
+from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.projection.projector import CHANNEL
 from plumbline.supervision.roots import load_roots
 from plumbline.supervision.worker.due import Worker
+from plumbline.supervision.worker.key_rounds import KeyRounds
 from plumbline.supervision.worker.publishing import Publisher
 
 _log = logging.getLogger("plumbline.worker")
@@ -42,6 +44,16 @@ def make_worker(platform: Platform) -> tuple[Worker, CheckpointSigner]:
         demo=platform.demo,
     )
     return worker, signer
+
+
+def make_key_rounds(platform: Platform, worker: Worker) -> KeyRounds:
+    """What the worker does about keys, through the worker's own sender."""
+    return KeyRounds(
+        conninfo=worker.conninfo,
+        sender=worker.sender,
+        operator=worker.operator,
+        vault=Vault(platform.folder("subjects")),
+    )
 
 
 def _wait(conn: psycopg.Connection, seconds: float) -> None:
@@ -84,8 +96,10 @@ def _loop(
     conn: psycopg.Connection,
     stop: threading.Event,
 ) -> None:
-    rounds = 0
+    rounds, keys = 0, make_key_rounds(platform, worker)
     while not stop.is_set():
+        if rounds % 10 == 0:
+            keys.round()
         worker.roots = load_roots(platform.folder("roots")) if rounds % 10 == 0 else worker.roots
         if worker.round() == 0:
             _wait(conn, 0.5)

@@ -106,6 +106,9 @@ GRANT SELECT, INSERT ON ops.applied_key, ops.key_rotation TO plumb_web;
 GRANT DELETE ON ops.applied_key TO plumb_web;
 GRANT SELECT ON ops.sandbox_passed TO plumb_web;
 GRANT SELECT, UPDATE ON ops.key_rotation TO plumb_worker;
+-- what the worker forgets when its time is over
+GRANT SELECT (id, at, state, decided_at, contact_digest), UPDATE (contact_digest, contact_nonce, contact_ciphertext)
+    ON ops.key_application TO plumb_worker;
 GRANT SELECT ON ops.exchange_request, ops.exchange_body, ops.exchange_last TO plumb_officer, plumb_institution;
 GRANT SELECT (id, at, organisation, uscc, party, party_role, division, purpose, state, decided_by, decided_at, because, sandbox_until)
     ON ops.key_application TO plumb_officer;
@@ -178,7 +181,7 @@ CREATE POLICY institution ON ops.exchange_last FOR SELECT TO plumb_institution
 
 ALTER TABLE ops.key_application ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ops.applied_key ENABLE ROW LEVEL SECURITY;
-CREATE POLICY whole ON ops.key_application TO plumb_gateway, plumb_web USING (true) WITH CHECK (true);
+CREATE POLICY whole ON ops.key_application TO plumb_gateway, plumb_web, plumb_worker USING (true) WITH CHECK (true);
 CREATE POLICY whole ON ops.applied_key TO plumb_gateway, plumb_web USING (true) WITH CHECK (true);
 CREATE POLICY officer ON ops.key_application FOR SELECT TO plumb_officer
     USING (division >= (SELECT current_setting('plumb.division_low', true)) AND division < (SELECT current_setting('plumb.division_high', true)));
