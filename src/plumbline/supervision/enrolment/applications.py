@@ -1,6 +1,6 @@
 """Applications for keys in the database (密钥申请): what is asked, in which state it is, and what of it may be read.
 
-Forms write in web's own role with the scope in every statement; the officer's list reads in the officer's role (docs/decisions/0016).
+Forms write in web's own role with the scope in every statement; the officer's list reads in the officer's role (docs/decisions/0013).
 """
 
 from __future__ import annotations
