@@ -24,7 +24,8 @@ from plumbline.supervision.config import DEMO_ORIGIN
 
 _REQUESTS = """
 INSERT INTO ops.exchange_request
-SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || substr(md5(g::text), 1, 3) || '8' || substr(md5(g::text), 4, 15))::uuid,
+SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || substr(md5(g::text), 1, 3) || '8'
+       || substr(md5(g::text), 4, 15))::uuid,
        at, md5('inst' || g % 40 || '/' || (g / 40 % 10)), true, true, 'k.' || (g % 40) || '.' || (g / 40 % 10),
        (ARRAY['run.recorded', 'sample.registered', 'commission.accepted', 'report.applied', 'number.taken'])[1 + g / 400 % 5],
        g::text, 4000, CASE WHEN g / 400 % 20 = 0 THEN 'refused' ELSE 'accepted' END, 201,
@@ -34,9 +35,9 @@ SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' ||
 """
 _PARTY = (
     "INSERT INTO fact.party (id, entry, idx, sender, key_id, attestation, occurred_at, arrived_at, logged_at, version, body, uscc, name, "
-    "roles, division) SELECT md5('inst' || c || '/' || i), 'e', 0, 's', 'k', 'internal', now(), now(), now(), 1, '{}', 'u' || c || '/' || i, "
-    "'检测公司' || c || '/' || i, ARRAY['institution'], lpad((6100 + c)::text, 4, '0') || '00' FROM generate_series(0, 39) c, "
-    "generate_series(0, 9) i"
+    "roles, division) SELECT md5('inst' || c || '/' || i), 'e', 0, 's', 'k', 'internal', now(), now(), now(), 1, '{}', "
+    "'u' || c || '/' || i, '检测公司' || c || '/' || i, ARRAY['institution'], lpad((6100 + c)::text, 4, '0') || '00' "
+    "FROM generate_series(0, 39) c, generate_series(0, 9) i"
 )
 _PRESENCE = (
     "INSERT INTO fact.presence (id, party, division) SELECT id || division, id, division FROM fact.party "

@@ -208,6 +208,7 @@ def test_a_sandbox_key_does_nothing_but_try_messages(world, visitors) -> None:
     [
         ({"uscc": "91610300MA0000001A"}, "校验码"),
         ({"division": "999999"}, "行政区划"),
+        ({"uscc": "12610300MB2960001Y"}, "监督机构和平台的密钥不在这里申请"),
         ({"purpose": "请打 13912345678"}, "用途里不能写证件号或电话"),
         ({"phone": "none"}, "电话"),
         ({"proof1": "AAAA"}, "签名验不过"),
@@ -230,6 +231,8 @@ def test_a_key_of_another_party_and_a_used_challenge_are_refused(visitors, admit
     taken = public.post("/keys/apply/", **form(challenge, admitted.key))
     assert taken.status_code == 422 and "已由别的单位登记" in taken.text
     mine = ed25519.Ed25519PrivateKey.generate()
+    elsewhere = public.post("/keys/apply/", **form(challenge, mine, uscc=admitted.uscc, division="620100"))
+    assert elsewhere.status_code == 422 and "登记的所在地是 610300" in elsewhere.text
     fields = form(challenge, mine)
     assert public.post("/keys/apply/", **fields).url.path.startswith("/keys/status/")
     again = public.post("/keys/apply/", **form(challenge, ed25519.Ed25519PrivateKey.generate()))

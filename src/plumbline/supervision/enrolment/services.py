@@ -20,6 +20,7 @@ from plumbline.exchange.messages.registry import KeyEnrolled, KeyRevoked, PartyR
 from plumbline.exchange.personal import PersonalFields, make_record
 from plumbline.exchange.uids import new_uid
 from plumbline.supervision.access.principals import Principal
+from plumbline.supervision.administration.queries import AUTHORITIES
 from plumbline.supervision.administration.services import taken_over
 from plumbline.supervision.administration.submission import operator_party, submit
 from plumbline.supervision.administration.trail import record
@@ -130,6 +131,7 @@ def apply_for_keys(request: HttpRequest, typed: dict[str, str]) -> str:
     errors: dict[str, str] = {}
     _check_organisation(typed, errors)
     party = party_id(typed["uscc"]).hex() if "uscc" not in errors else ""
+    _check_against_record(party, typed, errors)
     if problem := _challenge_problem(typed["challenge"]):
         errors["challenge"] = problem
     fields = [_key_field(typed, n) for n in (1, 2)]
@@ -192,6 +194,35 @@ def _check_organisation(typed: dict[str, str], errors: dict[str, str]) -> None:
         errors["contact"] = "请写联系人姓名，2 到 40 个字"
     if not 7 <= sum(c.isdigit() for c in typed["phone"]) <= 15 or len(typed["phone"]) > 30:
         errors["phone"] = "请写能打通的电话，7 到 15 位数字"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnRecord:
+    """What the log says of a party already."""
+
+    name: str
+    division: str
+    roles: frozenset[str]
+
+
+def on_record(party: str) -> OnRecord | None:
+    """The party as it is registered; None when it is not."""
+    found = applications.fetched("SELECT name, division, roles FROM ops.party_of(%s)", [party])
+    if not found:
+        return None
+    row = found[0]
+    return OnRecord(name=row["name"] or "", division=row["division"] or "", roles=frozenset(row["roles"]))
+
+
+def _check_against_record(party: str, typed: dict[str, str], errors: dict[str, str]) -> None:
+    """Nobody asks in the name of a supervising body, or brings a registered party before another region's officers."""
+    known = on_record(party) if party else None
+    if known is None:
+        return
+    if known.roles & set(AUTHORITIES):
+        errors["uscc"] = "监督机构和平台的密钥不在这里申请，由平台运维人员登记"
+    elif known.division and known.division != typed["division"]:
+        errors["division"] = f"这个单位登记的所在地是 {known.division}：请写这个代码，由那里的监督站审核"
 
 
 def _check_pace(uscc: str) -> None:
@@ -285,8 +316,11 @@ def put_into_production(request: HttpRequest, actor: str, application: Applicati
     if not reached.is_reached:
         raise FormRefused({"state": f"还不能正式启用：{reached.sentence}"})
     messages: list[Message] = []
-    if not applications.fetched("SELECT name FROM ops.party_of(%s)", [application.party]):
+    known_party = on_record(application.party)
+    if known_party is None:
         messages.append(_party_message(application))
+    elif known_party.roles & set(AUTHORITIES):
+        raise FormRefused({"state": "监督机构和平台的密钥不在这里启用"})
     for key in application.keys:
         known = applications.known_keys(key.key_id, [key.public_key])
         if any(each["party"] != application.party for each in known):

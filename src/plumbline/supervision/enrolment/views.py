@@ -171,6 +171,7 @@ def _application_page(
     request: HttpRequest, found: Application, *, status: int = 200, **context: object
 ) -> HttpResponse:
     shown = {"application": found, "party_roles": services.PARTY_ROLES, **_progress(found), **context}
+    shown["on_record"] = services.on_record(found.party)
     return _page(request, "application", shown, APPLICATIONS, (found.organisation, ""), status=status)
 
 

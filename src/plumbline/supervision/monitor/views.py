@@ -49,8 +49,8 @@ def _page(request: HttpRequest, name: str, context: dict[str, Any], *place: tupl
 
 
 def actor_of(principal: Principal) -> str:
-    """Who stands in the audit trail: the account, or the role card of the demo."""
-    return principal.account or f"演示角色 {principal.capacity}"
+    """Who stands in the audit trail: the account (of whoever looks with these eyes), or the role card of the demo."""
+    return principal.viewed_by or principal.account or f"演示角色 {principal.capacity}"
 
 
 def _query(request: HttpRequest) -> Query:
@@ -103,8 +103,8 @@ def _tabs(query: Query, is_reasons: bool) -> list[tuple[str, str, bool]]:
 def export(request: HttpRequest) -> HttpResponse:
     """What the filter shows, as CSV for a spreadsheet: no formulas, at most `MOST_EXPORTED` lines."""
     principal, query = principal_of(request), _query(request)
-    if not principal.viewed_by:  # first, in web's own role: the reader's role cannot write
-        record(request, actor_of(principal), "exchange.exported", query.address()[:200] or "all")
+    # first, in web's own role: the reader's role cannot write
+    record(request, actor_of(principal), "exchange.exported", query.address()[:200] or "all")
     answer = HttpResponse(content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = 'attachment; filename="exchange.csv"'
     answer.write("\ufeff")
