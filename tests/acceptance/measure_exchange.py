@@ -26,11 +26,11 @@ _REQUESTS = """
 INSERT INTO ops.exchange_request
 SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || substr(md5(g::text), 1, 3) || '8'
        || substr(md5(g::text), 4, 15))::uuid,
-       at, md5('inst' || g % 40 || '/' || (g / 40 % 10)), true, true, 'k.' || (g % 40) || '.' || (g / 40 % 10),
-       (ARRAY['run.recorded', 'sample.registered', 'commission.accepted', 'report.applied', 'number.taken'])[1 + g / 400 % 5],
-       g::text, 4000, CASE WHEN g / 400 % 20 = 0 THEN 'refused' ELSE 'accepted' END, 201,
-       CASE WHEN g / 400 % 20 = 0 THEN (ARRAY['schema', 'uid-time', 'personal-data'])[1 + g / 8000 % 3] ELSE '' END,
-       '', CASE WHEN g / 400 % 20 = 0 THEN '/message/x' || g / 8000 % 7 ELSE '' END, '', '', '', '', '[]', 3.5
+       at, md5('inst' || g %% 40 || '/' || (g / 40 %% 10)), true, true, 'k.' || (g %% 40) || '.' || (g / 40 %% 10),
+       (ARRAY['run.recorded', 'sample.registered', 'commission.accepted', 'report.applied', 'number.taken'])[1 + g / 400 %% 5],
+       g::text, 4000, CASE WHEN g / 400 %% 20 = 0 THEN 'refused' ELSE 'accepted' END, 201,
+       CASE WHEN g / 400 %% 20 = 0 THEN (ARRAY['schema', 'uid-time', 'personal-data'])[1 + g / 8000 %% 3] ELSE '' END,
+       '', CASE WHEN g / 400 %% 20 = 0 THEN '/message/x' || g / 8000 %% 7 ELSE '' END, '', '', '', '', '[]', 3.5
   FROM (SELECT g, now() - (%(all)s - g) * (interval '30 days' / %(all)s) AS at FROM generate_series(1, %(all)s) g) x
 """
 _PARTY = (
@@ -41,7 +41,7 @@ _PARTY = (
 )
 _PRESENCE = (
     "INSERT INTO fact.presence (id, party, division) SELECT id || division, id, division FROM fact.party "
-    "WHERE roles = ARRAY['institution'] AND name LIKE '检测公司%%'"
+    "WHERE roles = ARRAY['institution'] AND name LIKE '检测公司%'"
 )
 ASKING = """
 import json, statistics, sys, time, hashlib, django
@@ -94,7 +94,7 @@ def main() -> None:
         with psycopg.connect(running.dsn(DATABASE), autocommit=True) as conn:
             conn.execute("SET synchronous_commit = off")
             conn.execute(_PARTY)
-            conn.execute(_PRESENCE.replace("%%", "%").encode())
+            conn.execute(_PRESENCE)
             conn.execute(_REQUESTS, {"all": requests})
             conn.execute("VACUUM ANALYZE ops.exchange_request")
         print(f"filled in {time.monotonic() - began:.0f} s", flush=True)

@@ -123,11 +123,10 @@ def test_a_number_of_a_person_is_kept_nowhere(world) -> None:
 
 def test_of_what_nobody_signed_no_content_is_kept(world, visitors) -> None:
     key_id = f"stranger.{secrets.token_hex(6)}"
-    message = pour(world)
+    data = msgspec.json.encode(pour(world))
     stranger = Ed25519Signer(key_id, ed25519.Ed25519PrivateKey.generate())
-    answer = world.post(msgspec.json.encode(message), world.parties["contractor"], signer=stranger)
-    assert answer.status_code == 401
-    (row,) = monitored(world, "key_id = %s", [key_id])
+    assert world.post(data, world.parties["contractor"], signer=stranger).status_code == 401
+    row = monitored(world, "key_id = %s", [key_id])[0]
     assert (row["is_known"], row["is_proved"], row["slug"]) == (False, False, "key-unknown")
     with psycopg.connect(world.platform.conninfo("plumb_gateway")) as conn:
         kept = conn.execute("SELECT count(*) FROM ops.exchange_body WHERE request = %s", [row["id"]])

@@ -92,7 +92,7 @@ class Monitor:
     #: Sender and kind → when its last accepted message was kept.
     _lasts: dict[tuple[str, str], float] = field(default_factory=dict)
     #: What nobody signed for: a flood of it is not written down whole.
-    _strangers: RateLimit = field(default_factory=lambda: RateLimit(10, 200))
+    _strangers: RateLimit = field(default_factory=lambda: RateLimit(50, 1000))
 
     def start(self) -> None:
         """Begin to write."""
