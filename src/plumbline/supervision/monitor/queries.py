@@ -28,6 +28,11 @@ _LIST = (
     "SELECT {columns} FROM unnest(%s::text[]) h(holder) CROSS JOIN LATERAL (SELECT {columns} FROM ops.exchange_request q "
     "WHERE q.holder = h.holder{conditions} ORDER BY q.id DESC LIMIT %s) q ORDER BY q.id DESC LIMIT %s"
 )
+#: A key is of one party: its own index finds its rows at once.
+_LIST_OF_KEY = (
+    "SELECT {columns} FROM ops.exchange_request q WHERE q.holder = ANY(%s::text[]){conditions} "
+    "ORDER BY q.key_id, q.id DESC LIMIT least(%s, %s)"
+)
 _REASONS = (
     "SELECT q.holder, q.key_id, q.is_known, q.slug, q.pointer, count(*) AS times, max(q.at) AS last, "
     "(array_agg(q.id ORDER BY q.id DESC))[1] AS example, (array_agg(q.reason ORDER BY q.id DESC))[1] AS reason "
@@ -94,8 +99,11 @@ def holders(principal: Principal) -> dict[str, Holder]:
 
 def _conditions(query: Query) -> tuple[str, list[object]]:
     parts, values = "", list[object]()
-    if query.outcome in OUTCOMES:
-        parts += f" AND q.outcome = '{query.outcome}'"  # one of our own words: the partial index wants it written out
+    outcome = query.outcome or ("refused" if query.slug else "")
+    if outcome in OUTCOMES:
+        parts += (
+            f" AND q.outcome = '{outcome}'"  # one of our own words: the partial index wants it written out
+        )
     for name, column in (("key", "key_id"), ("kind", "kind"), ("slug", "slug")):
         if value := getattr(query, name):
             parts += f" AND q.{column} = %s"
@@ -117,7 +125,8 @@ def requests(query: Query, seen: dict[str, Holder], *, limit: int = PAGE + 1) ->
     if query.before:
         parts += " AND q.id < %s"
         values.append(query.before)
-    statement = _LIST.format(columns=_COLUMNS, conditions=parts)
+    form = _LIST_OF_KEY if query.key else _LIST
+    statement = form.format(columns=_COLUMNS, conditions=parts)
     return [dressed(each, seen) for each in rows(statement, [_asked(query, seen), *values, limit, limit])]
 
 
