@@ -16,4 +16,5 @@ def parameters() -> ParameterSet:
         domain / "custody" / "parameters.toml",
         domain / "reporting" / "parameters.toml",
         accounts / "parameters.toml",
+        files("plumbline.supervision.enrolment") / "parameters.toml",
     )

@@ -24,6 +24,8 @@ INSTALLED_APPS = [
     *APPS_BEFORE,
     "plumbline.supervision.pages",
     "plumbline.supervision.administration",
+    "plumbline.supervision.monitor",
+    "plumbline.supervision.enrolment",
     *APPS_BEHIND,
 ]
 MIDDLEWARE = [

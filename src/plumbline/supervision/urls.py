@@ -12,7 +12,9 @@ from plumbline.supervision.access.rules import EVERYBODY, SIGNED_IN, allow
 from plumbline.supervision.administration import charge_views, organisation_views, sign_in_views, view_as
 from plumbline.supervision.administration import views as administration
 from plumbline.supervision.administration.confirmation import confirmed
+from plumbline.supervision.enrolment import views as enrolment
 from plumbline.supervision.jobs import views as job_views
+from plumbline.supervision.monitor import views as monitor
 from plumbline.supervision.pages import pages
 from plumbline.supervision.reading import bundles, city, files, sign_in, tour, views
 
@@ -43,6 +45,39 @@ urlpatterns = [
     path("reports/<str:number>/bundle.zip", allow(*SIGNED_IN)(bundles.bundle), name="bundle"),
     path("numbers/", allow("officer", "institution")(pages.numbers), name="numbers"),
     path("live-tests/<str:test_id>/", allow("officer", "institution")(views.live), name="live"),
+    path("exchange/", allow("officer", "institution")(monitor.request_list), name="exchange"),
+    path("exchange/export.csv", allow("officer", "institution")(monitor.export), name="exchange-export"),
+    path(
+        "exchange/<str:wanted>/",
+        allow("officer", "institution")(monitor.request_detail),
+        name="exchange-request",
+    ),
+    path(
+        "exchange/<str:wanted>/replay/",
+        allow("officer", "institution")(monitor.request_replay),
+        name="exchange-replay",
+    ),
+    path("keys/", allow("officer", "institution")(enrolment.key_list), name="keys"),
+    path("keys/apply/", allow(*EVERYBODY)(enrolment.apply), name="key-apply"),
+    path("keys/status/<str:token>/", allow(*EVERYBODY)(enrolment.status), name="key-status"),
+    path("keys/rotate/", allow(*EVERYBODY)(enrolment.rotate_by_key), name="key-rotate"),
+    path("keys/applications/", allow("officer")(enrolment.application_list), name="key-applications"),
+    path(
+        "keys/applications/<str:wanted>/",
+        allow("officer")(enrolment.application_detail),
+        name="key-application",
+    ),
+    path(
+        "keys/applications/<str:wanted>/<slug:act>/",
+        allow("officer")(enrolment.application_act),
+        name="key-application-act",
+    ),
+    path("keys/of/<str:key_id>/", allow("officer", "institution")(enrolment.key_detail), name="key"),
+    path(
+        "keys/of/<str:key_id>/<slug:act>/",
+        allow("officer", "institution")(enrolment.key_act),
+        name="key-act",
+    ),
     path("acting/", allow(*EVERYBODY)(administration.acting), name="acting"),
     path("view-as/", allow("officer")(view_as.choose), name="view-as"),
     path("view-as/end/", allow(*SIGNED_IN)(view_as.end), name="view-as-end"),

@@ -33,6 +33,14 @@ def _all(*addresses: str) -> Callable:
     return lambda home: list(addresses)
 
 
+def _request_of(home) -> str:
+    """A request of the neighbour's institution in the exchange monitor."""
+    asked = "SELECT id FROM ops.exchange_request WHERE holder = %s AND outcome = 'accepted' LIMIT 1"
+    with psycopg.connect(home.world.platform.conninfo("plumb_gateway"), autocommit=True) as conn:
+        found = home.world.wait_for(lambda: conn.execute(asked, [home.parties["institution"]]).fetchone(), 30)
+    return str(found[0])
+
+
 #: Name of an address → the addresses to ask about a neighbour.
 ADDRESSES: dict[str, Callable] = {
     "home": _all("/"),
@@ -77,6 +85,27 @@ ADDRESSES: dict[str, Callable] = {
     "charge-end": lambda home: [f"/charges/{home.project}/{GUESSED}/end/"],
     "organisations": _all("/organisations/"),
     "organisation-act": lambda home: [f"/organisations/{home.parties['owner']}/propose/"],
+    "exchange": lambda home: [
+        "/exchange/",
+        "/exchange/?view=reasons",
+        f"/exchange/?holder={home.parties['institution']}",
+        f"/exchange/?view=reasons&holder={home.parties['institution']}",
+    ],
+    "exchange-export": lambda home: [
+        "/exchange/export.csv",
+        f"/exchange/export.csv?holder={home.parties['institution']}",
+    ],
+    "exchange-request": lambda home: [f"/exchange/{_request_of(home)}/"],
+    "exchange-replay": lambda home: [f"/exchange/{_request_of(home)}/replay/"],
+    "keys": _all("/keys/"),
+    "key-apply": _all("/keys/apply/"),
+    "key-status": _all("/keys/status/guessed/"),
+    "key-rotate": _all("/keys/rotate/"),
+    "key-applications": _all("/keys/applications/", "/keys/applications/?state=applied"),
+    "key-application": _all(f"/keys/applications/{GUESSED}/"),
+    "key-application-act": _all(f"/keys/applications/{GUESSED}/sandbox/"),
+    "key": lambda home: [f"/keys/of/{home.world.parties['institution'].transport.key_id}/"],
+    "key-act": lambda home: [f"/keys/of/{home.world.parties['institution'].transport.key_id}/revoke/"],
     "acting": _all("/acting/"),
     "view-as": _all("/view-as/"),
     "view-as-end": _all("/view-as/end/"),
@@ -110,7 +139,7 @@ TO_SIGN_IN = {name for name in ADDRESSES if name.startswith(("account_", "mfa_")
 #: Our own pages about an account send a reader without one to the sign-in page.
 BY_OURSELVES = {"acting", "sign-ins"}
 #: Addresses of one object: 200 for who sees it, 404 for who does not. The others answer everybody who may ask.
-OF_ONE = {"trace", "curve", "picture", "bundle", "live"}
+OF_ONE = {"trace", "curve", "picture", "bundle", "live", "exchange-request", "key"}
 BY_POST = {
     "demo-sign-in",
     "demo-sign-out",
@@ -119,9 +148,14 @@ BY_POST = {
     "charge-end",
     "tour-dismiss",
     "tour-enter",
+    "exchange-replay",
+    "key-application-act",
+    "key-act",
 }
 #: What only an account does; the readers here hold role cards of the demo.
 WITH_ACCOUNT = {"view-as", "organisations", "charges", "charge-project"}
+#: Addresses whose object nobody has: a guessed link, a guessed number.
+OF_NONE = {"key-status", "key-application"}
 
 
 def expected(pattern, principal, sees: bool) -> int:
@@ -130,6 +164,8 @@ def expected(pattern, principal, sees: bool) -> int:
         return 403
     if pattern.name in BY_POST:
         return 405
+    if pattern.name in OF_NONE:
+        return 404
     if pattern.name in TO_SIGN_IN or pattern.name in BY_OURSELVES:
         return 302 if pattern.name not in BY_OURSELVES else 303
     if pattern.name in {"tour-stop", "tour-changed"}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 
@@ -69,27 +70,46 @@ def receipt_body(accepted: Accepted, sender: str, uid: str) -> dict[str, object]
     }
 
 
-def guarded(endpoint: Endpoint) -> Endpoint:
-    """Turn :class:`Problem` into problem details, and anything unforeseen into a 500 that leaks nothing."""
+def guarded(endpoint: Endpoint, *, is_watched: bool = False) -> Endpoint:
+    """Turn :class:`Problem` into problem details, and anything unforeseen into a 500 that leaks nothing.
+
+    What became of a request that is watched goes to the exchange monitor.
+    """
 
     async def answer(request: Request) -> Response:
+        began, number = time.perf_counter(), problem_number()
+        problem: Problem | None = None
         try:
-            return await endpoint(request)
-        except Problem as problem:
-            instance = problem_number()
-            if problem.slug in AUDITED:
-                await audit_refusal(request, problem, instance)
-            return problem_response(problem, instance)
-        except SigningStopped as stopped:
-            _log.error("signing stopped: %s", stopped)
-            return problem_response(Problem(slug="unavailable", detail=str(stopped), retry_after_s=60))
+            response = await endpoint(request)
         except ClientDisconnect:  # cut in the middle: nothing was taken, nobody is there to be told
             return Response(None, 400)
-        except (PoolTimeout, psycopg.OperationalError) as lost:
-            _log.warning("the database is not to be had: %s", type(lost).__name__)
-            return problem_response(Problem(slug="unavailable", retry_after_s=5))
-        except Exception:
-            _log.exception("unforeseen failure at %s", request.url.path)
-            return problem_response(Problem(slug="internal"))
+        except Exception as error:
+            problem = _problem_of(error, request)
+            if problem.slug in AUDITED:
+                await audit_refusal(request, problem, number)
+            response = problem_response(problem, number)
+        if is_watched:
+            request.app.state.context.monitor.note(
+                request,
+                began=began,
+                status=response.status_code,
+                problem=problem,
+                number=number if problem else "",
+            )
+        return response
 
     return answer
+
+
+def _problem_of(error: Exception, request: Request) -> Problem:
+    """What the sender is told of a failure."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, SigningStopped):
+        _log.error("signing stopped: %s", error)
+        return Problem(slug="unavailable", detail=str(error), retry_after_s=60)
+    if isinstance(error, PoolTimeout | psycopg.OperationalError):
+        _log.warning("the database is not to be had: %s", type(error).__name__)
+        return Problem(slug="unavailable", retry_after_s=5)
+    _log.error("unforeseen failure at %s", request.url.path, exc_info=error)
+    return Problem(slug="internal")

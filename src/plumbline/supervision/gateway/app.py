@@ -29,6 +29,7 @@ from plumbline.supervision.gateway.directory import Directory
 from plumbline.supervision.gateway.door import Door
 from plumbline.supervision.gateway.limits import RateLimit
 from plumbline.supervision.gateway.live import LiveHub
+from plumbline.supervision.gateway.monitor import Monitor
 from plumbline.supervision.gateway.nonces import Nonces
 from plumbline.supervision.gateway.relay import Relay
 from plumbline.supervision.gateway.settings import GatewaySettings
@@ -88,6 +89,7 @@ def _context(platform: Platform, pool: AsyncConnectionPool) -> Context:
         complaints=RateLimit(5 / 3600, 5, told="您对这个监管码已经反映过多次，每小时最多 5 次，请稍后再来"),
         all_complaints=RateLimit(200 / 3600, 200, told="现在反映的人太多，请稍后再来，或直接联系监督机构"),
         audits=RateLimit(10, 100),
+        monitor=Monitor(gateway, party_id(operator_of(platform)[0]).hex()),
         trusted_proxies=limits.trusted_proxies,
         demo_time=DemoTime(pool, is_demo=platform.demo),
     )
@@ -105,6 +107,7 @@ def build(platform: Platform, relay_to: str | None = None) -> Starlette:
         context.appender.start()
         context.watch.start()
         context.log.start()
+        context.monitor.start()
         heartbeat = Heartbeat(platform.conninfo("plumb_gateway"), "gateway")
         heartbeat.start()
         try:
@@ -113,13 +116,15 @@ def build(platform: Platform, relay_to: str | None = None) -> Starlette:
             heartbeat.stop()
             await context.watch.stop()
             context.appender.stop()
+            await context.monitor.stop()
             context.log.stop()
             await pool.close()
             if relay:
                 await relay.close()
 
     routes: list[Route | Mount] = [
-        Route(path, guarded(endpoint), methods=methods) for path, endpoint, methods in ROUTES
+        Route(path, guarded(endpoint, is_watched=endpoint in STORING), methods=methods)
+        for path, endpoint, methods in ROUTES
     ]
     # What lies in the gateway's own areas never goes on to web: a wrong address or method is told here.
     unmatched = guarded(_unmatched_among(list(routes)))
@@ -162,6 +167,8 @@ async def _wrong_method(request: Request, error: Exception) -> Response:
     return problem_response(Problem(slug="method-not-allowed"))
 
 
+#: Who asks these asks to have something stored: the exchange monitor notes every such request.
+STORING = frozenset({entries.post_entry, uploads.create, uploads.append})
 ROUTES = [
     ("/x/v1/entries", entries.post_entry, ["POST"]),
     ("/x/v1/dry-run", entries.dry_run, ["POST"]),

@@ -20,6 +20,7 @@ from plumbline.supervision.gateway.directory import Directory
 from plumbline.supervision.gateway.door import Door, Received
 from plumbline.supervision.gateway.limits import RateLimit
 from plumbline.supervision.gateway.live import LiveHub
+from plumbline.supervision.gateway.monitor import Monitor
 from plumbline.supervision.gateway.nonces import Nonces
 from plumbline.supervision.journal.files import FileStore
 from plumbline.supervision.journal.heads import CheckpointSigner
@@ -108,6 +109,7 @@ class Context:
     demo_time: DemoTime
     #: Refusals that are written down; beyond it they are only logged.
     audits: RateLimit
+    monitor: Monitor
     trusted_proxies: frozenset[str] = frozenset()
 
 
@@ -190,10 +192,11 @@ async def received(request: Request, limit: int) -> Received:
     """The request as the door takes it: target, headers, body within `limit`, times."""
     require_secure(request)
     clock = await context_of(request).demo_time.look()
-    return Received(
+    got = request.state.received = Received(
         target=target_of(request),
         headers=request.headers,
         stated_at=stated_at_of(request),
         body=await read_body(request, limit),
         arrived_at=clock.now(),
     )
+    return got

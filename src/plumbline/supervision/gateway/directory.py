@@ -22,6 +22,15 @@ SELECT k.id, k.party, k.algorithm, k.use, k.public_key, k.valid_from, k.valid_un
   LEFT JOIN ops.transport_secret s ON s.key_id = k.id
  WHERE k.id = %s
 """
+#: A key that is on trial: its application has been let into the sandbox, and nothing of it is on record.
+_FIND_SANDBOX = """
+SELECT k.key_id AS id, a.party, k.algorithm, k.use, k.public_key, a.decided_at AS valid_from, a.sandbox_until AS valid_until,
+       NULL::timestamptz AS revoked_at, coalesce(p.roles, ARRAY[a.party_role]) AS roles, a.organisation AS name, a.division,
+       a.id AS application, p.id IS NOT NULL AS is_registered,
+       p.suspended_at, p.suspended_because
+  FROM ops.applied_key k JOIN ops.key_application a ON a.id = k.application LEFT JOIN fact.party p ON p.id = a.party
+ WHERE k.key_id = %s AND a.state = 'sandbox'
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +51,10 @@ class KnownKey:
     #: Since when and why the party is suspended; None and empty while it works.
     suspended_at: datetime | None = None
     suspended_because: str = ""
+    #: Application of a sandbox key; empty for a key that is on record.
+    sandbox: str = ""
+    #: Whether the party is on record; that of a sandbox key may not be.
+    is_registered: bool = True
 
     def problem(self, now: datetime) -> Problem | None:
         """Why this key cannot be used now, or None."""
@@ -77,6 +90,9 @@ class Directory:
         async with self._pool.connection() as conn, conn.cursor(row_factory=dict_row) as cur:
             await cur.execute(_FIND, [key_id])
             row = await cur.fetchone()
+            if row is None:
+                await cur.execute(_FIND_SANDBOX, [key_id])
+                row = await cur.fetchone()
         if len(self._cache) > 10_000:
             self._cache.clear()
         known = self._known(row) if row else None
@@ -106,6 +122,8 @@ class Directory:
             roles=frozenset(row["roles"]),
             party_name=row["name"],
             division=row["division"],
-            suspended_at=row["suspended_at"],
-            suspended_because=row["suspended_because"] or "",
+            suspended_at=row.get("suspended_at"),
+            suspended_because=row.get("suspended_because") or "",
+            sandbox=row.get("application", ""),
+            is_registered=row.get("is_registered", True),
         )

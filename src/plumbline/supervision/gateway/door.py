@@ -7,7 +7,7 @@ Everything else is a fact and comes in; what is wrong with it becomes a finding 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from starlette.concurrency import run_in_threadpool
@@ -29,13 +29,22 @@ from plumbline.exchange.submission import Envelope, OriginSignature, Submission,
 from plumbline.exchange.uids import uid_time_problem
 from plumbline.supervision.gateway.directory import Directory, KnownKey
 from plumbline.supervision.journal.model import Pending, canonical_claim
-from plumbline.supervision.journal.vault import SubjectDestroyedError, Vault
+from plumbline.supervision.journal.vault import SubjectDestroyedError, Vault, record_problem
 
 #: From this size on a body is parsed in a thread.
 LARGE_BODY_BYTES = 64 * 1024
 ORIGIN_USES = frozenset({"origin", "device", "person", "web"})
 #: A request is signed with a key that its party enrolled for that; a device's or a person's key opens no door.
 TRANSPORT_USES = frozenset({"transport", "origin"})
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the door has come to know of a request when it answers or refuses (已知来者)."""
+
+    key: KnownKey | None = None
+    #: Signed with that key, and by its contents unchanged.
+    is_proved: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +56,7 @@ class Received:
     body: bytes
     arrived_at: datetime
     stated_at: datetime | None = None
+    seen: Seen = field(default_factory=Seen)
 
 
 def _read(body: bytes, message: bytes) -> Message:
@@ -62,17 +72,25 @@ class Door:
         self._vault = vault
         self._max_bytes = max_bytes
 
-    async def authenticate(self, received: Received, message: bytes) -> tuple[SignedRequest, KnownKey]:
-        """Signature, age, digests and key of a request whose message part is `message`."""
+    async def authenticate(
+        self, received: Received, message: bytes, *, is_trial: bool = False
+    ) -> tuple[SignedRequest, KnownKey]:
+        """Signature, age, digests and key of a request whose message part is `message`.
+
+        A sandbox key is known where a trial is asked for (`is_trial`), and nowhere else.
+        """
         try:
             signed = read_signature(received.headers, received.target)
         except ValueError:  # digits of another script, or a header that is not ASCII
             raise Problem(slug="signature-invalid", detail="签名头只用半角字符") from None
         now = datetime.now(UTC)
         check_age(signed.created, now.timestamp())
-        key = await self._directory.key(signed.key_id)
+        key = received.seen.key = await self._directory.key(signed.key_id)
         if key is None or key.algorithm != signed.algorithm:
             raise Problem(slug="key-unknown", detail=f"不认识密钥 {signed.key_id}", retry_after_s=5)
+        if key.sandbox and not is_trial:
+            detail = f"密钥 {signed.key_id} 是沙箱密钥，只能试报消息（POST /x/v1/entries），批准正式使用后才能用在这里"
+            raise Problem(slug="key-unknown", detail=detail)
         if key.use not in TRANSPORT_USES:
             raise Problem(
                 slug="key-unknown", detail=f"密钥 {signed.key_id} 登记的用途是 {key.use}，不能用来签请求"
@@ -82,22 +100,25 @@ class Door:
         if not verify(key.algorithm, key.material, signed.base, signed.signature):
             raise Problem(slug="signature-invalid", detail=f"用密钥 {signed.key_id} 验不过")
         check_digests(received.headers, received.body, message)
+        received.seen.is_proved = True
         return signed, key
 
-    async def open(self, received: Received) -> tuple[Submission, SignedRequest, KnownKey, Message]:
+    async def open(
+        self, received: Received, *, is_trial: bool = False
+    ) -> tuple[Submission, SignedRequest, KnownKey, Message]:
         """Who sends, then what: a stranger's body is not parsed beyond its outermost braces."""
         submission = outer_submission(received.body, max_bytes=self._max_bytes)
         data = bytes(submission.message)
-        signed, key = await self.authenticate(received, data)
+        signed, key = await self.authenticate(received, data, is_trial=is_trial)
         if len(received.body) > LARGE_BODY_BYTES:  # the event loop answers others meanwhile
             message = await run_in_threadpool(_read, received.body, data)
         else:
             message = _read(received.body, data)
         return submission, signed, key, message
 
-    async def admit(self, received: Received) -> tuple[Pending, Message, KnownKey]:
-        """Everything that can be checked outside a transaction (PROTOCOL §2.1)."""
-        submission, signed, key, message = await self.open(received)
+    async def admit(self, received: Received) -> tuple[Pending | None, Message, KnownKey]:
+        """Everything that can be checked outside a transaction (PROTOCOL §2.1). Of a sandbox key there is nothing to append."""
+        submission, signed, key, message = await self.open(received, is_trial=True)
         data = bytes(submission.message)
         self._check_sender(message, key)
         if problem := uid_time_problem(message.uid, received.stated_at or received.arrived_at):
@@ -110,6 +131,9 @@ class Door:
             )
         for number, origin in enumerate(submission.origin):
             await self._check_origin(origin, data, key, number)
+        if key.sandbox:
+            _check_personal(submission)
+            return None, message, key
         pending = (
             await run_in_threadpool(self._pending, received, submission, message, signed)
             if submission.personal
@@ -134,7 +158,8 @@ class Door:
     ) -> None:
         pointer = f"/origin/{number}"
         key = await self._directory.key(origin.key_id)
-        if key is None or key.algorithm != origin.algorithm or key.use not in ORIGIN_USES:
+        is_on_trial = key is not None and bool(key.sandbox) and not transport.sandbox
+        if key is None or is_on_trial or key.algorithm != origin.algorithm or key.use not in ORIGIN_USES:
             raise Problem(
                 slug="key-unknown",
                 detail=f"源头签名的密钥 {origin.key_id} 没有登记为机构、设备或个人密钥",
@@ -163,14 +188,7 @@ class Door:
     def _pending(
         self, received: Received, submission: Submission, message: Message, signed: SignedRequest
     ) -> Pending:
-        data = bytes(submission.message)
-        if unnamed := [record.ref for record in submission.personal if record.ref.encode() not in data]:
-            reason = f"消息里没有引用 {unnamed[0][:16]}…"
-            raise Problem(
-                slug="personal-mismatch",
-                detail=reason,
-                errors=(FieldProblem(pointer="/personal", reason=reason, remedy="在消息里写上摘要"),),
-            )
+        _check_named(submission)
         try:
             sealed = [self._vault.seal(record) for record in submission.personal]
         except SubjectDestroyedError:
@@ -195,3 +213,23 @@ class Door:
             personal=sealed,
             stated_at=received.stated_at,
         )
+
+
+def _check_named(submission: Submission) -> None:
+    """Every personal record is one that the message names."""
+    data = bytes(submission.message)
+    if unnamed := [record.ref for record in submission.personal if record.ref.encode() not in data]:
+        reason = f"消息里没有引用 {unnamed[0][:16]}…"
+        raise Problem(
+            slug="personal-mismatch",
+            detail=reason,
+            errors=(FieldProblem(pointer="/personal", reason=reason, remedy="在消息里写上摘要"),),
+        )
+
+
+def _check_personal(submission: Submission) -> None:
+    """Personal records as the vault would check them; nothing is sealed, no key is made."""
+    _check_named(submission)
+    for record in submission.personal:
+        if problem := record_problem(record):
+            raise problem

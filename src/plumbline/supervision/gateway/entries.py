@@ -13,12 +13,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from plumbline.exchange.decode import MAX_BODY_BYTES
+from plumbline.exchange.messages import kind_of
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.reports import ReportApplied, ReportRegistered
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.codes.facts import dry_run_decision
 from plumbline.supervision.gateway.answers import json_response, receipt_body
 from plumbline.supervision.gateway.context import Context, client_of, context_of, received
+from plumbline.supervision.gateway.monitor import Stored
+from plumbline.supervision.gateway.sandbox import sandbox_answer
 from plumbline.supervision.journal.model import Accepted
 
 #: What a party sent itself, what the platform decided about its reports and runs, and what gave rise to a finding about its own
@@ -53,7 +56,16 @@ async def post_entry(request: Request) -> Response:
     got = await received(request, MAX_BODY_BYTES)
     pending, message, key = await context.door.admit(got)
     context.uploads.take(key.key_id)
+    if pending is None:
+        request.state.stored = Stored(kind=kind_of(message).tag, uid=str(message.uid), outcome="sandbox")
+        return await sandbox_answer(context, key, message)
     accepted = await context.appender.append(pending)
+    request.state.stored = Stored(
+        kind=kind_of(message).tag,
+        uid=str(message.uid),
+        entry=accepted.entry.hex(),
+        outcome="duplicate" if accepted.duplicate else "accepted",
+    )
     body = receipt_body(accepted, message.sender, str(message.uid))
     wait = _WAIT.search(request.headers.get("prefer", ""))
     if wait:

@@ -98,21 +98,8 @@ class Vault:
 
     def seal(self, record: PersonalRecord) -> SealedRecord:
         """Check the digest and encrypt; raises :class:`Problem` when digest and record differ."""
-        try:
-            salt = base64.b64decode(record.salt, validate=True)
-        except binascii.Error:
-            salt = b""
-        if len(salt) != 16 or record_digest(salt, record.subject, record.fields) != record.ref:
-            raise Problem(
-                slug="personal-mismatch",
-                errors=(
-                    FieldProblem(
-                        pointer="/personal",
-                        reason=f"{record.ref[:16]}… 与内容对不上",
-                        remedy="salt 为 16 字节，重新计算摘要",
-                    ),
-                ),
-            )
+        if problem := record_problem(record):
+            raise problem
         nonce = secrets.token_bytes(12)
         plain = msgspec.json.encode({"salt": record.salt, "fields": record.fields})
         digest = bytes.fromhex(record.ref)
@@ -152,3 +139,23 @@ class Vault:
 def _require_subject(subject: str) -> None:
     if not (len(subject) == 32 and all(c in "0123456789abcdef" for c in subject)):
         raise ValueError("a subject is 32 hex characters")
+
+
+def record_problem(record: PersonalRecord) -> Problem | None:
+    """Why a record is not the one that its digest names, or None."""
+    try:
+        salt = base64.b64decode(record.salt, validate=True)
+    except binascii.Error:
+        salt = b""
+    if len(salt) == 16 and record_digest(salt, record.subject, record.fields) == record.ref:
+        return None
+    return Problem(
+        slug="personal-mismatch",
+        errors=(
+            FieldProblem(
+                pointer="/personal",
+                reason=f"{record.ref[:16]}… 与内容对不上",
+                remedy="salt 为 16 字节，重新计算摘要",
+            ),
+        ),
+    )

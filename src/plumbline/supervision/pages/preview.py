@@ -49,6 +49,8 @@ def configure() -> None:
             *APPS_BEFORE,
             "plumbline.supervision.pages",
             "plumbline.supervision.administration",
+            "plumbline.supervision.monitor",
+            "plumbline.supervision.enrolment",
             *APPS_BEHIND,
         ],
         **SETTINGS,

@@ -27,6 +27,8 @@ GATEWAY_READS = (
 DEFINER_READS = (
     "role_grant",
     "charge",
+    "key",
+    "presence",
     "position",
     "finding",
     "code",

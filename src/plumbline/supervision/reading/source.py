@@ -140,6 +140,10 @@ def _menu(principal: Principal) -> tuple[tuple[str, tuple[MenuItem, ...]], ...]:
     )
     if principal.role in (Role.OFFICER, Role.INSTITUTION):
         work.append(MenuItem(label="编号连续性", icon="list-check", url="/numbers/"))
+        work.append(MenuItem(label="数据交换监控", icon="cloud-upload", url="/exchange/"))
+        work.append(MenuItem(label="密钥", icon="lock", url="/keys/"))
+    if principal.role is Role.PUBLIC:
+        work.append(MenuItem(label="申请密钥", icon="lock", url="/keys/apply/"))
     return (
         ("", (MenuItem(label="工作台" if principal.is_signed_in else "首页", icon="home", url="/"),)),
         (

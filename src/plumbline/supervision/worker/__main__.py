@@ -18,10 +18,12 @@ from plumbline.supervision.journal.files import FileStore
 from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped
 from plumbline.supervision.journal.keys import PlatformKeys
 from plumbline.supervision.journal.submit import PlatformSender
+from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.projection.projector import CHANNEL
 from plumbline.supervision.roots import load_roots
 from plumbline.supervision.worker.due import Worker
 from plumbline.supervision.worker.errands import Errands
+from plumbline.supervision.worker.key_rounds import KeyRounds
 from plumbline.supervision.worker.publishing import Publisher
 
 _log = logging.getLogger("plumbline.worker")
@@ -43,6 +45,16 @@ def make_worker(platform: Platform) -> tuple[Worker, CheckpointSigner]:
         demo=platform.demo,
     )
     return worker, signer
+
+
+def make_key_rounds(platform: Platform, worker: Worker) -> KeyRounds:
+    """What the worker does about keys, through the worker's own sender."""
+    return KeyRounds(
+        conninfo=worker.conninfo,
+        sender=worker.sender,
+        operator=worker.operator,
+        vault=Vault(platform.folder("subjects")),
+    )
 
 
 def _wait(conn: psycopg.Connection, seconds: float) -> None:
@@ -87,9 +99,11 @@ def _loop(
     conn: psycopg.Connection,
     stop: threading.Event,
 ) -> None:
-    rounds = 0
+    rounds, keys = 0, make_key_rounds(errands.platform, worker)
     while not stop.is_set():
-        worker.roots = load_roots(errands.platform.folder("roots")) if rounds % 10 == 0 else worker.roots
+        if rounds % 10 == 0:
+            keys.round()
+            worker.roots = load_roots(errands.platform.folder("roots"))
         errands.look(conn)
         if worker.round() == 0:
             _wait(conn, 0.5)

@@ -29,7 +29,14 @@ def test_facts_are_written_by_the_projector_alone(grants) -> None:
         who for (who, table), rights in grants.items() if table.startswith("fact.") and rights != "SELECT"
     }
     assert writers == {"plumb_projector"}
-    assert [table for who, table in grants if who == "plumb_web"] == ["ops.audit_event", "ops.process"]
+    assert sorted(table for who, table in grants if who == "plumb_web") == [
+        "ops.applied_key",
+        "ops.audit_event",
+        "ops.key_application",
+        "ops.key_rotation",
+        "ops.process",
+        "ops.sandbox_passed",
+    ]
 
 
 def test_the_journal_takes_inserts_from_the_gateway_and_nothing_else(grants) -> None:

@@ -1,0 +1,111 @@
+"""What of a refused message may be kept for looking at (遮盖留样): no personal part, no identity or telephone number, nothing large.
+
+A refused request is often refused because a number stood where it must not. What is kept is therefore read again, string by string:
+numbers of people become stars. What cannot be read is kept only when no such number can be seen in it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+import msgspec
+
+from plumbline.domain.basics.personal_text import personal_spans
+
+#: Larger messages are not kept: mostly curves, which nobody compares by eye.
+MAX_KEPT_BYTES = 128 * 1024
+STAR = "＊"
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{24,}={0,2}")
+#: Fields of a curve's points; a run of digits in base64 is none of a person.
+_POINTS = frozenset({"dzv", "times_dzv"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Bytes that may be kept, and whether something in them was masked."""
+
+    data: bytes
+    masked: bool
+
+
+def masked_text(text: str) -> str:
+    """The text with every identity and telephone number as stars."""
+    for span in reversed(personal_spans(text)):
+        text = text[: span.start] + STAR * (span.end - span.start) + text[span.end :]
+    return text
+
+
+def _masked(value: object, name: str = "") -> object:
+    if isinstance(value, str):
+        is_points = name in _POINTS and _BASE64.fullmatch(value) is not None
+        return value if is_points else masked_text(value)
+    if isinstance(value, list):
+        return [_masked(each, name) for each in value]
+    if isinstance(value, dict):
+        return {masked_text(key): _masked(each, key) for key, each in value.items() if key != "salt"}
+    if isinstance(value, int) and not isinstance(value, bool) and personal_spans(str(value)):
+        return STAR * len(str(value))
+    return value
+
+
+def kept_message(body: bytes) -> Kept | None:
+    """What may be kept of a request's body: its message part as it was sent, masked where it has to be; None when nothing may be."""
+    message = _message_part(body)
+    if message is None or len(message) > MAX_KEPT_BYTES:
+        return None
+    try:
+        text = message.decode("utf-8")
+        read = json.loads(text)
+    except (ValueError, RecursionError):
+        return _unread(message)
+    try:
+        clean = _masked(read)
+        if (
+            clean == read
+        ):  # as it was sent, so that it can be tried again byte by byte; a repeated name could hide another value
+            return Kept(message, False) if not personal_spans(_unescaped(text)) else None
+        return Kept(json.dumps(clean, ensure_ascii=False).encode(), True)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _message_part(body: bytes) -> bytes | None:
+    """The bytes under `message`; a body that has no such part is not kept, since anything may stand in it."""
+    try:
+        return bytes(msgspec.json.decode(body, type=_Outer).message)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+class _Outer(msgspec.Struct):
+    message: msgspec.Raw
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+
+
+def _unread(message: bytes) -> Kept | None:
+    text = _unescaped(message.decode("utf-8", "replace"))
+    return None if personal_spans(text) else Kept(message, False)
+
+
+class Headline(msgspec.Struct):
+    """What a message says of itself first: kind and uid."""
+
+    kind: str = ""
+    uid: str = ""
+
+
+def headline(body: bytes) -> Headline:
+    """Kind and uid of a body that may be anything; empty where they cannot be read."""
+    message = _message_part(body)
+    if message is None:
+        return Headline()
+    try:
+        return msgspec.json.decode(message, type=Headline)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return Headline()

@@ -1,0 +1,1 @@
+"""How a party gets its keys (密钥登记): application, sandbox, production, rotation, revocation."""

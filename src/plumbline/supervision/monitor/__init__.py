@@ -1,0 +1,1 @@
+"""The pages of the exchange monitor (数据交换监控)."""

@@ -1,0 +1,290 @@
+"""Enrolment of keys over HTTP (密钥登记): public form, sandbox, production, rotation, revocation, and what is refused on the way."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import re
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import httpx
+import msgspec
+import psycopg
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+from plumbline.domain.basics.identifiers import party_id, uscc_check_character
+from plumbline.exchange.messages.project import PourRecorded
+from plumbline.exchange.origin import sign_origin
+from plumbline.exchange.signatures import Ed25519Signer
+from plumbline.sdk.client.stamp import stamp
+from plumbline.supervision.enrolment.public_keys import PROOF_PREFIX, parse_public_key
+
+pytestmark = [pytest.mark.service, pytest.mark.slow]
+_serial = itertools.count(1)
+
+
+def pem(key, *, private: bool = False) -> str:
+    if private:
+        kind, none = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        return key.private_bytes(serialization.Encoding.PEM, kind, none).decode()
+    spki = serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_key().public_bytes(serialization.Encoding.PEM, spki).decode()
+
+
+def proof(key, challenge: str) -> str:
+    data = (PROOF_PREFIX + challenge).encode()
+    raw = (
+        key.sign(data)
+        if isinstance(key, ed25519.Ed25519PrivateKey)
+        else key.sign(data, ec.ECDSA(hashes.SHA256()))
+    )
+    return base64.b64encode(raw).decode()
+
+
+@dataclass
+class Visitor:
+    """Somebody with a browser, with a role card or none."""
+
+    http: httpx.Client
+
+    def post(self, path: str, **fields: str) -> httpx.Response:
+        token = {"csrfmiddlewaretoken": self.http.cookies.get("plumb_csrf", "")}
+        return self.http.post(path, data=token | fields, headers={"Referer": str(self.http.base_url) + path})
+
+    def challenge(self, path: str) -> str:
+        found = re.search(r'name="challenge" value="([^"]+)"', self.http.get(path).text)
+        assert found
+        return found[1]
+
+
+@pytest.fixture(scope="module")
+def visitors(world):
+    made = {}
+    for card in ("public", "officer", "institution"):
+        client = httpx.Client(base_url=world.url, follow_redirects=True, trust_env=False, timeout=30)
+        made[card] = Visitor(client)
+        client.get("/account/login/")
+        if card != "public":
+            made[card].post(f"/demo/sign-in/{card}/")
+    yield made
+    for each in made.values():
+        each.http.close()
+
+
+def form(challenge: str, key, **changes: str) -> dict[str, str]:
+    """A form that is right, for a contractor that nobody knows."""
+    body = f"91610300MA{next(_serial):07d}"
+    return {
+        "organisation": f"试报建设公司 {body[-4:]}",
+        "uscc": body + uscc_check_character(body),
+        "party_role": "contractor",
+        "division": "610300",
+        "purpose": "报送浇筑记录",
+        "contact": "周联系",
+        "phone": "13912345678",
+        "challenge": challenge,
+        "use1": "origin",
+        "key1": pem(key),
+        "proof1": proof(key, challenge),
+    } | changes
+
+
+@dataclass
+class Applicant:
+    """An application with its key, its link and its number at the officer's desk."""
+
+    key: ed25519.Ed25519PrivateKey
+    uscc: str
+    link: str
+    desk: str
+    signer: Ed25519Signer
+
+    @property
+    def party(self) -> str:
+        return party_id(self.uscc).hex()
+
+
+def applied(visitors) -> Applicant:
+    key, challenge = ed25519.Ed25519PrivateKey.generate(), visitors["public"].challenge("/keys/apply/")
+    fields = form(challenge, key)
+    done = visitors["public"].post("/keys/apply/", **fields)
+    assert done.url.path.startswith("/keys/status/"), done.text
+    listed = visitors["officer"].http.get("/keys/applications/").text
+    desk = re.search(rf'/keys/applications/(\w+)/">{fields["organisation"]}<', listed)
+    assert desk
+    signer = Ed25519Signer(parse_public_key(pem(key)).key_id("origin"), key)
+    return Applicant(key, fields["uscc"], done.url.path, f"/keys/applications/{desk[1]}/", signer)
+
+
+def sent(world, who: Applicant, **changes) -> httpx.Response:
+    now = datetime.now(UTC)
+    message = stamp(
+        PourRecorded,
+        sender=who.party,
+        at=now,
+        project=world.project(),
+        structural_part="三层柱",
+        grade="C30",
+        volume_m3="12.5",
+        started_at=now,
+    )
+    data = json.dumps(msgspec.to_builtins(message) | changes).encode()
+    return world.post(
+        data, world.parties["contractor"], signer=who.signer, origin=[sign_origin(who.signer, data)]
+    )
+
+
+def answered(world, who: Applicant, status: int) -> httpx.Response:
+    """The answer once the gateway has forgotten what it knew of the key (5 s at most)."""
+    until = time.monotonic() + 60
+    while (got := sent(world, who)).status_code != status:
+        assert time.monotonic() < until, got.text
+        time.sleep(0.4)
+    return got
+
+
+@pytest.fixture(scope="module")
+def admitted(world, visitors) -> Applicant:
+    """An application that has come all the way to production."""
+    who = applied(visitors)
+    assert sent(world, who).status_code == 401
+    assert visitors["officer"].post(who.desk + "sandbox/").status_code == 200
+    size = world.size()
+    first = answered(world, who, 200).json()
+    assert first["sandbox"] is True and first["stored"] is False and "receipt" not in first
+    assert sent(world, who, volume_m3=12.5).status_code == 422
+    early = visitors["officer"].post(who.desk + "production/")
+    assert early.status_code == 422 and "还差" in early.text
+    for _ in range(5):
+        assert sent(world, who).json()["sandbox"] is True
+    assert world.size() == size
+    shown = visitors["public"].http.get(who.link)
+    assert (
+        "沙箱" in shown.text and "已达到" in shown.text and shown.headers["referrer-policy"] == "no-referrer"
+    )
+    done = visitors["officer"].post(who.desk + "production/")
+    assert done.status_code == 200 and "已正式启用" in done.text, done.text
+    assert answered(world, who, 201).json()["receipt"]
+    return who
+
+
+@pytest.mark.clause("CECS 6.0.7", "CECS 6.0.8")
+def test_from_the_form_through_the_sandbox_to_production(world, visitors, admitted) -> None:
+    world.settle()
+    party = world.rows("SELECT name, roles FROM fact.party WHERE id = %s", [admitted.party])
+    assert party[0]["roles"] == ["contractor"]
+    (key,) = world.rows("SELECT use, party FROM fact.key WHERE id = %s", [admitted.signer.key_id])
+    assert key == {"use": "origin", "party": admitted.party}
+    assert "已正式启用" in visitors["public"].http.get(admitted.link).text
+
+
+def test_the_contact_is_sealed_and_shown_on_request_only(world, visitors, admitted) -> None:
+    assert "13912345678" not in visitors["officer"].http.get(admitted.desk).text
+    assert "13912345678" in visitors["officer"].post(admitted.desk + "contact/").text
+    with psycopg.connect(world.platform.conninfo("plumb_web")) as conn:
+        row = conn.execute(
+            "SELECT a::text FROM ops.key_application a WHERE party = %s", [admitted.party]
+        ).fetchone()
+        seen = conn.execute(
+            "SELECT count(*) FROM ops.audit_event WHERE action = 'key.contact_seen'"
+        ).fetchone()
+    assert "13912345678" not in row[0] and "周联系" not in row[0] and seen[0] >= 1
+
+
+def test_a_sandbox_key_does_nothing_but_try_messages(world, visitors) -> None:
+    who = applied(visitors)
+    visitors["officer"].post(who.desk + "sandbox/")
+    answered(world, who, 200)
+    feed = world.request("GET", "/x/v1/changes?after=-1", world.parties["contractor"], signer=who.signer)
+    assert feed.status_code == 401 and "沙箱密钥" in feed.json()["detail"]
+    gone = visitors["officer"].post(who.desk + "refuse/", because="试报以后不再接入")
+    assert gone.status_code == 200
+    assert "试报以后不再接入" in visitors["public"].http.get(who.link).text
+    answered(world, who, 401)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"uscc": "91610300MA0000001A"}, "校验码"),
+        ({"division": "999999"}, "行政区划"),
+        ({"uscc": "12610300MB2960001Y"}, "监督机构和平台的密钥不在这里申请"),
+        ({"purpose": "请打 13912345678"}, "用途里不能写证件号或电话"),
+        ({"phone": "none"}, "电话"),
+        ({"proof1": "AAAA"}, "签名验不过"),
+        ({"challenge": "made-up:1:x"}, "质询不是平台给的"),
+        ({"key1": "-----BEGIN PRIVATE KEY-----\nMC4CAQ\n"}, "私钥"),
+        ({"use1": "web"}, "请选一种用途"),
+    ],
+)
+def test_a_form_that_is_wrong_says_where_and_what_to_do(visitors, change: dict[str, str], said: str) -> None:
+    key = ed25519.Ed25519PrivateKey.generate()
+    fields = form(visitors["public"].challenge("/keys/apply/"), key) | change
+    answer = visitors["public"].post("/keys/apply/", **fields)
+    assert answer.status_code == 422 and said in answer.text
+    assert "MC4CAQ" not in answer.text
+
+
+def test_a_key_of_another_party_and_a_used_challenge_are_refused(visitors, admitted) -> None:
+    public = visitors["public"]
+    challenge = public.challenge("/keys/apply/")
+    taken = public.post("/keys/apply/", **form(challenge, admitted.key))
+    assert taken.status_code == 422 and "已由别的单位登记" in taken.text
+    mine = ed25519.Ed25519PrivateKey.generate()
+    elsewhere = public.post("/keys/apply/", **form(challenge, mine, uscc=admitted.uscc, division="620100"))
+    assert elsewhere.status_code == 422 and "登记的所在地是 610300" in elsewhere.text
+    fields = form(challenge, mine)
+    assert public.post("/keys/apply/", **fields).url.path.startswith("/keys/status/")
+    again = public.post("/keys/apply/", **form(challenge, ed25519.Ed25519PrivateKey.generate()))
+    assert again.status_code == 422 and "已经用过" in again.text
+
+
+def test_a_link_that_is_guessed_shows_nothing(visitors) -> None:
+    assert visitors["public"].http.get("/keys/status/guessed/").status_code == 404
+    assert visitors["public"].http.get("/keys/applications/").status_code == 403
+    assert visitors["institution"].http.get("/keys/applications/").status_code == 403
+
+
+def test_a_key_is_rotated_by_its_old_one_and_both_work_for_a_while(world, visitors, admitted) -> None:
+    new, public = ed25519.Ed25519PrivateKey.generate(), visitors["public"]
+    challenge = public.challenge("/keys/rotate/")
+    fields = {"challenge": challenge, "old_key": admitted.signer.key_id, "days": "7", "key1": pem(new)}
+    stolen = public.post(
+        "/keys/rotate/", **fields, proof1=proof(new, challenge), proof_old=proof(new, challenge)
+    )
+    assert stolen.status_code == 422 and "旧密钥的签名验不过" in stolen.text
+    done = public.post(
+        "/keys/rotate/", **fields, proof1=proof(new, challenge), proof_old=proof(admitted.key, challenge)
+    )
+    assert done.status_code == 200 and "新密钥已登记" in done.text, done.text
+    signer = Ed25519Signer(parse_public_key(pem(new)).key_id("origin"), new)
+    both = [admitted, Applicant(new, admitted.uscc, "", "", signer)]
+    for who in both:
+        assert answered(world, who, 201).status_code == 201
+    key_id = admitted.signer.key_id
+    with psycopg.connect(world.platform.conninfo("plumb_migrate")) as conn:
+        conn.execute("SET ROLE plumb_owner")
+        conn.execute("UPDATE ops.key_rotation SET ends_at = now() WHERE old_key = %s", [key_id])
+    assert answered(world, admitted, 401).json()["type"].endswith("key-revoked")
+    assert sent(world, both[1]).status_code == 201
+
+
+def test_a_revoked_key_that_still_sends_is_refused_and_noted(world, visitors) -> None:
+    """The officer ends a key of a party of the region; it takes effect within seconds."""
+    stranger = world.enrol("revoked", ["institution"], "610300")
+    address = f"/keys/of/{stranger.transport.key_id}/"
+    assert visitors["officer"].http.get(address).status_code == 200
+    assert visitors["institution"].http.get(address).status_code == 404
+    assert visitors["officer"].post(address + "revoke/", because="").status_code == 422
+    done = visitors["officer"].post(address + "revoke/", because="私钥外泄")
+    assert done.url.path == "/keys/" and "已停用" in done.text
+    last = world.wait_for(lambda: (got := world.post(b"{}", stranger)).status_code == 401 and got, 60)
+    assert last.json()["type"].endswith("key-revoked")
+    asked = "SELECT 1 FROM ops.exchange_request WHERE key_id = %s AND slug = 'key-revoked'"
+    with psycopg.connect(world.platform.conninfo("plumb_gateway"), autocommit=True) as conn:
+        world.wait_for(lambda: conn.execute(asked, [stranger.transport.key_id]).fetchone(), 30)
