@@ -11,8 +11,9 @@ from django.urls import path
 from plumbline.supervision.access.rules import EVERYBODY, SIGNED_IN, allow
 from plumbline.supervision.administration import view_as
 from plumbline.supervision.administration import views as administration
-from plumbline.supervision.pages import pages
+from plumbline.supervision.pages import lists, pages
 from plumbline.supervision.reading import bundles, files, sign_in, views
+from plumbline.supervision.reading.lists.listing import KINDS
 
 handler404 = views.missing
 handler403 = administration.forbidden
@@ -25,8 +26,12 @@ urlpatterns = [
     path("status/", allow(*EVERYBODY)(pages.status), name="status"),
     path("demo/sign-in/<slug:key>/", allow(*EVERYBODY)(sign_in.enter), name="demo-sign-in"),
     path("demo/sign-out/", allow(*EVERYBODY)(sign_in.leave), name="demo-sign-out"),
-    path("reports/", allow(*SIGNED_IN)(pages.report_list), name="reports"),
-    path("reports/export.csv", allow(*SIGNED_IN)(pages.report_export), name="reports-export"),
+    path("search/", allow(*SIGNED_IN)(lists.search), name="search"),
+    *(path(f"{key}/", allow(*KINDS[key].roles)(view), name=key) for key, view in lists.PAGES.items()),
+    *(
+        path(f"{key}/export.csv", allow(*KINDS[key].roles)(view), name=f"{key}-export")
+        for key, view in lists.EXPORTS.items()
+    ),
     path("reports/<str:number>/", allow(*EVERYBODY)(views.trace), name="trace"),
     path("reports/<str:number>/curves/<int:specimen>.json", allow(*SIGNED_IN)(pages.curve), name="curve"),
     path("reports/<str:number>/pictures/<str:sha256>", allow(*SIGNED_IN)(files.picture), name="picture"),

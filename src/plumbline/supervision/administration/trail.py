@@ -19,7 +19,7 @@ _SELECT = "SELECT id, at, actor, action, subject, outcome, detail::text FROM ops
 
 
 def record(
-    request: HttpRequest, actor: str, action: str, subject: str, outcome: str = "done", **detail: str
+    request: HttpRequest, actor: str, action: str, subject: str, outcome: str = "done", /, **detail: str
 ) -> None:
     """Write one event in the request's own transaction: an act that is rolled back leaves none."""
     with connection.cursor() as cursor:
@@ -58,6 +58,7 @@ WORDS = {
     "view_as.begun": "开始以他人身份查看",
     "view_as.ended": "结束以他人身份查看",
     "audit.exported": "导出审计记录",
+    "list.exported": "导出名录",
     "log.resume": "日志另开一期",
     "log.clock_confirm": "确认时钟",
 }

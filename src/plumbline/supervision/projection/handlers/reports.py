@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import cast
 
 from plumbline.domain.basics.findings import Finding, Severity
@@ -9,6 +10,10 @@ from plumbline.exchange.messages import platform as platform_messages
 from plumbline.exchange.messages import reports as messages
 from plumbline.supervision.projection.arrival import NotTakenOver, Projection
 from plumbline.supervision.projection.facts import Row
+from plumbline.supervision.projection.reminders import mention
+
+#: From this age on a cube is compared with its grade; in days, and in per cent of the grade.
+_GROWN_D, _WHOLE = 28, Decimal(100)
 
 
 def take_number(p: Projection) -> str:
@@ -69,14 +74,40 @@ def apply_for_code(p: Projection) -> str:
             "code": None,
             "reasons": None,
             "decided_idx": None,
+            "registered_at": None,
+            "registered_idx": None,
+            "outcome": _outcome(m, p.state.get("sample", m.samples[0]) if m.samples else None),
+            "gap": _gap(p, m),
         },
     )
+    runs = [run for parameter in m.parameters for run in parameter.runs]
+    mention(p.state, application, [m.commission, *m.samples, *runs])
     p.count(m.sender, "applications")
     for finding in _number_findings(m, number, application):
         p.find(finding, "application", application, m.sender)
     if number is not None and number["institution"] == m.sender and number["number"] == m.number:
         p.state.put("number", m.number_entry, {"report": application})
     return application
+
+
+def _outcome(m: messages.ReportApplied, sample: Row | None) -> str:
+    """What the material did, for the lists: failed, passed, void, not judged; a grown-up cube below its grade failed."""
+    if m.conclusion == "FAIL":
+        return "failed"
+    age = (sample["required_age_d"] if sample else None) or _GROWN_D
+    values = [value for parameter in m.parameters for value in parameter.values]
+    below = (each for each in values if each.symbol == "percent_of_grade" and each.value is not None)
+    if age >= _GROWN_D and any(Decimal(each.value or "0") < _WHOLE for each in below):
+        return "failed"
+    return {"PASS": "passed", "VOID": "void"}.get(m.conclusion, "not_judged")
+
+
+def _gap(p: Projection, m: messages.ReportApplied) -> str | None:
+    """Why the origin of what the report says cannot be shown to a third party; None when it can."""
+    if p.arrival.attestation == "hmac":
+        return "hmac"
+    runs = (p.state.get("run", run) for parameter in m.parameters for run in parameter.runs)
+    return "keyed" if any(run is not None and run["data_origin"] == "keyed" for run in runs) else None
 
 
 def _number_findings(m: messages.ReportApplied, number: Row | None, application: str) -> list[Finding]:
@@ -169,9 +200,18 @@ def register_report(p: Projection) -> str:
         )
         return key
     p.state.put("code", m.code, {"state": "registered", "registration": key, "pdf_sha256": m.pdf_sha256})
-    p.state.put("application", m.application, {"state": "registered"})
-    p.count(m.sender, "registrations")
     assert application is not None
+    p.state.put(
+        "application",
+        m.application,
+        {
+            "state": "registered",
+            "registered_at": p.arrival.logged_at,
+            "registered_idx": p.arrival.idx,
+            "gap": application["gap"] or ("hmac" if p.arrival.attestation == "hmac" else "unexamined"),
+        },
+    )
+    p.count(m.sender, "registrations")
     _supersede(p, application["body"].get("replaces_code"), m.code, m.sender)
     return key
 
