@@ -35,6 +35,7 @@ LIST_INDEXES: dict[str, dict[str, str]] = {
     "run": _by("run", "place", "institution", "project")
     | {
         "run_standing": "(jurisdiction, standing, idx DESC)",
+        "run_on_instrument": "(jurisdiction, instrument, idx DESC)",
         "run_of_category": "(jurisdiction, category, idx DESC)",
         "run_by_day": "(logged_at, idx)",
     },

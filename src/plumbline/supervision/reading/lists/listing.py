@@ -26,8 +26,8 @@ from plumbline.supervision.reading.lists.conditions import Asked
 from plumbline.supervision.reading.lists.declare import Branch, Drawing, Filter, ListKind, Sort, View
 from plumbline.supervision.reading.lists.register import INSTITUTIONS, INSTRUMENTS, PEOPLE, PROJECTS
 from plumbline.supervision.reading.lists.statement import Position, Selection, together
-from plumbline.supervision.reading.lists.work import FINDINGS, REPORTS, SAMPLES, TESTS
 from plumbline.supervision.reading.lists.ways import scope_of_parties
+from plumbline.supervision.reading.lists.work import FINDINGS, REPORTS, SAMPLES, TESTS
 from plumbline.supervision.reading.people import Names
 from plumbline.supervision.reading.proofs import newest_checkpoint
 

@@ -73,7 +73,9 @@ REPORTS = ListKind(
     table="application",
     rows="SELECT t.id, t.idx, t.number, t.category, t.state, t.body, t.attestation, t.logged_at, t.registered_at, t.registered_idx, "
     "p.name AS project, i.name AS institution, s.grade, s.required_age_d, r.attestation AS registered_by "
-    f"FROM fact.application t {_NAMES}LEFT JOIN fact.sample s ON s.id = t.body->'samples'->>0 "
+    # Fenced: under row security an index serves a plain column only (docs/decisions/0013).
+    "FROM fact.application t CROSS JOIN LATERAL (SELECT t.body->'samples'->>0 AS sample OFFSET 0) first "
+    f"{_NAMES}LEFT JOIN fact.sample s ON s.id = first.sample "
     "LEFT JOIN LATERAL (SELECT g.attestation FROM fact.registration g WHERE g.application = t.id AND g.state <> 'refused' "
     "ORDER BY g.idx DESC LIMIT 1) r ON true WHERE t.id = ANY(%s::text[])",
     columns=(
@@ -251,7 +253,7 @@ def _test(row: Row, drawing: Drawing) -> tuple[Cell, ...]:
         tag(standing, standing_tone),
         tag(said, tone),
         Cell(text=words.CATEGORIES.get(row["category"]) or str(row["category"])),
-        Cell(text=f"{row['method'] or ''} {row['edition'] or ''}".strip()),
+        Cell(text=row["edition"] or ""),
         Cell(text=row["instrument"] or ""),
         *place(row),
         Cell(at=row["started_at"]),
@@ -264,7 +266,7 @@ TESTS = ListKind(
     measure="次",
     icon="gauge",
     table="run",
-    rows="SELECT t.id, t.idx, t.attestation, t.standing, t.category, t.method, t.edition, t.instrument, t.started_at, "
+    rows="SELECT t.id, t.idx, t.attestation, t.standing, t.category, t.edition, t.instrument, t.started_at, "
     "m.number AS commission_number, s.tags, e.verdict, p.name AS project, i.name AS institution "
     f"FROM fact.run t {_NAMES}LEFT JOIN fact.commission m ON m.id = t.commission LEFT JOIN fact.sample s ON s.id = t.sample "
     "LEFT JOIN fact.evaluation e ON e.id = t.id WHERE t.id = ANY(%s::text[])",
@@ -320,6 +322,8 @@ SUBJECTS = {
     "key": "密钥",
     "tag": "标识",
     "instrument": "设备",
+    "review.recorded": "审核",
+    "value.corrected": "更正",
 }
 _TONES = {Severity.BLOCK: Tone.BAD, Severity.SEVERE: Tone.BAD, Severity.WARNING: Tone.WARN}
 
