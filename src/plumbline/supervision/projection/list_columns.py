@@ -20,7 +20,7 @@ LIST_INDEXES: dict[str, dict[str, str]] = {
     | {
         "application_by_number": "(number)",
         "application_of_category": "(jurisdiction, category, idx DESC)",
-        "application_failed": "(jurisdiction, idx DESC) WHERE outcome = 'failed'",
+        "application_of_outcome": "(jurisdiction, outcome, idx DESC)",
         "application_with_gap": "(jurisdiction, idx DESC) WHERE gap IS NOT NULL",
         "application_not_registered": "(jurisdiction, idx DESC) WHERE state <> 'registered'",
         "application_by_day": "(logged_at, idx)",
@@ -39,11 +39,13 @@ LIST_INDEXES: dict[str, dict[str, str]] = {
         "run_of_category": "(jurisdiction, category, idx DESC)",
         "run_by_day": "(logged_at, idx)",
     },
-    "finding": _by("finding", "place")
-    | {
-        "finding_about": "(about, idx DESC)",
-        "finding_of_severity": "(jurisdiction, severity, idx DESC)",
-        "finding_of_rule": "(jurisdiction, code, idx DESC)",
+    "finding": {
+        # Several findings come of one entry: the id is part of their order.
+        "finding_newest_of_place": "(jurisdiction, idx DESC, id DESC)",
+        "finding_about": "(about, idx DESC, id DESC)",
+        "finding_of_severity": "(jurisdiction, severity, idx DESC, id DESC)",
+        "finding_of_subject_kind": "(jurisdiction, subject_kind, idx DESC, id DESC)",
+        "finding_of_rule": "(jurisdiction, code, idx DESC, id DESC)",
         "finding_by_day": "(logged_at, idx)",
     },
     "registration": {"registration_of_application": "(application)"},

@@ -6,7 +6,8 @@ SET ROLE plumb_definer;
 CREATE FUNCTION ops.entry_named(message uuid, place bigint) RETURNS TABLE (entry text, subject text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN QUERY SELECT e.id, e.subject FROM fact.event e WHERE e.uid = message OR e.idx = place LIMIT 20;
+    RETURN QUERY (SELECT e.id, e.subject FROM fact.event e WHERE e.uid = message LIMIT 20)
+        UNION ALL (SELECT e.id, e.subject FROM fact.event e WHERE e.idx = place LIMIT 20);
 END $$;
 
 REVOKE ALL ON FUNCTION ops.entry_named(uuid, bigint) FROM PUBLIC;

@@ -148,6 +148,22 @@ def _too_late(p: Projection, kind: str, sentence: str, remedy: str) -> NotTakenO
     return NotTakenOver(finding, kind, p.arrival.sender)
 
 
+def _registration_problem(
+    p: Projection, m: messages.ReportRegistered, code: Row | None, application: Row | None
+) -> tuple[str, str] | None:
+    """Why a registration does not fit its code: a finding's code and sentence; None when it does."""
+    if code is None or application is None:
+        return ("reporting.unknown_code", f"监管码 {m.code} 没有预留给这份报告")
+    if code["application"] != m.application or application["institution"] != m.sender:
+        return ("reporting.foreign_code", f"监管码 {m.code} 是预留给别的报告的")
+    if code["state"] != "reserved" or application["code"] != m.code:
+        sentence = f"监管码 {m.code} 现在的状态是 {code['state']}，或不再是这份申请的码，不能登记"
+        return ("reporting.dead_code", sentence)
+    if code["dies_at"] and p.arrival.logged_at > code["dies_at"]:
+        return ("reporting.dead_code", f"监管码 {m.code} 预留已过期")
+    return None
+
+
 def register_report(p: Projection) -> str:
     """The final bytes: the code becomes valid. A registration that does not fit its code is stored, and the code stays as it was."""
     m = cast(messages.ReportRegistered, p.arrival.message)
@@ -155,18 +171,7 @@ def register_report(p: Projection) -> str:
         sentence = "登记的终稿不能改，这次登记没有采用"
         raise _too_late(p, "registration", sentence, "撤回后以新版本申请和登记")
     code, application = p.state.get("code", m.code), p.state.get("application", m.application)
-    problem = None
-    if code is None or application is None:
-        problem = ("reporting.unknown_code", f"监管码 {m.code} 没有预留给这份报告")
-    elif code["application"] != m.application or application["institution"] != m.sender:
-        problem = ("reporting.foreign_code", f"监管码 {m.code} 是预留给别的报告的")
-    elif code["state"] != "reserved" or application["code"] != m.code:
-        problem = (
-            "reporting.dead_code",
-            f"监管码 {m.code} 现在的状态是 {code['state']}，或不再是这份申请的码，不能登记",
-        )
-    elif code["dies_at"] and p.arrival.logged_at > code["dies_at"]:
-        problem = ("reporting.dead_code", f"监管码 {m.code} 预留已过期")
+    problem = _registration_problem(p, m, code, application)
     state = "refused" if problem else "registered"
     is_own = application is not None and application["institution"] == m.sender
     project = application["project"] if application is not None and is_own else None

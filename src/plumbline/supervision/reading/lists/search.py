@@ -46,7 +46,7 @@ _INSTRUMENTS = (
     "SELECT id FROM fact.instrument WHERE instrument ILIKE %s OR name ILIKE %s ORDER BY idx DESC LIMIT 50"
 )
 _ENTRY_NAMED = "SELECT entry, subject FROM ops.entry_named(%s::uuid, %s::bigint)"
-_OF_ENTRY = "SELECT id FROM fact.{table} WHERE id = ANY(%s::text[]) OR id IN (SELECT {column} FROM fact.{below} WHERE id = ANY(%s::text[]))"
+_OF_ENTRY = "SELECT id FROM fact.{table} WHERE id = ANY(%s::text[] || ARRAY(SELECT {column} FROM fact.{below} WHERE id = ANY(%s::text[])))"
 
 
 class Search:

@@ -101,14 +101,18 @@ class Selection:
     ) -> tuple[str, list[object]]:
         conditions, values = self._conditions(way)
         order = self._order(way)
-        if position is not None:
+        if position is not None and self._is_unique:
+            conditions += f" AND {order} {'<' if direction == 'DESC' else '>'} %s::bigint"
+            values.append(position.value)
+        elif position is not None:
             sign = "<" if direction == "DESC" else ">"
             kind, key = self.sort.kind, self.kind.id_type
             conditions += (
                 f" AND {order} {sign}= %s::{kind} AND ({order} {sign} %s::{kind} OR t.id {sign} %s::{key})"
             )
             values += [position.value, position.value, position.id]
-        rows = f"ORDER BY {order} {direction}, t.id {direction} LIMIT %s"
+        ties = "" if self._is_unique else f", t.id {direction}"
+        rows = f"ORDER BY {order} {direction}{ties} LIMIT %s"
         values.append(limit)
         if way is None:
             return f"SELECT t.id, {order} AS k FROM {self._from()} WHERE {conditions} {rows}", values
@@ -135,6 +139,11 @@ class Selection:
         if self.sort.expression == "t.idx" and (way is None or self._drives(way)) and self.view.driver:
             return "d.idx"
         return self.sort.expression
+
+    @property
+    def _is_unique(self) -> bool:
+        """Whether no two rows have the same place in the order: an entry makes one object, but may give rise to several findings."""
+        return self.sort.expression == "t.idx" and self.kind.id_type == "text"
 
     def _drives(self, way: Branch) -> bool:
         return bool(self.view.driver) and way.column in ("jurisdiction", "institution")

@@ -13,7 +13,20 @@
     links[place].focus();
     links[place].scrollIntoView({ block: "nearest" });
   }
+  function fold() {
+    var form = document.querySelector("[data-filters]");
+    if (!form) { return; }
+    var toggle = form.querySelector("[data-filters-toggle]");
+    if (form.hasAttribute("data-chosen")) { return; }
+    form.classList.add("is-folded");
+    toggle.hidden = false;
+    toggle.addEventListener("click", function () {
+      var folded = form.classList.toggle("is-folded");
+      toggle.setAttribute("aria-expanded", String(!folded));
+    });
+  }
   document.addEventListener("DOMContentLoaded", function () {
+    fold();
     links = Array.prototype.slice.call(document.querySelectorAll("[data-records] tbody tr td:first-child a, [data-records] li > a"));
     links.forEach(function (link, at) { link.addEventListener("focus", function () { place = at; }); });
   });
