@@ -100,7 +100,7 @@ class Selection:
         self, way: Branch | None, direction: str, limit: int, position: Position | None
     ) -> tuple[str, list[object]]:
         conditions, values = self._conditions(way)
-        order = self._order(way)
+        order = self._order()
         if position is not None and self._is_unique:
             conditions += f" AND {order} {'<' if direction == 'DESC' else '>'} %s::bigint"
             values.append(position.value)
@@ -124,29 +124,34 @@ class Selection:
 
     def _conditions(self, way: Branch | None) -> tuple[str, list[object]]:
         own = [self.kind.always, self.view.condition, *(each.sql for each in self.conditions)]
-        text = " AND ".join(f"({each})" for each in own if each) or "true"
+        if self.view.driver and not self._is_driven:
+            own.append(f"EXISTS (SELECT 1 FROM fact.{self.view.driver} d WHERE d.id = t.id)")
+        # Beside a narrow way no index of another condition is worth its while, though the planner, who takes a region for small,
+        # may think so: a condition that is asked for its truth has none.
+        asked = "({}) IS TRUE" if way is not None and way.column != "jurisdiction" else "({})"
+        text = " AND ".join(asked.format(each) for each in own if each) or "true"
         return text, [value for each in self.conditions for value in each.parameters]
+
+    @property
+    def _is_driven(self) -> bool:
+        """Whether rows are found by the view's own table; where conditions narrow the list, their indexes are better."""
+        return bool(self.view.driver) and not self.conditions
 
     def _from(self) -> str:
         table = f"fact.{self.kind.table} t"
-        return f"fact.{self.view.driver} d JOIN {table} ON t.id = d.id" if self.view.driver else table
+        return f"fact.{self.view.driver} d JOIN {table} ON t.id = d.id" if self._is_driven else table
 
     def _on(self, way: Branch) -> str:
-        return f"{'d' if self._drives(way) else 't'}.{way.column}"
+        return f"{'d' if self._is_driven else 't'}.{way.column}"
 
-    def _order(self, way: Branch | None) -> str:
+    def _order(self) -> str:
         """The order of the view's own table where rows are found in it."""
-        if self.sort.expression == "t.idx" and (way is None or self._drives(way)) and self.view.driver:
-            return "d.idx"
-        return self.sort.expression
+        return "d.idx" if self._is_driven and self.sort.expression == "t.idx" else self.sort.expression
 
     @property
     def _is_unique(self) -> bool:
         """Whether no two rows have the same place in the order: an entry makes one object, but may give rise to several findings."""
         return self.sort.expression == "t.idx" and self.kind.id_type == "text"
-
-    def _drives(self, way: Branch) -> bool:
-        return bool(self.view.driver) and way.column in ("jurisdiction", "institution")
 
 
 def together(counts: Sequence[tuple[str, list[object]]]) -> tuple[str, list[object]]:

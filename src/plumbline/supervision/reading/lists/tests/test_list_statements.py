@@ -91,6 +91,9 @@ def test_the_view_of_reminders_is_found_by_its_own_table() -> None:
     assert "FROM fact.reminder d JOIN fact.application t" in text
     assert "d.jurisdiction = s.v" in text
     assert "ORDER BY d.idx" in text
+    narrowed, _ = selection("reminded", Condition(sql="t.state = 'withheld'")).page(26, None, newer=False)
+    assert "FROM fact.application t WHERE t.jurisdiction = s.v" in narrowed
+    assert "EXISTS (SELECT 1 FROM fact.reminder d WHERE d.id = t.id)" in narrowed
 
 
 @pytest.mark.parametrize(

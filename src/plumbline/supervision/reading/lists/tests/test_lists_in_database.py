@@ -24,7 +24,8 @@ FILL = [
     "FROM generate_series(1, 120) g",
     # Four findings of each entry share its place in the log.
     "INSERT INTO fact.finding (id, idx, entry, code, clause, severity, subject_kind, subject, sentence, facts, logged_at, "
-    "about, jurisdiction) SELECT md5('f' || g || n)::uuid, g * 10, md5('a' || g), 'custody.late', 'BJ 7.1.2-b', 'warning', 'sample', 's', '晚了', '{}', now(), 's', "
+    "about, jurisdiction) SELECT md5('f' || g || n)::uuid, g * 10, md5('a' || g), 'custody.late', 'BJ 7.1.2-b', "
+    "'warning', 'sample', 's', '晚了', '{}', now(), 's', "
     "'610302' FROM generate_series(1, 15) g, generate_series(1, 4) n",
 ]
 #: Asked of web's own settings and pool, in a process of its own: Django is configured once a process.
