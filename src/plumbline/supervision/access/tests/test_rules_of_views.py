@@ -61,6 +61,9 @@ def test_every_view_declares_its_rule(pattern: object) -> None:
     [
         "/reports/",
         "/reports/export.csv",
+        "/findings/",
+        "/people/export.csv",
+        "/search/?q=x",
         f"/reports/{samples.NUMBER}/curves/1.json",
         f"/reports/x/pictures/{'a' * 64}",
         "/live-tests/t1/",
@@ -86,7 +89,7 @@ def test_whoever_is_signed_in_reaches_the_list(client: Client, role: Role) -> No
     assert client.get("/reports/").status_code == 200
 
 
-@pytest.mark.parametrize("address", ["/live-tests/t1/", "/numbers/"])
+@pytest.mark.parametrize("address", ["/live-tests/t1/", "/numbers/", "/findings/"])
 def test_a_party_sees_neither_machines_nor_numbers(client: Client, address: str) -> None:
     act_as(client, Role.PARTY)
     assert client.get(address).status_code == 403
