@@ -15,8 +15,9 @@ from plumbline.supervision.administration.confirmation import confirmed
 from plumbline.supervision.enrolment import views as enrolment
 from plumbline.supervision.jobs import views as job_views
 from plumbline.supervision.monitor import views as monitor
-from plumbline.supervision.pages import pages
+from plumbline.supervision.pages import lists, pages
 from plumbline.supervision.reading import bundles, city, files, sign_in, tour, views
+from plumbline.supervision.reading.lists.listing import KINDS
 
 handler404 = views.missing
 handler403 = administration.forbidden
@@ -35,8 +36,12 @@ urlpatterns = [
     path("tour/dismiss/", allow(*EVERYBODY)(tour.dismiss), name="tour-dismiss"),
     path("tour/enter/<slug:key>/", allow(*EVERYBODY)(tour.enter), name="tour-enter"),
     path("tour/stops/<slug:key>/", allow(*EVERYBODY)(tour.stop_record), name="tour-stop"),
-    path("reports/", allow(*SIGNED_IN)(pages.report_list), name="reports"),
-    path("reports/export.csv", allow(*SIGNED_IN)(pages.report_export), name="reports-export"),
+    path("search/", allow(*SIGNED_IN)(lists.search), name="search"),
+    *(path(f"{key}/", allow(*KINDS[key].roles)(view), name=key) for key, view in lists.PAGES.items()),
+    *(
+        path(f"{key}/export.csv", allow(*KINDS[key].roles)(view), name=f"{key}-export")
+        for key, view in lists.EXPORTS.items()
+    ),
     path("exports/", allow(*SIGNED_IN)(job_views.exports), name="exports"),
     path("exports/<str:job>.csv", allow(*SIGNED_IN)(job_views.export_file), name="export-file"),
     path("reports/<str:number>/", allow(*EVERYBODY)(views.trace), name="trace"),

@@ -26,7 +26,7 @@ _SELECT = (
 
 
 def record(
-    request: HttpRequest, actor: str, action: str, subject: str, outcome: str = "done", **detail: str
+    request: HttpRequest, actor: str, action: str, subject: str, outcome: str = "done", /, **detail: str
 ) -> None:
     """Write one event in the request's own transaction: an act that is rolled back leaves none."""
     with connection.cursor() as cursor:
@@ -100,7 +100,7 @@ WORDS = {
     "organisation.reinstated": "恢复单位",
     "charge.assigned": "分工",
     "charge.ended": "终止分工",
-    "reports.export_ordered": "提出导出检测报告",
+    "list.export_ordered": "提出后台导出名录",
     "view_as.begun": "开始以他人身份查看",
     "view_as.ended": "结束以他人身份查看",
     "audit.exported": "导出审计记录",
@@ -113,6 +113,7 @@ WORDS = {
     "key.contact_seen": "查看联系人",
     "key.rotated": "轮换密钥",
     "key.revoked": "停用密钥",
+    "list.exported": "导出名录",
     "log.resume": "日志另开一期",
     "log.clock_confirm": "确认时钟",
 }

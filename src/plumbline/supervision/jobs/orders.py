@@ -11,16 +11,17 @@ import json
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
-from plumbline.supervision.access.acting import reading_as
 from plumbline.supervision.access.grants import stopped
 from plumbline.supervision.access.principals import Principal, Role, from_session
 from plumbline.supervision.access.sessions import acting, demo_is_open
-from plumbline.supervision.pages.pages import csv_lines
-from plumbline.supervision.pages.ports import ReportQuery
-from plumbline.supervision.reading.reports import ReportList
+from plumbline.supervision.pages.list_models import ListQuery
+from plumbline.supervision.pages.lists import LISTS, csv_lines
+from plumbline.supervision.reading.lists.exports import export_of
+from plumbline.supervision.reading.lists.listing import KINDS
 from plumbline.web.accounts.models import Account
 
 #: At most so many jobs of one person wait at a time.
@@ -57,12 +58,28 @@ class Job:
     """A job as its owner sees it."""
 
     id: str
-    arguments: dict[str, str]
+    arguments: dict[str, Any]
     state: str
     problem: str
     ordered_at: datetime
     finished_at: datetime | None
     size: int | None
+
+    @property
+    def title(self) -> str:
+        """Which list."""
+        return LISTS.get(str(self.arguments.get("list", "")), "")
+
+    @property
+    def said(self) -> str:
+        """The conditions in short; the cover of the file says them in full."""
+        key = str(self.arguments.get("list", ""))
+        views = {view.key: view.label for view in KINDS[key].views} if key in KINDS else {}
+        labels = {each.key: each.label for each in KINDS[key].filters} if key in KINDS else {}
+        filters = self.arguments.get("filters", {})
+        parts = [views.get(str(self.arguments.get("view", "")), "全部"), str(self.arguments.get("text", ""))]
+        parts += [f"{labels[name]} {value[:24]}" for name, value in filters.items() if name in labels]
+        return "；".join(part for part in parts if part)
 
     @property
     def look(self) -> tuple[str, str, str]:
@@ -80,14 +97,18 @@ def owner_of(principal: Principal) -> str:
     return "/".join(parts)
 
 
-def order_export(principal: Principal, grant: str, text: str, view: str) -> str:
-    """Order an export of the reports that the principal may see; returns the job's id."""
+def order_export(principal: Principal, grant: str, key: str, query: ListQuery) -> str:
+    """Order an export of a list of what the principal may see; returns the job's id."""
+    if key not in KINDS or principal.role.value not in KINDS[key].roles:
+        raise JobRefused("没有这个名录，没有提出导出")
     if sum(each.state in ("waiting", "running") for each in jobs_of(principal)) >= MOST_WAITING:
         raise JobRefused(f"您已有 {MOST_WAITING} 项在办，办好以后再提")
-    job, arguments = secrets.token_hex(16), {"q": text, "view": view, "grant": grant}
+    job = secrets.token_hex(16)
+    arguments = {"list": key, "text": query.text, "view": query.view, "sort": query.sort, "grant": grant}
     stored = json.dumps(principal.as_session())
+    asked = json.dumps(arguments | {"filters": query.filters}, ensure_ascii=False)
     with connection.cursor() as cursor:
-        cursor.execute(_ORDER, [job, "reports_export", owner_of(principal), stored, json.dumps(arguments)])
+        cursor.execute(_ORDER, [job, "list_export", owner_of(principal), stored, asked])
     return job
 
 
@@ -139,7 +160,7 @@ def do_next() -> bool:
     return True
 
 
-def principal_for(stored: object, arguments: dict[str, str]) -> Principal:
+def principal_for(stored: object, arguments: dict[str, Any]) -> Principal:
     """Whom a job is done for, as things stand now; raises :class:`JobRefused` where that is nobody."""
     principal = from_session(stored)
     if not principal.sees_work or principal.viewed_by:
@@ -155,12 +176,16 @@ def principal_for(stored: object, arguments: dict[str, str]) -> Principal:
     return principal
 
 
-def _export(principal: Principal, arguments: dict[str, str]) -> bytes:
-    query = ReportQuery(text=arguments.get("q", ""), view=arguments.get("view", "") or "all")
-    with reading_as(principal):
-        reports = ReportList.of(principal, query)
+def _export(principal: Principal, arguments: dict[str, Any]) -> bytes:
+    key, filters = str(arguments.get("list", "")), arguments.get("filters", {})
+    if key not in KINDS or principal.role.value not in KINDS[key].roles:
+        raise JobRefused("任务没有写明导出哪个名录，没有办")
+    asked = {name: str(arguments.get(name, "")) for name in ("text", "view", "sort")}
+    export = export_of(principal, key, ListQuery(**asked, filters=filters))
+    if export.problems:
+        raise JobRefused("".join(export.problems))
     parts, size = [], 0
-    for line in csv_lines(reports.rows()):
+    for line in csv_lines(export):
         parts.append(line.encode())
         size += len(parts[-1])
         if size > MOST_BYTES:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -9,27 +11,41 @@ from plumbline.supervision.access.sessions import GRANT, principal_of
 from plumbline.supervision.administration import trail
 from plumbline.supervision.administration.shell import SeeOther, page
 from plumbline.supervision.jobs import orders
+from plumbline.supervision.pages.lists import LISTS, list_query
+from plumbline.supervision.reading.lists.listing import KINDS
 
-_PLACE = (("检测报告", "/reports/"), ("导出", "/exports/"))
-_VIEWS = {"all", "mine", "failed", "reminded", "unproved"}
+_PLACE = (("导出", "/exports/"),)
 
 
 @require_http_methods(["GET", "POST"])
 def exports(request: HttpRequest) -> HttpResponse:
-    """One's own exports, and a form for the next one."""
+    """One's own exports, and a form for the next one: a list with the conditions that it had."""
     principal = principal_of(request)
     given = request.POST if request.method == "POST" else request.GET
-    text, view = given.get("q", "")[:200].strip(), given.get("view", "all")
-    view = view if view in _VIEWS else "all"
+    key = given.get("list", "reports")
+    query = list_query(given)
+    known = {each.key for each in KINDS[key].filters} if key in KINDS else set()
+    query = replace(query, filters={name: value for name, value in query.filters.items() if name in known})
     problem = ""
     if request.method == "POST":
         try:
-            job = orders.order_export(principal, str(request.session.get(GRANT, "")), text, view)
-            trail.record(request, principal.account or principal.capacity, "reports.export_ordered", job)
+            job = orders.order_export(principal, str(request.session.get(GRANT, "")), key, query)
+            trail.record(
+                request, principal.account or principal.capacity, "list.export_ordered", job, list=key
+            )
             return SeeOther("/exports/")
         except orders.JobRefused as refusal:
             problem = str(refusal)
-    context = {"jobs": orders.jobs_of(principal), "text": text, "view": view, "problem": problem}
+    open_to_reader = {
+        name: title for name, title in LISTS.items() if principal.role.value in KINDS[name].roles
+    }
+    context = {
+        "jobs": orders.jobs_of(principal),
+        "lists": open_to_reader,
+        "list": key,
+        "query": query,
+        "problem": problem,
+    }
     return page(request, "exports", context, *_PLACE, status=422 if problem else 200)
 
 
@@ -40,6 +56,6 @@ def export_file(request: HttpRequest, job: str) -> HttpResponse:
     if result is None:
         raise Http404
     answer = HttpResponse(result, content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = 'attachment; filename="reports.csv"'
+    answer["Content-Disposition"] = 'attachment; filename="export.csv"'
     answer["Cache-Control"] = "private, no-store"
     return answer

@@ -5,23 +5,18 @@ Navigation is plain page loads, the address is the whole state of a list, nothin
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from functools import lru_cache
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 from django.views.decorators.http import require_safe
 
-from plumbline.supervision.pages.ports import PageSource, ReportQuery
+from plumbline.supervision.pages.ports import PageSource
 from plumbline.supervision.pages.rendering import not_found, page_html, with_place
-from plumbline.supervision.pages.view_models import ReportRow
-from plumbline.web.formats import local_time
 
 REPORTS = ("检测报告", "/reports/")
 NUMBERS = ("编号连续性", "/numbers/")
-EXPORT_HEADINGS = ("报告编号", "存证", "评定", "项目", "规格", "结果", "工程", "机构", "登记时间")
 #: Longest text taken from the address; beyond it nothing sensible is searched.
 LONGEST_TEXT = 200
 
@@ -33,16 +28,6 @@ def page_source() -> PageSource:
     return source
 
 
-def report_query(request: HttpRequest) -> ReportQuery:
-    """Read the list's condition from the address."""
-    values = {
-        name: request.GET.get(name, "").strip()[:LONGEST_TEXT] for name in ("q", "view", "after", "before")
-    }
-    return ReportQuery(
-        text=values["q"], view=values["view"] or "all", after=values["after"], before=values["before"]
-    )
-
-
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """Show role cards (demo), running tests and the newest reports."""
@@ -51,58 +36,6 @@ def home(request: HttpRequest) -> HttpResponse:
     own = next((item.label for _, items in shell.menu for item in items if item.url == "/"), "首页")
     shell = with_place(shell, (own, "/"))
     return HttpResponse(page_html("home", source.home(request), shell, request))
-
-
-@require_safe
-def report_list(request: HttpRequest) -> HttpResponse:
-    """Show one page of the reports."""
-    source = page_source()
-    shell = with_place(source.shell(request), REPORTS)
-    page = source.reports(request, report_query(request))
-    return HttpResponse(page_html("report_list", page, shell, request))
-
-
-class _Echo:
-    """A file that hands back what is written, so that rows can be streamed."""
-
-    def write(self, line: str) -> str:
-        """Return the line."""
-        return line
-
-
-def _guarded(cell: str) -> str:
-    """Return the cell so that a spreadsheet never reads it as a formula (OWASP, CSV injection)."""
-    return f"'{cell}" if cell[:1] in "=+-@\t\r" else cell
-
-
-def csv_lines(rows: Iterator[ReportRow]) -> Iterator[str]:
-    """Lines of a CSV file for spreadsheets, with labels: no formulas."""
-    writer = csv.writer(_Echo())
-    yield "\ufeff" + writer.writerow(EXPORT_HEADINGS)  # Excel reads UTF-8 only with the mark
-    for row in rows:
-        cells = (
-            row.number,
-            row.proof.look.word,
-            row.verdict.text,
-            row.category,
-            row.specification,
-            row.result,
-            row.project,
-            row.institution,
-            local_time(row.registered_at, "second"),
-        )
-        yield writer.writerow([_guarded(cell) for cell in cells])
-
-
-@require_safe
-def report_export(request: HttpRequest) -> StreamingHttpResponse:
-    """Stream exactly what the list's condition selects, as CSV with labels."""
-    rows = page_source().report_rows(request, report_query(request))
-    response = StreamingHttpResponse(csv_lines(rows), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = (
-        "attachment; filename=\"reports.csv\"; filename*=UTF-8''%E6%8A%A5%E5%91%8A.csv"
-    )
-    return response
 
 
 @require_safe

@@ -13,12 +13,11 @@ from typing import Protocol
 
 from django.http import HttpRequest
 
+from plumbline.supervision.pages.list_models import ListPage, ListQuery, RecordRow, SearchPage
 from plumbline.supervision.pages.number_models import NumbersPage
 from plumbline.supervision.pages.view_models import (
     HomePage,
     LiveCurvePage,
-    ReportListPage,
-    ReportRow,
     Shell,
     StatusPage,
     TracePage,
@@ -26,16 +25,14 @@ from plumbline.supervision.pages.view_models import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReportQuery:
-    """What the address of the report list asks for; every field may be empty (列表条件)."""
+class Export:
+    """What an export holds (导出): who took what and when, headings, and rows that are read as they are written."""
 
-    #: free text: supervision code, report, commission or sample number, project, institution
-    text: str = ""
-    #: key of the saved view: all, failed, reminded, unproved
-    view: str = "all"
-    #: opaque keyset position made by the source; never an offset
-    after: str = ""
-    before: str = ""
+    cover: tuple[tuple[str, str], ...]
+    headings: tuple[str, ...]
+    rows: Iterator[RecordRow]
+    #: Conditions that cannot be read; then nothing is exported.
+    problems: tuple[str, ...] = ()
 
 
 class PageSource(Protocol):
@@ -47,11 +44,14 @@ class PageSource(Protocol):
     def home(self, request: HttpRequest) -> HomePage:
         """Return the first page."""
 
-    def reports(self, request: HttpRequest, query: ReportQuery) -> ReportListPage:
-        """Return one keyset page of the reports in the user's scope."""
+    def records(self, request: HttpRequest, key: str, query: ListQuery) -> ListPage:
+        """Return one keyset page of a list (`lists.LISTS`) in the user's scope."""
 
-    def report_rows(self, request: HttpRequest, query: ReportQuery) -> Iterator[ReportRow]:
-        """Yield every report of the filter, for the export; paging is ignored."""
+    def export(self, request: HttpRequest, key: str, query: ListQuery) -> Export:
+        """Return every row of the filter, paging ignored, and write down who took it."""
+
+    def search(self, request: HttpRequest, text: str) -> SearchPage:
+        """Return what a text of the header's box names in the user's scope."""
 
     def trace(self, request: HttpRequest, number: str) -> TracePage | None:
         """Return the trace of one report by its number."""

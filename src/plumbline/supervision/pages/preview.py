@@ -24,6 +24,7 @@ from plumbline.supervision.pages import samples
 from plumbline.supervision.pages.number_models import NumbersPage
 from plumbline.supervision.pages.public_rendering import code_entry_html, complaint_html, verification_html
 from plumbline.supervision.pages.sample_curves import cube_json, cube_record
+from plumbline.supervision.pages.sample_lists import sample_list, sample_search
 from plumbline.supervision.pages.sample_numbers import sample_numbers
 from plumbline.supervision.pages.verification import VerificationState
 from plumbline.web.accounts.defaults import APPS_BEFORE, APPS_BEHIND, SETTINGS
@@ -83,10 +84,10 @@ def pages() -> dict[str, str]:
     made = {
         "trace.html": page_html("trace", samples.sample_trace(), placed),
         "trace-gaps.html": page_html("trace", samples.sample_trace_with_gaps(), placed),
-        "reports.html": page_html(
-            "report_list", samples.sample_list(), with_place(shell, ("检测报告", "/reports/"))
-        ),
-        "reports-empty.html": page_html("report_list", samples.sample_list(()), shell),
+        "reports.html": page_html("record_list", sample_list(), with_place(shell, ("检测报告", "/reports/"))),
+        "reports-empty.html": page_html("record_list", sample_list(()), shell),
+        "search.html": page_html("search", sample_search(), shell),
+        "search-empty.html": page_html("search", sample_search("没有"), shell),
         "home.html": page_html("home", samples.sample_home(), with_place(shell, ("工作台", "/"))),
         "live.html": page_html("live", samples.sample_live(), shell),
         "status.html": page_html(

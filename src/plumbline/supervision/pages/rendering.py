@@ -12,7 +12,8 @@ from plumbline.supervision.pages.view_models import RoleCard, Shell
 #: Which template draws which page.
 TEMPLATES = {
     "trace": "supervision_pages/trace.html",
-    "report_list": "supervision_pages/report_list.html",
+    "record_list": "supervision_pages/record_list.html",
+    "search": "supervision_pages/search.html",
     "home": "supervision_pages/home.html",
     "live": "supervision_pages/live.html",
     "status": "supervision_pages/status.html",

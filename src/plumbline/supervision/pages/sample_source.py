@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from django.http import HttpRequest
 
 from plumbline.supervision.pages import samples
+from plumbline.supervision.pages.list_models import ListPage, ListQuery, RecordRow, SearchPage
 from plumbline.supervision.pages.number_models import NumbersPage
-from plumbline.supervision.pages.ports import ReportQuery
+from plumbline.supervision.pages.ports import Export
 from plumbline.supervision.pages.sample_curves import cube_json
+from plumbline.supervision.pages.sample_lists import COLUMNS, sample_list, sample_rows, sample_search
 from plumbline.supervision.pages.sample_numbers import sample_numbers
 from plumbline.supervision.pages.view_models import (
     HomePage,
     LiveCurvePage,
-    ReportListPage,
-    ReportRow,
     Shell,
     StatusPage,
     TracePage,
@@ -33,14 +33,23 @@ class SampleSource:
         """Return the sample home page."""
         return samples.sample_home()
 
-    def reports(self, request: HttpRequest, query: ReportQuery) -> ReportListPage:
+    def records(self, request: HttpRequest, key: str, query: ListQuery) -> ListPage:
         """Return the sample list with the rows that hold the text."""
-        return samples.sample_list(tuple(self.report_rows(request, query)))
+        return sample_list(tuple(self._rows(query)))
 
-    def report_rows(self, request: HttpRequest, query: ReportQuery) -> Iterator[ReportRow]:
-        """Yield the sample rows that hold the text."""
-        for row in samples.sample_rows():
-            if query.text in row.number or query.text in row.project:
+    def export(self, request: HttpRequest, key: str, query: ListQuery) -> Export:
+        """Return the sample rows that hold the text."""
+        headings = tuple(column.label for column in COLUMNS)
+        return Export(cover=(("准绳", "检测报告导出"),), headings=headings, rows=self._rows(query))
+
+    def search(self, request: HttpRequest, text: str) -> SearchPage:
+        """Return the sample search."""
+        return sample_search(text)
+
+    @staticmethod
+    def _rows(query: ListQuery) -> Iterator[RecordRow]:
+        for row in sample_rows():
+            if any(query.text in cell.text for _, cell in row.cells):
                 yield row
 
     def trace(self, request: HttpRequest, number: str) -> TracePage | None:

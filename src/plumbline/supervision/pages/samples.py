@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from plumbline.supervision.pages.sample_curves import AREA_MM2, cube_record
+from plumbline.supervision.pages.sample_lists import sample_rows
 from plumbline.supervision.pages.view_models import (
     AcceptedPage,
     Agreement,
@@ -23,7 +24,6 @@ from plumbline.supervision.pages.view_models import (
     HomePage,
     Interval,
     KeyPicture,
-    ListTab,
     LiveCurvePage,
     LiveSpecimen,
     LiveTest,
@@ -31,8 +31,6 @@ from plumbline.supervision.pages.view_models import (
     ProcessRow,
     ProofChip,
     ReportHead,
-    ReportListPage,
-    ReportRow,
     RoleCard,
     Shell,
     SpecimenCurve,
@@ -342,49 +340,6 @@ def sample_trace_with_gaps() -> TracePage:
         ),
         curves_missing_reason="试验机没有上传曲线，机构只报了结果。",
         pending_note="这份报告有 1 条记录正在核对，页面上可能还缺一步。",
-    )
-
-
-def sample_rows() -> tuple[ReportRow, ...]:
-    """Return list rows in every proof and verdict state."""
-    states = list(ProofState)
-    verdicts = (
-        Chip(tone=Tone.OK, text="达到设计", icon="circle-check"),
-        Chip(tone=Tone.BAD, text="未达设计", icon="circle-x"),
-        Chip(tone=Tone.OFF, text="已替代", icon="circle-dashed"),
-    )
-    return tuple(
-        ReportRow(
-            number=f"HC-TYJ-2026-{4187 - place:06}",
-            url=f"/reports/HC-TYJ-2026-{4187 - place:06}/",
-            proof=ProofChip(state=ProofState.LOGGED if place % 3 else states[place % len(states)]),
-            verdict=verdicts[0 if place % 4 else place % 3],
-            category="混凝土抗压" if place % 3 else "钢筋拉伸",
-            specification="C35 28 d" if place % 3 else "HRB400E φ20",
-            result="39.3 MPa  112 %" if place % 3 else "ReL 447  Rm 611 MPa",
-            project="锦绣花园二期 5#楼",
-            institution="衡川诚测检测有限公司",
-            registered_at=_at("2026-11-20 10:16") - timedelta(minutes=7 * place),
-        )
-        for place in range(15)
-    )
-
-
-def sample_list(rows: tuple[ReportRow, ...] | None = None) -> ReportListPage:
-    """Return a list page; with an empty tuple, the empty state."""
-    shown = sample_rows() if rows is None else rows
-    return ReportListPage(
-        rows=shown,
-        total=1284 if shown else 0,
-        summary="本辖区 2026 年共 318\u2009402 份",
-        tabs=(
-            ListTab(label="全部", url="?view=all", count=1284, is_active=True),
-            ListTab(label="未达设计或不合格", url="?view=failed", count=37),
-            ListTab(label="有提醒", url="?view=reminded", count=58),
-            ListTab(label="未完成存证", url="?view=unproved", count=3),
-        ),
-        next_url="?after=abc" if shown else None,
-        export_url="/reports/export.csv",
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from plumbline.supervision.pages import pages
+from plumbline.supervision.pages import lists, pages
 
 app_name = "supervision_pages"
 urlpatterns = [
     path("", pages.home, name="home"),
-    path("reports/", pages.report_list, name="reports"),
-    path("reports/export.csv", pages.report_export, name="reports-export"),
+    path("search/", lists.search, name="search"),
+    *(path(f"{key}/", view, name=key) for key, view in lists.PAGES.items()),
+    *(path(f"{key}/export.csv", view, name=f"{key}-export") for key, view in lists.EXPORTS.items()),
     path("reports/<str:number>/", pages.trace, name="trace"),
     path("reports/<str:number>/curves/<int:specimen>.json", pages.curve, name="curve"),
     path("live-tests/<str:test_id>/", pages.live, name="live"),

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from plumbline.supervision.pages.list_models import Column, RecordRow
 from plumbline.supervision.pages.trace_models import (
     Agreement as Agreement,
 )
@@ -80,73 +81,6 @@ from plumbline.supervision.pages.wording import Tone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReportRow:
-    """One row of the report list; number, proof and verdict come first (报告列表行)."""
-
-    number: str
-    url: str
-    proof: ProofChip
-    verdict: Chip
-    #: 混凝土抗压
-    category: str
-    #: C35 28 d
-    specification: str
-    #: 39.3 MPa   112 %
-    result: str
-    project: str
-    institution: str
-    #: None while the final document is not registered
-    registered_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListTab:
-    """One saved view: its name, its count, its address."""
-
-    label: str
-    url: str
-    count: int | None = None
-    is_active: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActiveFilter:
-    """One filter chip in three cells 字段、算符、值, and the address without it."""
-
-    label: str
-    operator: str
-    value: str
-    remove_url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportListPage:
-    """One keyset page of the report list; the address holds the whole state (报告列表)."""
-
-    rows: tuple[ReportRow, ...]
-    #: reports in the chosen view and filter
-    total: int
-    #: 本辖区 2026 年共 318 402 份
-    summary: str
-    tabs: tuple[ListTab, ...]
-    filters: tuple[ActiveFilter, ...] = ()
-    query: str = ""
-    #: parameters that the search form must keep, as (name, value)
-    kept: tuple[tuple[str, str], ...] = ()
-    next_url: str | None = None
-    previous_url: str | None = None
-    export_url: str | None = None
-    #: place of the first row, counted from 1
-    first: int = 1
-    clear_url: str = "?"
-
-    @property
-    def last(self) -> int:
-        """Place of the last row shown."""
-        return self.first + len(self.rows) - 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RoleCard:
     """One card of the demo's front page: enter as this role with one click (角色卡片)."""
 
@@ -188,7 +122,7 @@ class HomePage:
     #: empty outside the demo
     role_cards: tuple[RoleCard, ...] = ()
     live_tests: tuple[LiveTest, ...] = ()
-    newest: tuple[ReportRow, ...] = ()
+    newest: tuple[RecordRow, ...] = ()
     figures: tuple[CurveFact, ...] = ()
     reports_url: str = "/reports/"
     #: false for the public, who may see neither reports nor running tests
@@ -197,6 +131,11 @@ class HomePage:
     city: CityLine | None = None
     #: the line that leads to the tour of a demo
     offers_tour: bool = False
+
+    @property
+    def newest_columns(self) -> tuple[Column, ...]:
+        """The columns of the newest reports."""
+        return tuple(column for column, _ in self.newest[0].cells) if self.newest else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,9 +264,11 @@ class Shell:
     product: str = "监管端"
     unread: int = 0
     is_demo: bool = False
-    search_url: str = "/reports/"
+    search_url: str = "/search/"
     verify_url: str = "/v/"
     search_text: str = ""
+    #: What was searched for when the search opened this page at once.
+    found_by: str = ""
     #: POST here to leave the role; empty when nobody is signed in
     sign_out_url: str = ""
     #: where the public signs in; empty for those who have

@@ -13,6 +13,7 @@ from plumbline.domain.basics.calendar import SHANGHAI
 from plumbline.domain.basics.findings import Finding, Severity
 from plumbline.exchange.messages.header import Message
 from plumbline.supervision.projection.facts import FactState, Row
+from plumbline.supervision.projection.reminders import remind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +167,8 @@ class Projection:
                 "logged_at": arrival.logged_at,
             },
         )
+        if finding.severity.rank >= Severity.WARNING.rank:
+            remind(self.state, subject_kind, subject)
         if institution:
             self.count(institution, "findings")
 

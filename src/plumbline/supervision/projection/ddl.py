@@ -25,6 +25,7 @@ GATEWAY_READS = (
 
 #: The functions of schema ops that answer what everybody may know read these.
 DEFINER_READS = (
+    "event",
     "role_grant",
     "charge",
     "key",

@@ -95,6 +95,8 @@ class FactState:
         """Insert the row, or change the named columns of the one that is there."""
         before = self._before(table, key)
         row = dict.fromkeys(TABLES[table].all_columns) | (before or {}) | values | {"id": key}
+        for name, rule in TABLES[table].follows.items():
+            row[name] = rule(row)
         self._rows[table][key] = row
         self._dirty[table][key] = None
         return row

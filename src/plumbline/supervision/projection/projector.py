@@ -252,7 +252,7 @@ def _project_set(state: FactState, raws: list[_Raw]) -> None:
     wanted: list[tuple[str, str | None]] = []
     for raw, message in zip(raws, messages, strict=True):
         if message is not None:
-            wanted += reads(raw.key_id, message)
+            wanted += [*reads(raw.key_id, message), ("mention", raw.entry)]
     state.preload(wanted)
     for raw, message in zip(raws, messages, strict=True):
         if message is None:

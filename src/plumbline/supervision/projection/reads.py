@@ -49,7 +49,11 @@ _REFERENCES = {
 _WIDE = frozenset({"project", "contract"})
 _CHANGES_PARTY = PartyRegistered | PartySuspended | PartyReinstated
 #: Tables whose rows have a name of their own instead of the id of the entry that created them.
-_NAMED = frozenset({"code", "tag", "key", "person", "custodians", "instrument", "site", "role_holder"})
+_NAMED = frozenset(
+    {"code", "tag", "key", "person", "custodians", "instrument", "site", "role_holder", "mention", "reminder"}
+)
+#: Tables about whose rows a finding may be that reminds of a report.
+_MENTIONED = frozenset({"sample", "run", "commission"})
 
 
 def parking_key(table: str, key: str) -> str:
@@ -74,6 +78,9 @@ def references(message: Message) -> list[tuple[str, str]]:
         found.append(("instrument", f"{message.sender}/{message.instrument}"))
     elif isinstance(message, _CHANGES_PARTY):
         found.append(("party", message.party))
+    elif isinstance(message, ReportApplied):
+        found += [("run", run) for parameter in message.parameters for run in parameter.runs]
+    found += [("mention", key) for table, key in found if table in _MENTIONED]
     return found + _named_objects(message)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from plumbline.supervision.projection.sights import Sight
 
@@ -36,6 +38,8 @@ class Table:
     monthly_codes: bool = False
     #: A row follows from its key and never changes: written again it stays as it is.
     settled: bool = False
+    #: Columns whose value follows from the others of the same row; whoever writes the row need not think of them.
+    follows: dict[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
 
     @property
     def all_columns(self) -> dict[str, str]:

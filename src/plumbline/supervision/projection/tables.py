@@ -6,6 +6,9 @@ F and D tables hold nothing that the journal does not: when this declaration cha
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from plumbline.supervision.projection.list_columns import LIST_INDEXES, run_standing, sample_stage
 from plumbline.supervision.projection.sights import (
     SIGNED_IN,
     Open,
@@ -259,7 +262,7 @@ _TABLES = [
     Table(
         name="tag",
         meaning="标识；键为标识码",
-        sight=OutOfReach(reason="没有页面；样品上有自己的标识"),
+        sight=Scoped.like("sample", "sample"),
         columns={"project": _T, "issued_to": _T, "sample": _T, "ordinal": "int"},
     ),
     Table(
@@ -283,8 +286,10 @@ _TABLES = [
             "commission": _T,
             "runs": _A,
             "jurisdiction": _T,
+            "institution": _T,
+            "stage": _T,
         },
-        indexes={"sample_of_project": "(project)"},
+        follows={"stage": sample_stage},
     ),
     Table(
         name="witnessing",
@@ -347,7 +352,9 @@ _TABLES = [
             "points": "int",
             "evaluated": "boolean",
             "jurisdiction": _T,
+            "standing": _T,
         },
+        follows={"standing": run_standing},
         indexes={
             "run_of_sample": "(sample)",
             "run_of_commission": "(commission)",
@@ -421,7 +428,7 @@ _TABLES = [
         columns={
             "commission": _T,
             "institution": _T,
-            "number": _T,
+            "number": 'text COLLATE "C"',
             "category": _T,
             "title": _T,
             "conclusion": _T,
@@ -432,15 +439,15 @@ _TABLES = [
             "reasons": _J,
             "decided_idx": "bigint",
             "jurisdiction": _T,
+            "outcome": _T,
+            "gap": _T,
+            "registered_at": _TS,
+            "registered_idx": "bigint",
         },
         indexes={
             "application_of_commission": "(commission)",
             "application_waiting": "(idx) WHERE state = 'applied'",
             "application_by_state": "(state, idx DESC)",
-            "application_of_institution": "(institution, idx DESC)",
-            "application_in_division": "(jurisdiction, idx DESC)",
-            "application_of_project": "(project, idx DESC)",
-            "application_by_number": "(number)",
         },
     ),
     Table(
@@ -559,6 +566,20 @@ _TABLES = [
         indexes={"finding_of_subject": "(subject)", "finding_by_time": "(idx DESC)"},
     ),
     Table(
+        name="mention",
+        meaning="哪些报告用到一个样品、试验或委托，它有没有提醒；键为对象",
+        sight=OutOfReach(reason="只供投影把提醒记到报告上"),
+        provenance=False,
+        columns={"reports": _A, "reminded": "boolean"},
+    ),
+    Table(
+        name="reminder",
+        meaning="有提醒的报告；键为报告",
+        sight=Scoped(officer=in_division("jurisdiction"), institution=own("institution"), party=nothing),
+        provenance=False,
+        columns={"idx": "bigint NOT NULL", "institution": _T, "jurisdiction": _T},
+    ),
+    Table(
         name="institution_day",
         meaning="机构每日汇总：试验、曲线、申请、登记、发现",
         sight=OutOfReach(reason="首页只取全平台合计，走 ops.figures"),
@@ -597,4 +618,6 @@ _TABLES = [
     ),
 ]
 
-TABLES: dict[str, Table] = {table.name: table for table in _TABLES}
+TABLES: dict[str, Table] = {
+    table.name: replace(table, indexes=table.indexes | LIST_INDEXES.get(table.name, {})) for table in _TABLES
+}

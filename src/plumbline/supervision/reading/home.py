@@ -8,13 +8,13 @@ from plumbline.domain.basics.calendar import local_date
 from plumbline.supervision.access.principals import Principal
 from plumbline.supervision.access.scopes import report_scope
 from plumbline.supervision.access.sessions import demo_is_open
-from plumbline.supervision.pages.ports import ReportQuery
+from plumbline.supervision.pages.list_models import ListQuery
 from plumbline.supervision.pages.view_models import CurveFact, HomePage
 from plumbline.supervision.reading.city import city_line
 from plumbline.supervision.reading.database import count, row
 from plumbline.supervision.reading.demo_roles import role_cards
+from plumbline.supervision.reading.lists.listing import listing
 from plumbline.supervision.reading.live import live_tests
-from plumbline.supervision.reading.reports import ReportList
 from plumbline.supervision.reading.status import entries_below
 from plumbline.web.formats import grouped_number
 
@@ -28,7 +28,7 @@ def home_page(principal: Principal) -> HomePage:
     city = city_line()
     if not principal.sees_work:
         return HomePage(role_cards=cards, figures=_figures(principal), shows_work=False, city=city)
-    newest = tuple(ReportList.of(principal, ReportQuery()).rows(most=NEWEST))
+    newest = listing(principal, "reports", ListQuery()).newest(NEWEST)
     return HomePage(newest=newest, live_tests=live_tests(principal), figures=_figures(principal), city=city)
 
 

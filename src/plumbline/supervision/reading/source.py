@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from django.conf import settings
@@ -11,14 +10,15 @@ from django.http import HttpRequest
 from plumbline.supervision.access.acting import reading_as
 from plumbline.supervision.access.principals import ADMINISTRATORS, Principal, Role
 from plumbline.supervision.access.sessions import TOUR, demo_is_open, principal_of
+from plumbline.supervision.administration import trail
+from plumbline.supervision.pages.list_models import ListPage, ListQuery, SearchPage
+from plumbline.supervision.pages.lists import LISTS
 from plumbline.supervision.pages.number_models import NumbersPage
-from plumbline.supervision.pages.ports import ReportQuery
+from plumbline.supervision.pages.ports import Export
 from plumbline.supervision.pages.view_models import (
     HomePage,
     LiveCurvePage,
     MenuItem,
-    ReportListPage,
-    ReportRow,
     Shell,
     StatusPage,
     TracePage,
@@ -26,11 +26,13 @@ from plumbline.supervision.pages.view_models import (
 from plumbline.supervision.reading.curve_documents import curve_document
 from plumbline.supervision.reading.database import row
 from plumbline.supervision.reading.home import home_page
+from plumbline.supervision.reading.lists.exports import export_of, taker_of
+from plumbline.supervision.reading.lists.listing import KINDS, listing
+from plumbline.supervision.reading.lists.search import search_page
 from plumbline.supervision.reading.live import live_page
 from plumbline.supervision.reading.numbers import numbers_page
 from plumbline.supervision.reading.people import Names
 from plumbline.supervision.reading.report_facts import load, resolve
-from plumbline.supervision.reading.reports import ReportList
 from plumbline.supervision.reading.status import status_page
 from plumbline.supervision.reading.trace import trace_page
 from plumbline.web.accounts.sign_ins import ELSEWHERE
@@ -62,7 +64,8 @@ class DatabasePageSource:
             division=division,
             product=_PRODUCTS[principal.role],
             is_demo=demo_is_open(),
-            search_text=request.GET.get("q", "")[:200],
+            search_text=request.GET.get("q", "")[:200] if request.path == "/search/" else "",
+            found_by=request.GET.get("found", "")[:200],
             sign_out_url=_way_out(principal),
             sign_in_url=""
             if principal.is_signed_in or request.path.startswith("/account/")
@@ -79,13 +82,27 @@ class DatabasePageSource:
             page, offers_tour=demo_is_open() and not request.session.get(TOUR, {}).get("is_dismissed")
         )
 
-    def reports(self, request: HttpRequest, query: ReportQuery) -> ReportListPage:
-        """Return one page of the reports in scope."""
-        return ReportList.of(principal_of(request), query).page()
+    def records(self, request: HttpRequest, key: str, query: ListQuery) -> ListPage:
+        """Return one page of a list in scope."""
+        return listing(principal_of(request), key, query).page()
 
-    def report_rows(self, request: HttpRequest, query: ReportQuery) -> Iterator[ReportRow]:
-        """Yield every report of the filter."""
-        return ReportList.of(principal_of(request), query).rows()
+    def export(self, request: HttpRequest, key: str, query: ListQuery) -> Export:
+        """Return every row of the filter; that it was taken is written down before the first is read."""
+        principal = principal_of(request)
+        asked = {"q": query.text, "view": query.view} | query.filters
+        # First, while web's login acts as itself: a reader's role may not write down anything.
+        trail.record(
+            request,
+            taker_of(principal),
+            "list.exported",
+            key,
+            **{name: value for name, value in asked.items() if value},
+        )
+        return export_of(principal, key, query)
+
+    def search(self, request: HttpRequest, text: str) -> SearchPage:
+        """Return what the text names in scope."""
+        return search_page(principal_of(request), text)
 
     def trace(self, request: HttpRequest, number: str) -> TracePage | None:
         """Return the trace of a report by application id, supervision code or report number."""
@@ -130,26 +147,39 @@ def _administration(principal: Principal) -> tuple[MenuItem, ...]:
     return ()
 
 
+#: Kind of list → its icon in the menu; under which heading it stands.
+_WORK = ("projects", "samples", "tests", "reports", "findings")
+_REGISTER = ("institutions", "people", "instruments")
+
+
 def _tour() -> tuple[MenuItem, ...]:
     return (MenuItem(label="十分钟导览", icon="flag-3", url="/tour/"),) if demo_is_open() else ()
 
 
-def _menu(principal: Principal) -> tuple[tuple[str, tuple[MenuItem, ...]], ...]:
-    work = (
-        [MenuItem(label="检测报告", icon="file-certificate", url="/reports/")] if principal.sees_work else []
+def _lists(principal: Principal, keys: tuple[str, ...]) -> tuple[MenuItem, ...]:
+    return tuple(
+        MenuItem(label=LISTS[key], icon=KINDS[key].icon, url=f"/{key}/")
+        for key in keys
+        if principal.role.value in KINDS[key].roles
     )
+
+
+def _menu(principal: Principal) -> tuple[tuple[str, tuple[MenuItem, ...]], ...]:
+    work = list(_lists(principal, _WORK))
     if principal.role in (Role.OFFICER, Role.INSTITUTION):
         work.append(MenuItem(label="编号连续性", icon="list-check", url="/numbers/"))
         work.append(MenuItem(label="数据交换监控", icon="cloud-upload", url="/exchange/"))
         work.append(MenuItem(label="密钥", icon="lock", url="/keys/"))
     if principal.role is Role.PUBLIC:
         work.append(MenuItem(label="申请密钥", icon="lock", url="/keys/apply/"))
+    register = _lists(principal, _REGISTER)
     return (
         ("", (MenuItem(label="工作台" if principal.is_signed_in else "首页", icon="home", url="/"),)),
         (
             "监管业务" if principal.role is Role.OFFICER else "检测业务",
             (*work, MenuItem(label="真伪验证", icon="scan", url="/v/")),
         ),
+        *((("机构与人员", register),) if register else ()),
         (
             "系统",
             (

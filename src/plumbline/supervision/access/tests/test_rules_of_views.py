@@ -72,6 +72,9 @@ def test_every_view_declares_its_rule(pattern: object) -> None:
     [
         "/reports/",
         "/reports/export.csv",
+        "/findings/",
+        "/people/export.csv",
+        "/search/?q=x",
         f"/reports/{samples.NUMBER}/curves/1.json",
         f"/reports/x/pictures/{'a' * 64}",
         "/live-tests/t1/",
@@ -140,7 +143,7 @@ def test_what_an_administrator_changes_is_confirmed_first(pattern: object) -> No
     assert is_read or getattr(view, "asks_again", False), "管理操作要先再次确认身份：用 confirmed"
 
 
-@pytest.mark.parametrize("address", ["/live-tests/t1/", "/numbers/"])
+@pytest.mark.parametrize("address", ["/live-tests/t1/", "/numbers/", "/findings/"])
 def test_a_party_sees_neither_machines_nor_numbers(client: Client, address: str) -> None:
     act_as(client, Role.PARTY)
     assert client.get(address).status_code == 403

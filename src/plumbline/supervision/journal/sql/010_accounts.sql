@@ -24,7 +24,7 @@ GRANT UPDATE (settled_at, settled_by, outcome) ON ops.proposal TO plumb_web;
 -- whether something waits.
 CREATE TABLE ops.job (
     id          text PRIMARY KEY,
-    kind        text NOT NULL CHECK (kind IN ('reports_export')),
+    kind        text NOT NULL CHECK (kind IN ('list_export')),
     owner       text NOT NULL,
     principal   jsonb NOT NULL,
     arguments   jsonb NOT NULL DEFAULT '{}',

@@ -160,9 +160,21 @@ def test_every_chart_has_a_sentence_and_a_table(html: dict[str, str]) -> None:
 
 
 def test_an_empty_list_says_what_to_do_and_exports_nothing(html: dict[str, str]) -> None:
-    assert "没有符合条件的报告" in html["reports-empty.html"]
+    assert "还没有检测报告" in html["reports-empty.html"]
+    assert 'href="/samples/">看样品' in html["reports-empty.html"]
     assert "没有可导出的" in html["reports-empty.html"]
-    assert "导出 1\u2009284 份" in html["reports.html"]
+    assert "导出 1\u2009000+ 份" in html["reports.html"]
+
+
+def test_a_capped_count_says_that_there_are_more(html: dict[str, str]) -> None:
+    assert "共 1\u2009000 份以上" in html["reports.html"]
+    assert '未达设计或不合格 <span class="quiet">37</span>' in html["reports.html"]
+
+
+def test_a_search_without_hit_says_what_was_looked_for_and_what_to_do(html: dict[str, str]) -> None:
+    assert "没有查到“没有”" in html["search-empty.html"]
+    assert "回执的编号和日志序号" in html["search-empty.html"]
+    assert 'href="/v/"' in html["search-empty.html"]
 
 
 def test_numbers_in_testing_void_and_missing_stand_apart(html: dict[str, str]) -> None:

@@ -9,7 +9,8 @@ import pytest
 from django.test import Client, override_settings
 
 from plumbline.supervision.pages import preview, samples
-from plumbline.supervision.pages.pages import _guarded, page_source
+from plumbline.supervision.pages.lists import LISTS, guarded
+from plumbline.supervision.pages.pages import page_source
 
 preview.configure()
 
@@ -36,6 +37,9 @@ def client() -> Iterator[Client]:
         ("/live-tests/t1/", "手动控制已锁定"),
         ("/status/", "入账延迟"),
         ("/numbers/", "缺 4 个号"),
+        ("/search/?q=锦绣", "找到 2 条"),
+        ("/search/?q=无人", "没有查到“无人”"),
+        *((f"/{key}/", "查询") for key in LISTS),
     ],
 )
 def test_a_page_answers_with_policy_and_words(client: Client, address: str, words: str) -> None:
@@ -66,13 +70,15 @@ def test_the_search_is_part_of_the_address(client: Client) -> None:
 def test_the_export_holds_the_rows_of_the_filter_with_labels(client: Client) -> None:
     response = client.get("/reports/export.csv", {"q": "004186"})
     lines = b"".join(response.streaming_content).decode("utf-8-sig").splitlines()
-    assert lines[0].startswith("报告编号,存证,评定")
-    assert [line.split(",")[1] for line in lines[1:]] == ["已存证"]
+    assert lines[0] == "准绳,检测报告导出"
+    headings = next(place for place, line in enumerate(lines) if line.startswith("报告编号,存证,评定"))
+    assert [line.split(",")[1] for line in lines[headings + 1 :]] == ["已存证", "1"]
+    assert lines[-1] == "合计,1"
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\tx"])
 def test_an_exported_cell_is_never_a_formula(cell: str) -> None:
-    assert _guarded(cell) == "'" + cell
+    assert guarded(cell) == "'" + cell
 
 
 def test_changing_methods_are_refused(client: Client) -> None:

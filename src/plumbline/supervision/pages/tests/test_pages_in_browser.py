@@ -113,7 +113,9 @@ def test_the_chain_and_the_verdict_stand_on_one_screen(page: Any, address: str) 
 
 
 @pytest.mark.parametrize("width", [390, 800, 1100, 1440])
-@pytest.mark.parametrize("name", ["trace", "reports", "home", "status", "live", "numbers", "verify-genuine"])
+@pytest.mark.parametrize(
+    "name", ["trace", "reports", "search", "home", "status", "live", "numbers", "verify-genuine"]
+)
 def test_no_page_is_wider_than_the_screen(page: Any, address: str, name: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 844})
     page.goto(f"{address}/{name}.html")

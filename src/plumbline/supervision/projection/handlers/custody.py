@@ -272,7 +272,7 @@ def place_commission(p: Projection) -> str:
             for finding in foreign_sample(ref, sample["project"], project):
                 p.find(finding, "commission", key, m.institution)
         if project and sample["project"] == project and _may_replace_commission(p, sample, key):
-            p.state.put("sample", ref, {"commission": key})
+            p.state.put("sample", ref, {"commission": key, "institution": m.institution})
             _bring_sample(p, sample, m.institution)
     return key
 

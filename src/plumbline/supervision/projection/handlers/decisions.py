@@ -178,6 +178,9 @@ def record_examination(p: Projection) -> str:
             "examination": _reasons(m.problems),
         },
     )
+    application = p.state.get("application", row["application"])
+    if application is not None and application["gap"] == "unexamined":
+        p.state.put("application", application["id"], {"gap": None if m.accepted else "unsound"})
     if not m.accepted:
         text = "；".join(r.sentence for r in m.problems) or "签章没有通过查验"
         p.find(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import cast
 
 from plumbline.domain.basics.findings import Finding, Severity
@@ -9,6 +10,10 @@ from plumbline.exchange.messages import platform as platform_messages
 from plumbline.exchange.messages import reports as messages
 from plumbline.supervision.projection.arrival import NotTakenOver, Projection
 from plumbline.supervision.projection.facts import Row
+from plumbline.supervision.projection.reminders import mention
+
+#: From this age on a cube is compared with its grade; in days, and in per cent of the grade.
+_GROWN_D, _WHOLE = 28, Decimal(100)
 
 
 def take_number(p: Projection) -> str:
@@ -69,14 +74,40 @@ def apply_for_code(p: Projection) -> str:
             "code": None,
             "reasons": None,
             "decided_idx": None,
+            "registered_at": None,
+            "registered_idx": None,
+            "outcome": _outcome(m, p.state.get("sample", m.samples[0]) if m.samples else None),
+            "gap": _gap(p, m),
         },
     )
+    runs = [run for parameter in m.parameters for run in parameter.runs]
+    mention(p.state, application, [m.commission, *m.samples, *runs])
     p.count(m.sender, "applications")
     for finding in _number_findings(m, number, application):
         p.find(finding, "application", application, m.sender)
     if number is not None and number["institution"] == m.sender and number["number"] == m.number:
         p.state.put("number", m.number_entry, {"report": application})
     return application
+
+
+def _outcome(m: messages.ReportApplied, sample: Row | None) -> str:
+    """What the material did, for the lists: failed, passed, void, not judged; a grown-up cube below its grade failed."""
+    if m.conclusion == "FAIL":
+        return "failed"
+    age = (sample["required_age_d"] if sample else None) or _GROWN_D
+    values = [value for parameter in m.parameters for value in parameter.values]
+    below = (each for each in values if each.symbol == "percent_of_grade" and each.value is not None)
+    if age >= _GROWN_D and any(Decimal(each.value or "0") < _WHOLE for each in below):
+        return "failed"
+    return {"PASS": "passed", "VOID": "void"}.get(m.conclusion, "not_judged")
+
+
+def _gap(p: Projection, m: messages.ReportApplied) -> str | None:
+    """Why the origin of what the report says cannot be shown to a third party; None when it can."""
+    if p.arrival.attestation == "hmac":
+        return "hmac"
+    runs = (p.state.get("run", run) for parameter in m.parameters for run in parameter.runs)
+    return "keyed" if any(run is not None and run["data_origin"] == "keyed" for run in runs) else None
 
 
 def _number_findings(m: messages.ReportApplied, number: Row | None, application: str) -> list[Finding]:
@@ -117,6 +148,22 @@ def _too_late(p: Projection, kind: str, sentence: str, remedy: str) -> NotTakenO
     return NotTakenOver(finding, kind, p.arrival.sender)
 
 
+def _registration_problem(
+    p: Projection, m: messages.ReportRegistered, code: Row | None, application: Row | None
+) -> tuple[str, str] | None:
+    """Why a registration does not fit its code: a finding's code and sentence; None when it does."""
+    if code is None or application is None:
+        return ("reporting.unknown_code", f"监管码 {m.code} 没有预留给这份报告")
+    if code["application"] != m.application or application["institution"] != m.sender:
+        return ("reporting.foreign_code", f"监管码 {m.code} 是预留给别的报告的")
+    if code["state"] != "reserved" or application["code"] != m.code:
+        sentence = f"监管码 {m.code} 现在的状态是 {code['state']}，或不再是这份申请的码，不能登记"
+        return ("reporting.dead_code", sentence)
+    if code["dies_at"] and p.arrival.logged_at > code["dies_at"]:
+        return ("reporting.dead_code", f"监管码 {m.code} 预留已过期")
+    return None
+
+
 def register_report(p: Projection) -> str:
     """The final bytes: the code becomes valid. A registration that does not fit its code is stored, and the code stays as it was."""
     m = cast(messages.ReportRegistered, p.arrival.message)
@@ -124,18 +171,7 @@ def register_report(p: Projection) -> str:
         sentence = "登记的终稿不能改，这次登记没有采用"
         raise _too_late(p, "registration", sentence, "撤回后以新版本申请和登记")
     code, application = p.state.get("code", m.code), p.state.get("application", m.application)
-    problem = None
-    if code is None or application is None:
-        problem = ("reporting.unknown_code", f"监管码 {m.code} 没有预留给这份报告")
-    elif code["application"] != m.application or application["institution"] != m.sender:
-        problem = ("reporting.foreign_code", f"监管码 {m.code} 是预留给别的报告的")
-    elif code["state"] != "reserved" or application["code"] != m.code:
-        problem = (
-            "reporting.dead_code",
-            f"监管码 {m.code} 现在的状态是 {code['state']}，或不再是这份申请的码，不能登记",
-        )
-    elif code["dies_at"] and p.arrival.logged_at > code["dies_at"]:
-        problem = ("reporting.dead_code", f"监管码 {m.code} 预留已过期")
+    problem = _registration_problem(p, m, code, application)
     state = "refused" if problem else "registered"
     is_own = application is not None and application["institution"] == m.sender
     project = application["project"] if application is not None and is_own else None
@@ -169,9 +205,18 @@ def register_report(p: Projection) -> str:
         )
         return key
     p.state.put("code", m.code, {"state": "registered", "registration": key, "pdf_sha256": m.pdf_sha256})
-    p.state.put("application", m.application, {"state": "registered"})
-    p.count(m.sender, "registrations")
     assert application is not None
+    p.state.put(
+        "application",
+        m.application,
+        {
+            "state": "registered",
+            "registered_at": p.arrival.logged_at,
+            "registered_idx": p.arrival.idx,
+            "gap": application["gap"] or ("hmac" if p.arrival.attestation == "hmac" else "unexamined"),
+        },
+    )
+    p.count(m.sender, "registrations")
     _supersede(p, application["body"].get("replaces_code"), m.code, m.sender)
     return key
 
