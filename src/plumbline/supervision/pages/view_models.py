@@ -17,13 +17,13 @@ from plumbline.supervision.pages.trace_models import (
     Agreement as Agreement,
 )
 from plumbline.supervision.pages.trace_models import (
-    Amendment as Amendment,
-)
-from plumbline.supervision.pages.trace_models import (
     Answer as Answer,
 )
 from plumbline.supervision.pages.trace_models import (
     Chip as Chip,
+)
+from plumbline.supervision.pages.trace_models import (
+    Change as Change,
 )
 from plumbline.supervision.pages.trace_models import (
     CurveFact as CurveFact,
@@ -39,6 +39,12 @@ from plumbline.supervision.pages.trace_models import (
 )
 from plumbline.supervision.pages.trace_models import (
     FindingsPanel as FindingsPanel,
+)
+from plumbline.supervision.pages.trace_models import (
+    History as History,
+)
+from plumbline.supervision.pages.trace_models import (
+    HistoryEntry as HistoryEntry,
 )
 from plumbline.supervision.pages.trace_models import (
     Interval as Interval,

@@ -19,12 +19,17 @@ from plumbline.supervision.projection.sights import (
     present,
     reached,
 )
-from plumbline.supervision.projection.table import Table
+from plumbline.supervision.projection.table import PROVENANCE, Table
 
 _T, _TS, _A, _D, _J = "text", "timestamptz", "text[]", "date", "jsonb"
 #: Records of an institution's work: the officer of the division, the institution, the parties of the project.
 _WORK = Scoped(
     officer=in_division("jurisdiction"), institution=own("institution"), party=of_project("project")
+)
+
+#: What an institution is and has: the officers of the places where it works, itself, and those who work with it.
+_DIRECTORY = Scoped(
+    officer=present("institution"), institution=own("institution"), party=partnered("institution")
 )
 
 _TABLES = [
@@ -66,7 +71,7 @@ _TABLES = [
         name="party",
         meaning="参与单位",
         sight=Open(
-            columns=("id", "idx", "uscc", "name", "roles", "division"),
+            columns=("id", "uscc", "name", "roles", "division", *PROVENANCE),
             roles=SIGNED_IN,
             reason="单位名录：名称、信用代码、辖区是公开的登记信息",
         ),
@@ -75,7 +80,7 @@ _TABLES = [
     Table(
         name="key",
         meaning="密钥；idx 起生效，revoked_idx 起停用",
-        sight=OutOfReach(reason="只有网关查密钥"),
+        sight=Scoped(officer=present("party"), institution=own("party"), party=own("party")),
         columns={
             "party": _T,
             "algorithm": _T,
@@ -132,13 +137,13 @@ _TABLES = [
     Table(
         name="site",
         meaning="检测场所",
-        sight=OutOfReach(reason="没有页面；放行由后台判"),
+        sight=_DIRECTORY,
         columns={"institution": _T, "site": _T, "name": _T},
     ),
     Table(
         name="capability",
         meaning="检测能力附表的一行",
-        sight=OutOfReach(reason="没有页面；放行由后台判"),
+        sight=_DIRECTORY,
         columns={
             "institution": _T,
             "site": _T,
@@ -152,16 +157,22 @@ _TABLES = [
     Table(
         name="filing",
         meaning="跨省备案",
-        sight=OutOfReach(reason="没有页面；放行由后台判"),
+        sight=_DIRECTORY,
         columns={"institution": _T, "division": _T, "valid_from": _D, "valid_until": _D},
     ),
     Table(
         name="instrument",
         meaning="仪器设备",
-        sight=Scoped(
-            officer=present("institution"), institution=own("institution"), party=partnered("institution")
-        ),
-        columns={"institution": _T, "instrument": _T, "name": _T, "calibrated_until": _D},
+        sight=_DIRECTORY,
+        columns={
+            "institution": _T,
+            "instrument": _T,
+            "name": _T,
+            "calibrated_until": _D,
+            # The entry that registered it first: its address, which stays when it is calibrated anew.
+            "ref": _T,
+        },
+        indexes={"instrument_of_institution": "(institution)", "instrument_by_ref": "(ref)"},
     ),
     Table(
         name="project",
@@ -224,12 +235,12 @@ _TABLES = [
             "institution": _T,
             "jurisdiction": _T,
         },
-        indexes={"contract_of_project": "(project)"},
+        indexes={"contract_of_project": "(project)", "contract_of_institution": "(institution, idx DESC)"},
     ),
     Table(
         name="custodians",
         meaning="一个工程核验过的取样、见证人员；键为工程",
-        sight=OutOfReach(reason="没有页面"),
+        sight=Scoped.like("project", "id"),
         columns={"samplers": _A, "witnesses": _A},
     ),
     Table(
@@ -327,6 +338,10 @@ _TABLES = [
         indexes={
             "run_of_sample": "(sample)",
             "run_of_commission": "(commission)",
+            "run_of_project": "(project, idx DESC)",
+            "run_of_institution": "(institution, idx DESC)",
+            "run_of_instrument": "(institution, instrument, idx DESC)",
+            "run_of_technician": "(technician, idx DESC)",
             "run_waiting_for_evaluation": "(idx) WHERE NOT evaluated",
         },
     ),
@@ -479,10 +494,19 @@ _TABLES = [
     ),
     Table(
         name="record",
-        meaning="暂时没有专页的消息：事实照收，页面随后",
-        sight=OutOfReach(reason="没有页面"),
-        columns={"kind": "text NOT NULL", "subject": _T},
-        indexes={"record_of_subject": "(subject)"},
+        meaning="没有专表的消息：计划、浇筑、进场、养护、流转、处置等，随它所说的工程、样品、试验给人看",
+        sight=Scoped(
+            officer=in_division("jurisdiction"), institution=reached("about"), party=of_project("project")
+        ),
+        columns={
+            "kind": "text NOT NULL",
+            # The project, sample, run or schedule that it is about; empty where the sender has no part in that.
+            "subject": _T,
+            "project": _T,
+            "about": _T,
+            "jurisdiction": _T,
+        },
+        indexes={"record_of_subject": "(subject, idx)", "record_of_project": "(project, idx)"},
     ),
     Table(
         name="version",
@@ -530,9 +554,15 @@ _TABLES = [
             "facts": _J,
             "logged_at": "timestamptz NOT NULL",
             "about": "text NOT NULL",
+            "project": _T,
             "jurisdiction": _T,
         },
-        indexes={"finding_of_subject": "(subject)", "finding_by_time": "(idx DESC)"},
+        indexes={
+            "finding_of_subject": "(subject)",
+            "finding_by_time": "(idx DESC)",
+            "finding_of_project": "(project, idx DESC)",
+            "finding_of_institution": "(institution, idx DESC)",
+        },
     ),
     Table(
         name="institution_day",
