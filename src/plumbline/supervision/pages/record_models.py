@@ -6,7 +6,6 @@ Pure, like `trace_models`: no Django, no database, no clock.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from plumbline.supervision.pages.trace_models import (
     Chip,

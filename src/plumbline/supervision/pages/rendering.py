@@ -12,6 +12,7 @@ from plumbline.supervision.pages.view_models import RoleCard, Shell
 #: Which template draws which page.
 TEMPLATES = {
     "trace": "supervision_pages/trace.html",
+    "record": "supervision_pages/record.html",
     "report_list": "supervision_pages/report_list.html",
     "home": "supervision_pages/home.html",
     "live": "supervision_pages/live.html",

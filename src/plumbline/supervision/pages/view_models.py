@@ -20,10 +20,10 @@ from plumbline.supervision.pages.trace_models import (
     Answer as Answer,
 )
 from plumbline.supervision.pages.trace_models import (
-    Chip as Chip,
+    Change as Change,
 )
 from plumbline.supervision.pages.trace_models import (
-    Change as Change,
+    Chip as Chip,
 )
 from plumbline.supervision.pages.trace_models import (
     CurveFact as CurveFact,

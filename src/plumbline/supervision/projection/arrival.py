@@ -150,7 +150,11 @@ class Projection:
         holder = placed.get("institution") or row.get("party")
         division = row["division"] if table in _DIVIDED else None
         return {
-            "about": row.get("about") or placed.get("institution") or row.get("sample") or holder or row["id"],
+            "about": row.get("about")
+            or placed.get("institution")
+            or row.get("sample")
+            or holder
+            or row["id"],
             "project": row["id"] if table == "project" else placed.get("project"),
             "jurisdiction": placed.get("jurisdiction") or division or self.division_of(holder),
         }

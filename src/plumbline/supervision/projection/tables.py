@@ -164,14 +164,8 @@ _TABLES = [
         name="instrument",
         meaning="仪器设备",
         sight=_DIRECTORY,
-        columns={
-            "institution": _T,
-            "instrument": _T,
-            "name": _T,
-            "calibrated_until": _D,
-            # The entry that registered it first: its address, which stays when it is calibrated anew.
-            "ref": _T,
-        },
+        # `ref` is the entry that registered it first: its address, which stays when it is calibrated anew.
+        columns={"institution": _T, "instrument": _T, "name": _T, "calibrated_until": _D, "ref": _T},
         indexes={"instrument_of_institution": "(institution)", "instrument_by_ref": "(ref)"},
     ),
     Table(
@@ -498,14 +492,8 @@ _TABLES = [
         sight=Scoped(
             officer=in_division("jurisdiction"), institution=reached("about"), party=of_project("project")
         ),
-        columns={
-            "kind": "text NOT NULL",
-            # The project, sample, run or schedule that it is about; empty where the sender has no part in that.
-            "subject": _T,
-            "project": _T,
-            "about": _T,
-            "jurisdiction": _T,
-        },
+        # The subject is the project, sample, run or schedule that it is about; none where the sender has no part in that.
+        columns={"kind": "text NOT NULL", "subject": _T, "project": _T, "about": _T, "jurisdiction": _T},
         indexes={"record_of_subject": "(subject, idx)", "record_of_project": "(project, idx)"},
     ),
     Table(

@@ -11,6 +11,7 @@ from plumbline.supervision.pages.view_models import Interval, KeyPicture, StepSt
 from plumbline.supervision.pages.wording import PICTURE_TITLES, PictureKind, StepKind
 from plumbline.supervision.reading import words
 from plumbline.supervision.reading.database import Row
+from plumbline.supervision.reading.files import key_picture
 from plumbline.supervision.reading.people import Names
 from plumbline.supervision.reading.proofs import CheckpointFacts, chip
 from plumbline.supervision.reading.report_facts import CustodyFacts, ReportFacts, SampleRecord
@@ -31,7 +32,6 @@ _REPORT_STATES = {
     "withdrawn": StepState.WARN,
     "superseded": StepState.WARN,
 }
-_WORDS = {kind.value: title for kind, title in PICTURE_TITLES.items()} | {"receipt": "收样", "scene": "现场"}
 
 
 class Custody:
@@ -272,7 +272,7 @@ class Custody:
         """The step's pictures, and the expected ones that it lacks."""
         known = {each.value for each in PictureKind}
         taken = [each for each in body.get("pictures") or []]
-        shown = [self._picture(each) for each in taken]
+        shown = [key_picture(each, self._facts.address, self._stored) for each in taken]
         have = {each["picture"] for each in taken if each["picture"] in known}
         reason = body.get("missing_pictures") or ""
         shown += [
@@ -281,18 +281,6 @@ class Custody:
             if each.value not in have
         ]
         return tuple(shown)
-
-    def _picture(self, taken: Row) -> KeyPicture:
-        known = {each.value: each for each in PictureKind}
-        digest, is_here = taken["sha256"], taken["sha256"] in self._stored
-        return KeyPicture(
-            kind=known.get(taken["picture"], PictureKind.SEALED_SAMPLE),
-            caption=_WORDS.get(taken["picture"]) or str(taken["picture"]),
-            sha256=digest,
-            captured_at=datetime.fromisoformat(taken["captured_at"]),
-            url=f"{self._facts.address}/pictures/{digest}" if is_here else None,
-            missing_reason="" if is_here else "哈希已经报送，照片文件还没有传到。",
-        )
 
 
 class Chain(Custody):

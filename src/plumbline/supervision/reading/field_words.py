@@ -45,7 +45,8 @@ PARTY_KINDS: Final = {
     "public": "公众",
 }  # fmt: skip
 SAMPLE_KINDS: Final = {
-    "concrete_cube": "混凝土立方体试块", "mortar_cube": "砂浆试块", "rebar": "钢筋", "rebar_joint": "钢筋接头", "cement": "水泥", "other": "其他",
+    "concrete_cube": "混凝土立方体试块", "mortar_cube": "砂浆试块", "rebar": "钢筋", "rebar_joint": "钢筋接头",
+    "cement": "水泥", "other": "其他",
 }  # fmt: skip
 _VALUES: Final = {
     "conclusion": {"PASS": "合格", "FAIL": "不合格", "NOT_JUDGED": "不作判定", "VOID": "无效"},
@@ -74,7 +75,11 @@ def value_word(field: str, value: Any, known: dict[str, str]) -> str:
         return "是" if value else "否"
     if isinstance(value, list):
         inner = [value_word(field, each, known) for each in value]
-        return _cut("、".join(inner)) if all(not isinstance(v, list | dict) for v in value) else f"{len(value)} 项"
+        return (
+            _cut("、".join(inner))
+            if all(not isinstance(v, list | dict) for v in value)
+            else f"{len(value)} 项"
+        )
     if isinstance(value, dict):
         return f"{len(value)} 项"
     text = str(value)

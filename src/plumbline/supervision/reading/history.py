@@ -17,9 +17,7 @@ HEADER = frozenset({"v", "uid", "sender", "occurred_at", "supersedes", "reason",
 #: Changes of one entry that are written out; a run with many specimens may have hundreds.
 MOST_CHANGES = 30
 MOST_VERSIONS = 50
-_VERSIONS = (
-    "SELECT *, after->>'uid' AS uid FROM fact.version WHERE object = ANY(%s::text[]) ORDER BY idx DESC LIMIT %s"
-)
+_VERSIONS = "SELECT *, after->>'uid' AS uid FROM fact.version WHERE object = ANY(%s::text[]) ORDER BY idx DESC LIMIT %s"
 
 
 def versions_of(objects: Iterable[str | None]) -> list[Row]:
@@ -35,7 +33,9 @@ def ids_named(versions: Iterable[Row]) -> set[str]:
         found.add(each["sender"])
         for _, before, after in differences(each["before"] or {}, each["after"] or {}):
             for value in (before, after):
-                found |= {part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str)}
+                found |= {
+                    part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str)
+                }
     return {each for each in found if len(each) == _ID}
 
 

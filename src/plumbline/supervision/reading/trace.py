@@ -23,8 +23,8 @@ from plumbline.supervision.reading import judged, verdicts
 from plumbline.supervision.reading.chain import Chain
 from plumbline.supervision.reading.curve_panels import panels, why_no_panel
 from plumbline.supervision.reading.database import Row, row
-from plumbline.supervision.reading.history import correction_of, entry_of, ids_named
 from plumbline.supervision.reading.files import pictures_of, stored_files
+from plumbline.supervision.reading.history import correction_of, entry_of, ids_named
 from plumbline.supervision.reading.people import Names
 from plumbline.supervision.reading.proofs import CheckpointFacts, chip, newest_checkpoint
 from plumbline.supervision.reading.report_facts import ReportFacts, load, resolve
