@@ -52,6 +52,8 @@ class Cell:
     proof: ProofChip | None = None
     is_code: bool = False
     is_number: bool = False
+    #: a time or a code that must not break
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,14 @@ class RelatedList:
     more_url: str = ""
     #: said when there is none
     empty: str = "没有记录。"
+
+    @property
+    def headings(self) -> tuple[tuple[str, bool], ...]:
+        """Each column with whether its values are numbers, which stand to the right."""
+        first = self.rows[0] if self.rows else ()
+        return tuple(
+            (name, place < len(first) and first[place].is_number) for place, name in enumerate(self.columns)
+        )
 
     @property
     def labelled(self) -> tuple[tuple[tuple[str, Cell], ...], ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
-from plumbline.supervision.access.principals import Principal
+from plumbline.supervision.access.principals import Principal, Role
 from plumbline.supervision.pages.record_models import Cell, Fact, FactGroup, RelatedList
 from plumbline.supervision.pages.view_models import (
     Chip,
@@ -42,6 +42,8 @@ class Desk:
     checkpoint: CheckpointFacts | None = field(default_factory=newest_checkpoint)
     names: Names = field(default_factory=Names)
     parties: dict[str, Row] = field(default_factory=dict)
+    #: Those parties whose page the reader may open.
+    open_parties: frozenset[str] = frozenset()
 
     @property
     def covered(self) -> int:
@@ -51,6 +53,7 @@ class Desk:
     def know(self, parties: Iterable[str | None], people: Iterable[str | None] = ()) -> None:
         """Fetch names of parties and people for this page, once."""
         self.parties = by_id(_PARTIES, parties)
+        self.open_parties = open_to(self.principal, self.parties)
         self.names.load(people)
 
     def party(self, party: str | None) -> str:
@@ -60,8 +63,15 @@ class Desk:
 
     def party_fact(self, label: str, party: str | None) -> Fact:
         """A party as a fact with the way to its page."""
-        url = f"/institutions/{party}/" if party in self.parties else ""
-        return Fact(label=label, value=self.party(party) or "没有写", url=url)
+        return Fact(label=label, value=self.party(party) or "没有写", url=self.party_url(party))
+
+    def party_url(self, party: str | None) -> str:
+        """The page of a party, where this reader may open it."""
+        return f"/institutions/{party}/" if party in self.open_parties else ""
+
+    def party_cell(self, party: str | None) -> Cell:
+        """A party in a related list."""
+        return Cell(text=self.party(party), url=self.party_url(party))
 
     def person_fact(self, label: str, person: str | None) -> Fact:
         """A person as a fact; those whom the reader may not see are not linked."""
@@ -121,6 +131,16 @@ class Desk:
         return histories.history(record, versions, self.known(), self.covered)
 
 
+def open_to(principal: Principal, parties: Iterable[str]) -> frozenset[str]:
+    """Those parties whose page a reader may open: officers those who work in their region, the others whom they worked with."""
+    table = "fact.presence" if principal.role is Role.OFFICER else "fact.partner"
+    wanted = sorted(parties)
+    if not wanted:
+        return frozenset()
+    found = rows(" ".join(("SELECT DISTINCT party FROM", table, "WHERE party = ANY(%s::text[])")), [wanted])
+    return frozenset(each["party"] for each in found)
+
+
 def version_of(record: Row) -> VersionInfo:
     """Which version the record stands at."""
     number = int(record["version"])
@@ -165,20 +185,25 @@ def related(
     lines: Iterable[tuple[Cell, ...]],
     *,
     count: int | None = None,
+    limit: int | None = None,
     more_url: str = "",
     empty: str = "没有记录。",
 ) -> RelatedList:
-    """A related list; the way to all of them stands where there are more than are shown."""
+    """A related list; the way to all of them stands where there are more than are shown.
+
+    ``limit``: how many were fetched at most, where nobody counted them.
+    """
     found = tuple(lines)
     number = len(found) if count is None else count
+    said = f"最近 {number} 条" if limit is not None and number >= limit else total_words(number)
     return RelatedList(
         key=key,
         title=title,
         icon=icon,
         columns=columns,
         rows=found,
-        total=total_words(number),
-        more_url=more_url if number > len(found) else "",
+        total=said,
+        more_url=more_url if number > len(found) or said.startswith("最近") else "",
         empty=empty,
     )
 

@@ -14,7 +14,6 @@ from plumbline.supervision.reading.field_words import field_word, value_word
 from plumbline.supervision.reading.proofs import proof_state
 from plumbline.supervision.reading.records import lines
 from plumbline.supervision.reading.records.desk import Desk, group, related
-from plumbline.web.formats import local_time
 
 _HEX = re.compile(r"[0-9a-f]{32}\Z")
 #: Kind of subject → its name, the table, how its own page is called, and the column that leads there.
@@ -137,11 +136,11 @@ def _related(
     traced = _traces(found, subject, reports)
     yield related(
         "reports", "涉及的报告", "file-certificate", lines.REPORTS,
-        (lines.report_line(desk, each) for each in traced), empty="还没有报告用到它。",
+        lines.report_lines(desk, traced), empty="还没有报告用到它。",
     )  # fmt: skip
     yield related(
         "findings", "同一对象的其他发现", "flag-3", lines.FINDINGS, (lines.finding_line(each) for each in others),
-        count=len(others), more_url=f"/findings/?subject={found['subject']}", empty="没有其他发现。",
+        limit=8, more_url=f"/findings/?subject={found['subject']}", empty="没有其他发现。",
     )  # fmt: skip
     if subject:
         yield related(
@@ -154,8 +153,8 @@ def _source_line(desk: Desk, found: Row, subject: Row) -> tuple[Cell, ...]:
     fact = _subject_fact(found, subject)
     return (
         Cell(text=fact.value, url=fact.url),
-        Cell(text=local_time(subject["occurred_at"])),
-        Cell(text=local_time(subject["logged_at"])),
+        lines.when(subject["occurred_at"]),
+        lines.when(subject["logged_at"]),
         desk.flat(subject),
     )
 

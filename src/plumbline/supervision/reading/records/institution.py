@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from plumbline.supervision.access.principals import Role
 from plumbline.supervision.pages.record_models import (
     Cell,
     Fact,
@@ -24,21 +23,15 @@ from plumbline.supervision.reading.records import lines
 from plumbline.supervision.reading.records.days import today
 from plumbline.supervision.reading.records.desk import (
     Desk,
-    count_chip,
     counted,
     day,
     group,
+    open_to,
     related,
     version_of,
 )
 from plumbline.web.formats import local_time
 
-#: Whose directory entry is not for everybody: the officers of the places where it works, and those who work with it.
-_SEEN = {
-    Role.OFFICER: "SELECT 1 AS seen FROM fact.presence WHERE party = %s LIMIT 1",
-    Role.INSTITUTION: "SELECT 1 AS seen FROM fact.partner WHERE party = %s LIMIT 1",
-    Role.PARTY: "SELECT 1 AS seen FROM fact.partner WHERE party = %s LIMIT 1",
-}
 _PEOPLE = "SELECT * FROM fact.person WHERE party = %s ORDER BY idx DESC LIMIT 8"
 _INSTRUMENTS = "SELECT * FROM fact.instrument WHERE institution = %s ORDER BY calibrated_until LIMIT 8"
 _CAPABILITIES = "SELECT * FROM fact.capability WHERE institution = %s ORDER BY category, site LIMIT 40"
@@ -58,15 +51,15 @@ _PROJECTS = (
 )
 _ALGORITHMS = {"ed25519": "Ed25519", "p256": "P-256", "hmac-sha256": "HMAC（对称）"}
 _USES = {
-    "transport": "传输", "origin": "源头", "device": "设备", "person": "个人", "pades": "电子签章", "web": "网页", 
+    "transport": "传输", "origin": "源头", "device": "设备", "person": "个人", "pades": "电子签章", "web": "网页",
     "log": "日志", "code": "发码",
 }  # fmt: skip
 
 
 def page(desk: Desk, key: str) -> RecordPage | None:
     """The page, or None for what is not there or not in the reader's scope."""
-    seen = _SEEN.get(desk.principal.role)
-    party = row("SELECT * FROM fact.party WHERE id = %s", [key]) if seen and row(seen, [key]) else None
+    # The names of parties are for everybody who is signed in, their directory is not.
+    party = row("SELECT * FROM fact.party WHERE id = %s", [key]) if open_to(desk.principal, [key]) else None
     if party is None:
         return None
     people, versions = rows(_PEOPLE, [key]), versions_of([key])
@@ -79,7 +72,7 @@ def page(desk: Desk, key: str) -> RecordPage | None:
             kind="检测机构" if is_institution else "单位",
             title=party["name"],
             codes=(("统一社会信用代码", party["uscc"]),),
-            chips=(*(_role_chip(each) for each in party["roles"]), *count_chip(found)),
+            chips=tuple(_role_chip(each) for each in party["roles"]),
             list_label="单位" if not is_institution else "检测机构",
             list_url="/institutions/",
         ),
@@ -120,7 +113,7 @@ def _of_institution(desk: Desk, key: str, people: list[Row], found: list[Row]) -
     )
     yield related(
         "reports", "报告", "file-certificate", lines.REPORTS,
-        (lines.report_line(desk, each) for each in rows(_REPORTS, [key])),
+        lines.report_lines(desk, rows(_REPORTS, [key])),
         count=number["reports"], more_url=f"/reports/?institution={key}", empty="还没有报告。",
     )  # fmt: skip
     yield from lines.findings_list(
@@ -128,7 +121,7 @@ def _of_institution(desk: Desk, key: str, people: list[Row], found: list[Row]) -
     )
     yield related(
         "capabilities", "检测能力与备案", "certificate", ("项目", "参数", "场所", "有效期", "状态", "存证"),
-        _qualifications(desk, key), empty="没有登记检测能力。",
+        _qualifications(desk, key), limit=50, empty="没有登记检测能力。",
     )  # fmt: skip
     yield related(
         "instruments", "仪器设备", "gauge", ("名称", "编号", "校准", "有效期至", "存证"),

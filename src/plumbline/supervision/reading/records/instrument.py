@@ -37,7 +37,7 @@ def page(desk: Desk, key: str) -> RecordPage | None:
             kind="仪器",
             title=machine["name"],
             codes=(("机构内编号", machine["instrument"]),),
-            places=((desk.party(machine["institution"]), f"/institutions/{machine['institution']}/"),),
+            places=((desk.party(machine["institution"]), desk.party_url(machine["institution"])),),
             chips=(calibration,),
             list_label="仪器设备",
             list_url="/instruments/",

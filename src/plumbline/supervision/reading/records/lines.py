@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterator
+from datetime import date, datetime
 
 from plumbline.supervision.pages.record_models import Cell, RelatedList
 from plumbline.supervision.pages.view_models import Chip
 from plumbline.supervision.pages.wording import Tone
 from plumbline.supervision.reading import judged, words
-from plumbline.supervision.reading.database import Row
+from plumbline.supervision.reading.database import Row, by_id
 from plumbline.supervision.reading.field_words import PERSON_ROLES, SAMPLE_KINDS
 from plumbline.supervision.reading.records.desk import SHOWN, Desk, day, related
 from plumbline.supervision.reading.verdicts import reported, result_chip, result_text
 from plumbline.web.formats import local_time
 
-#: What `sample_line`, `run_line` and `report_line` need; the names of the tables are fixed.
+#: What `sample_line`, `run_line` and `report_lines` need; the names of the tables are fixed.
 SAMPLE_COLUMNS = "id, sample_kind, grade, structural_part, made_at, tags, idx, attestation"
 RUN_COLUMNS = "id, category, institution, instrument, technician, sample, data_origin, started_at, discarded, idx, attestation"
 REPORT_COLUMNS = "id, number, title, category, state, body, institution, logged_at, idx, attestation"
+_SAMPLES_OF_REPORTS = "SELECT id, grade, required_age_d FROM fact.sample WHERE id = ANY(%s::text[])"
 SAMPLES = ("部位", "种类", "成型时间", "件数", "存证")
 RUNS = ("开始时间", "项目", "仪器", "数据", "存证")
 REPORTS = ("报告编号", "结果", "数值", "入账时间", "存证")
@@ -27,6 +29,11 @@ FINDINGS = ("发现", "等级", "一句话", "条文", "入账时间")
 def newest(columns: str, of: str, most: int = SHOWN) -> str:
     """The statement of a related list: ``of`` is a table with its condition, both fixed texts."""
     return " ".join(("SELECT", columns, "FROM", of, "ORDER BY idx DESC LIMIT", str(most)))
+
+
+def when(instant: datetime | None) -> Cell:
+    """An instant as a cell that does not break."""
+    return Cell(text=local_time(instant), is_whole=True)
 
 
 def word_of(words_: dict[str, str], value: object) -> str:
@@ -40,7 +47,7 @@ def sample_line(desk: Desk, found: Row) -> tuple[Cell, ...]:
     return (
         Cell(text=found["structural_part"], url=f"/samples/{found['id']}/"),
         Cell(text=f"{kind} {found['grade'] or ''}".strip()),
-        Cell(text=local_time(found["made_at"])),
+        when(found["made_at"]),
         Cell(text=str(len(found["tags"])), is_number=True),
         desk.flat(found),
     )
@@ -58,16 +65,19 @@ def run_line(desk: Desk, found: Row) -> tuple[Cell, ...]:
     )
 
 
-def report_line(desk: Desk, found: Row, sample: Row | None = None) -> tuple[Cell, ...]:
-    """A report, with the way to its whole course."""
-    said = reported(found["category"], found["body"], sample)
-    return (
-        Cell(text=found["number"], url=f"/reports/{found['id']}/", is_code=True),
-        Cell(chip=result_chip(said, found["state"])),
-        Cell(text=result_text(said)),
-        Cell(text=local_time(found["logged_at"])),
-        desk.flat(found),
-    )
+def report_lines(desk: Desk, found: list[Row]) -> Iterator[tuple[Cell, ...]]:
+    """Reports with the way to their whole course. What a strength means depends on grade and age of the sample."""
+    first = {each["id"]: next(iter(each["body"]["samples"]), None) for each in found}
+    samples = by_id(_SAMPLES_OF_REPORTS, first.values())
+    for each in found:
+        said = reported(each["category"], each["body"], samples.get(first[each["id"]] or ""))
+        yield (
+            Cell(text=each["number"], url=f"/reports/{each['id']}/", is_code=True),
+            Cell(chip=result_chip(said, each["state"])),
+            Cell(text=result_text(said)),
+            when(each["logged_at"]),
+            desk.flat(each),
+        )
 
 
 def finding_line(found: Row) -> tuple[Cell, ...]:
@@ -82,7 +92,7 @@ def finding_line(found: Row) -> tuple[Cell, ...]:
         ),
         Cell(text=found["sentence"]),
         Cell(text=card.clause),
-        Cell(text=local_time(found["logged_at"])),
+        when(found["logged_at"]),
     )
 
 
@@ -104,7 +114,7 @@ def person_line(desk: Desk, found: Row) -> tuple[Cell, ...]:
         Cell(text=desk.names.name(found["id"]), url=f"/people/{found['id']}/"),
         Cell(text=roles_text(found["roles"])),
         Cell(text=found["certificate_number"] or "没有写", is_code=bool(found["certificate_number"])),
-        Cell(text=f"{day(found['valid_from'])} 至 {until or '长期'}"),
+        Cell(text=f"{day(found['valid_from'])} 至 {until or '长期'}", is_whole=True),
         desk.flat(found),
     )
 

@@ -48,7 +48,7 @@ def page(desk: Desk, key: str) -> RecordPage | None:
             kind="人员",
             title=desk.names.name(key),
             codes=(("证书", person["certificate_number"]),) if person["certificate_number"] else (),
-            places=((desk.party(person["party"]), f"/institutions/{person['party']}/"),),
+            places=((desk.party(person["party"]), desk.party_url(person["party"])),),
             chips=(term,),
             list_label="人员",
             list_url="/people/",
@@ -83,10 +83,13 @@ def page(desk: Desk, key: str) -> RecordPage | None:
 
 def _related(desk: Desk, key: str, confirmed: list[Row]) -> Iterator[RelatedList]:
     projects = [each["id"] for each in confirmed]
-    number = counted(runs=("fact.run WHERE technician = %s", (key,)))
+    number = counted(
+        runs=("fact.run WHERE technician = %s", (key,)),
+        samples=("fact.sample WHERE project = ANY(%s::text[]) AND sampler = %s", (projects, key)),
+    )
     yield related(
         "projects", "核验过的工程", "building", ("工程", "身份", "核验时间", "存证"),
-        (_confirmed_line(desk, key, each) for each in confirmed), empty="没有在哪个工程核验为取样、见证人员。",
+        (_confirmed_line(desk, key, each) for each in confirmed), limit=20, empty="没有在哪个工程核验为取样、见证人员。",
     )  # fmt: skip
     yield related(
         "duties", "到岗预约", "clock", ("从", "到", "事项", "存证"),
@@ -94,7 +97,8 @@ def _related(desk: Desk, key: str, confirmed: list[Row]) -> Iterator[RelatedList
     )  # fmt: skip
     yield related(
         "samples", "取过的样品", "package", lines.SAMPLES,
-        (lines.sample_line(desk, each) for each in rows(_SAMPLES, [projects, key])), empty="没有取样记录。",
+        (lines.sample_line(desk, each) for each in rows(_SAMPLES, [projects, key])),
+        count=number["samples"], more_url=f"/samples/?sampler={key}", empty="没有取样记录。",
     )  # fmt: skip
     yield related(
         "tests", "做过的试验", "gauge", lines.RUNS,
@@ -107,7 +111,7 @@ def _confirmed_line(desk: Desk, key: str, found: Row) -> tuple[Cell, ...]:
     return (
         Cell(text=found["name"], url=f"/projects/{found['id']}/"),
         Cell(text="取样员" if key in found["samplers"] else "见证员"),
-        Cell(text=local_time(found["occurred_at"])),
+        lines.when(found["occurred_at"]),
         desk.flat(found),
     )
 

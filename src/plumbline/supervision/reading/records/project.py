@@ -21,7 +21,6 @@ from plumbline.supervision.reading.history import ids_named, versions_of
 from plumbline.supervision.reading.records import lines
 from plumbline.supervision.reading.records.desk import (
     Desk,
-    count_chip,
     counted,
     group,
     one,
@@ -45,6 +44,7 @@ _CONTRACTS = (
     "WHERE project = %s ORDER BY idx DESC LIMIT 20"
 )
 _KEPT = "SELECT * FROM fact.record WHERE project = %s AND kind = ANY(%s) ORDER BY idx DESC LIMIT 8"
+_PLANS = ["schedule.submitted", "schedule.approved"]
 
 
 def page(desk: Desk, key: str) -> RecordPage | None:
@@ -54,7 +54,9 @@ def page(desk: Desk, key: str) -> RecordPage | None:
         return None
     contracts = rows(_CONTRACTS, [key])
     custodians = one("SELECT * FROM fact.custodians WHERE id = %s", key)
-    kept, versions = rows(_KEPT, [key, list(_RECORDS)]), versions_of([key])
+    plans = rows(_KEPT, [key, _PLANS])
+    kept = rows(_KEPT, [key, [kind for kind in _RECORDS if kind not in _PLANS]])
+    versions = versions_of([key])
     sees = desk.principal.sees_unconfirmed_findings
     found = rows(_NEWEST_FINDINGS, [key]) if sees else []
     people = (*custodians["samplers"], *custodians["witnesses"]) if custodians else ()
@@ -62,28 +64,25 @@ def page(desk: Desk, key: str) -> RecordPage | None:
     desk.know(
         {project["sender"], *(project[part] for part in _PARTS), *named}
         | {each[name] for each in contracts for name in ("client", "institution")}
-        | {each["sender"] for each in kept},
+        | {each["sender"] for each in (*plans, *kept)},
         {*people, *named},
     )
     return RecordPage(
-        head=_head(project, found),
+        head=_head(project),
         groups=(_facts(desk, project), *_people(desk, custodians)),
-        related=tuple(_related(desk, key, contracts, kept, found)),
+        related=tuple(_related(desk, key, contracts, (plans, kept), found)),
         history=desk.history(project, versions),
         evidence=desk.evidence(project),
         version=version_of(project),
     )
 
 
-def _head(project: Row, found: list[Row]) -> RecordHead:
+def _head(project: Row) -> RecordHead:
     return RecordHead(
         kind="工程",
         title=project["name"],
         codes=(("工程编号", project["code"]),),
-        chips=(
-            Chip(tone=Tone.TODO, text=f"行政区划 {project['division']}", icon="map-pin"),
-            *count_chip(found),
-        ),
+        chips=(Chip(tone=Tone.TODO, text=f"行政区划 {project['division']}", icon="map-pin"),),
         list_label="工程",
         list_url="/projects/",
     )
@@ -111,7 +110,7 @@ def _people(desk: Desk, custodians: Row | None) -> tuple[FactGroup, ...]:
 
 
 def _related(
-    desk: Desk, key: str, contracts: list[Row], kept: list[Row], found: list[Row]
+    desk: Desk, key: str, contracts: list[Row], kept: tuple[list[Row], list[Row]], found: list[Row]
 ) -> Iterator[RelatedList]:
     number = counted(
         samples=("fact.sample WHERE project = %s", (key,)),
@@ -123,7 +122,7 @@ def _related(
     )
     yield related(
         "reports", "报告", "file-certificate", lines.REPORTS,
-        (lines.report_line(desk, each) for each in rows(_NEWEST_REPORTS, [key])),
+        lines.report_lines(desk, rows(_NEWEST_REPORTS, [key])),
         count=number["reports"], more_url=f"/reports/?project={key}", empty="还没有报告。",
     )  # fmt: skip
     yield related(
@@ -141,19 +140,23 @@ def _related(
     )
     yield related(
         "contracts", "合同", "file-text", ("合同编号", "委托单位", "检测机构", "签订日期", "存证"),
-        (_contract_line(desk, each) for each in contracts), empty="还没有报送合同。",
+        (_contract_line(desk, each) for each in contracts), limit=20, empty="还没有报送合同。",
     )  # fmt: skip
     yield related(
-        "records", "计划与现场记录", "clipboard-text", ("时间", "内容", "说明", "报送单位", "存证"),
-        (_record_line(desk, each) for each in kept), empty="还没有计划、浇筑或进场记录。",
+        "plans", "检测计划", "clipboard-text", ("时间", "内容", "说明", "报送单位", "存证"),
+        (_record_line(desk, each) for each in kept[0]), limit=8, empty="还没有报送检测计划。",
+    )  # fmt: skip
+    yield related(
+        "records", "现场记录", "map-pin", ("时间", "内容", "说明", "报送单位", "存证"),
+        (_record_line(desk, each) for each in kept[1]), limit=8, empty="还没有浇筑或进场记录。",
     )  # fmt: skip
 
 
 def _contract_line(desk: Desk, found: Row) -> tuple[Cell, ...]:
     return (
         Cell(text=found["number"], is_code=True),
-        Cell(text=desk.party(found["client"]), url=f"/institutions/{found['client']}/"),
-        Cell(text=desk.party(found["institution"]), url=f"/institutions/{found['institution']}/"),
+        desk.party_cell(found["client"]),
+        desk.party_cell(found["institution"]),
         Cell(text=found["body"]["signed_on"]),
         desk.flat(found),
     )
@@ -161,7 +164,7 @@ def _contract_line(desk: Desk, found: Row) -> tuple[Cell, ...]:
 
 def _record_line(desk: Desk, found: Row) -> tuple[Cell, ...]:
     return (
-        Cell(text=local_time(found["occurred_at"])),
+        lines.when(found["occurred_at"]),
         Cell(text=_RECORDS[found["kind"]]),
         Cell(text=_said(desk, found["kind"], found["body"])),
         Cell(text=desk.party(found["sender"])),

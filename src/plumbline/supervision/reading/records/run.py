@@ -17,7 +17,6 @@ from plumbline.supervision.pages.record_models import (
 from plumbline.supervision.pages.view_models import Chip, History, KeyPicture
 from plumbline.supervision.pages.wording import Tone
 from plumbline.supervision.reading import verdicts, words
-from plumbline.supervision.reading.curve_numbers import measures
 from plumbline.supervision.reading.curve_panels import panels
 from plumbline.supervision.reading.database import Row, by_id, row, rows
 from plumbline.supervision.reading.files import key_picture, stored_files
@@ -213,7 +212,7 @@ def _related(desk: Desk, facts: Facts) -> Iterator[RelatedList]:
     )  # fmt: skip
     yield related(
         "reports", "报告", "file-certificate", lines.REPORTS,
-        (lines.report_line(desk, each, facts.sample) for each in facts.reports),
+        lines.report_lines(desk, facts.reports),
         empty="没有报告引用这次试验。",
     )  # fmt: skip
     if facts.kept:
@@ -271,37 +270,29 @@ def _recomputed(facts: Facts) -> str:
 
 
 def _specimen_line(place: int, specimen: Row) -> tuple[Cell, ...]:
-    sizes = "，".join(
-        f"{each['name']} {each['value']} {each['unit']}" for each in specimen.get("dimensions", [])
-    )
     return (
         Cell(text=f"试件 {place}"),
         Cell(text=specimen["tag"], is_code=True),
-        Cell(text=_worded(sizes)),
-        Cell(text=_worded("，".join(f"{name} {value}" for name, value in _readings(specimen).items()))),
+        Cell(text=_worded(specimen.get("dimensions", []))),
+        Cell(text=_worded(specimen["readings"])),
         Cell(text=specimen.get("break_note") or "没有写"),
     )
 
 
-def _readings(specimen: Row) -> dict[str, str]:
-    own = {"dimensions": [], "readings": specimen["readings"]}
-    return {
-        name.rpartition("_")[0] or name: f"{value} {name.rpartition('_')[2]}"
-        for name, value in measures(own).items()
-    }
+#: Names of dimensions and readings on the wire → what they are called.
+_NAMES = {
+    "width": "宽", "height": "高", "length": "长", "edge": "边长", "diameter": "直径", "load": "荷载", "mass": "质量", "Fm": "最大力",
+    "gauge_length": "标距", "final_gauge_length": "断后标距", "final_gauge": "断后标距", "lower_yield": "下屈服力", "area": "面积",
+}  # fmt: skip
 
 
-#: Names of dimensions and readings on the wire → what they are called; longest first.
-_NAMES = (
-    ("gauge_length", "标距"), ("final_gauge", "断后标距"), ("width", "宽"), ("height", "高"), ("length", "长"), ("edge", "边长"),
-    ("diameter", "直径"), ("load", "荷载"), ("mass", "质量"),
-)  # fmt: skip
-
-
-def _worded(text: str) -> str:
-    for name, word in _NAMES:
-        text = text.replace(f"{name} ", f"{word} ")
-    return text or "没有写"
+def _worded(measured: list[Row]) -> str:
+    """宽 150 mm，高 150 mm: measured values as written, with their names in Chinese."""
+    parts = []
+    for each in measured:
+        name = each["name"].removesuffix(f"_{each['unit']}")
+        parts.append(f"{_NAMES.get(name, name)} {each['value']} {verdicts.unit_text(each['unit'])}".strip())
+    return "，".join(parts) or "没有写"
 
 
 def _review_line(desk: Desk, found: Row) -> tuple[Cell, ...]:
@@ -309,7 +300,7 @@ def _review_line(desk: Desk, found: Row) -> tuple[Cell, ...]:
     said = lines.word_of(_DECISIONS, found["decision"])
     url = f"/people/{found['person']}/" if desk.names.row(found["person"]) else ""
     return (
-        Cell(text=local_time(found["occurred_at"])),
+        lines.when(found["occurred_at"]),
         Cell(text=lines.word_of(_STEPS, found["step"])),
         Cell(text=desk.names.name(found["person"]), url=url),
         Cell(text=f"{said}，{note}" if note else said),
@@ -324,7 +315,7 @@ def _kept_line(desk: Desk, found: Row) -> tuple[Cell, ...]:
     else:
         said = f"{body.get('disposition', '')}{'，已办结' if body.get('closed') else '，还没有办结'}"
     return (
-        Cell(text=local_time(found["occurred_at"])),
+        lines.when(found["occurred_at"]),
         Cell(text=_KEPT.get(found["kind"], "记录")),
         Cell(text=said),
         Cell(text=desk.party(found["sender"])),

@@ -29,7 +29,7 @@ from plumbline.supervision.reading.report_facts import CustodyFacts, SampleRecor
 from plumbline.web.formats import local_time
 
 _KEPT = {
-    "curing.recorded": "养护",
+    "curing.recorded": "养护出入",
     "sample.transferred": "流转",
     "retained.disposed": "留样处置",
     "environment.recorded": "温湿度",
@@ -246,7 +246,7 @@ def _related(desk: Desk, facts: Facts) -> Iterator[RelatedList]:
     )  # fmt: skip
     yield related(
         "reports", "报告", "file-certificate", lines.REPORTS,
-        (lines.report_line(desk, each, facts.sample) for each in facts.reports), empty="还没有报告。",
+        lines.report_lines(desk, facts.reports), empty="还没有报告。",
     )  # fmt: skip
     if len(facts.witnessings) > 1 or (facts.witnessings and record.witnessing is None):
         yield related(
@@ -273,7 +273,7 @@ def _specimen_line(specimen: Row, receipts: list[Row]) -> tuple[Cell, ...]:
 
 def _witnessing_line(desk: Desk, found: Row, sample: Row) -> tuple[Cell, ...]:
     return (
-        Cell(text=local_time(found["witnessed_at"])),
+        lines.when(found["witnessed_at"]),
         Cell(text=desk.names.name(found["witness"])),
         Cell(text=found["seal"] or "没有"),
         Cell(text="采用" if found["id"] == sample["witnessing"] else "没有采用"),
