@@ -28,7 +28,7 @@ READERS = [
 #: Tables whose rows name objects and nothing else: keys of membership, not of content.
 MEMBERSHIP = {"reach", "partner", "presence", "project_party"}
 #: What a reader of a report finds its own rows in; the rest is for some of them only.
-CONTENT = sorted(set(SCOPED) - MEMBERSHIP - {"number", "finding", "version", "correction"})
+CONTENT = sorted(set(SCOPED) - MEMBERSHIP - {"number", "finding", "version", "correction", "filing"})
 
 
 class Desk:
