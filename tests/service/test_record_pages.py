@@ -151,6 +151,25 @@ def test_a_page_costs_the_same_number_of_statements_however_much_belongs_to_it(q
     assert "标养室" in str(after[1][1])
 
 
+def test_the_calibration_beside_a_test_is_the_one_that_held_then(quiet_world) -> None:
+    first, later = "2026-12-31", "2029-12-31"
+    instrument(quiet_world, first, "C-1")
+    case = quiet_world.case()
+    case.sample(), case.commission(), case.receive(), case.test(instrument="NEW-1")
+    instrument(quiet_world, later, "C-2")
+    quiet_world.settle()
+    institution, owner = (quiet_world.parties[name].party for name in ("institution", "owner"))
+    own, party = read(
+        quiet_world,
+        ("institution", institution, "tests", case.ids["run"]),
+        ("party", owner, "tests", case.ids["run"]),
+    )
+    assert f"label='试验时的校准有效期', value='{first}'" in str(own[1])
+    for _, page in (own, party):
+        assert page is not None
+        assert later not in page
+
+
 def test_findings_are_for_the_officer_and_the_institution(quiet_world) -> None:
     case = quiet_world.case()
     sample = case.sample()

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from plumbline.supervision.pages.record_models import Cell, Fact, RecordHead, RecordPage, RelatedList
 from plumbline.supervision.pages.view_models import Chip, EvidenceBlock, History, ProofChip
 from plumbline.supervision.pages.wording import Tone
-from plumbline.supervision.reading import judged
+from plumbline.supervision.reading import judged, words
 from plumbline.supervision.reading.database import Row, row, rows
 from plumbline.supervision.reading.field_words import field_word, value_word
 from plumbline.supervision.reading.proofs import proof_state
 from plumbline.supervision.reading.records import lines
 from plumbline.supervision.reading.records.desk import Desk, group, related
+from plumbline.web.formats import local_time
 
 _HEX = re.compile(r"[0-9a-f]{32}\Z")
 #: Kind of subject → its name, the table, how its own page is called, and the column that leads there.
@@ -34,8 +35,13 @@ _SUBJECTS = {
 }
 #: Names of facts that are not fields of a message.
 _FACTS = {
-    "taken_s": "用时 s", "limit_s": "限 s", "tolerance": "允许偏差", "age_d": "龄期 d", "reference": "引用", "until": "到期",
-    "reported": "机构值", "computed": "复算值", "what": "事项", "ordinals": "件号", "reference_id": "引用",
+    "taken_s": "用时 s", "limit_s": "限 s", "start": "起", "end": "止", "tolerance": "允许偏差", "age_d": "龄期 d", "reference": "引用",
+    "until": "到期", "reported": "机构值", "computed": "复算值", "what": "事项", "ordinals": "件号", "standing": "资格状态",
+    "parameter": "参数", "bar": "试件", "test": "试验", "numbers": "编号", "points": "点数", "curve_points": "曲线点数",
+    "capacity_kN": "量程 kN", "load_kN": "荷载 kN", "percent": "百分比", "limit": "限值", "limit_pct": "限值 %", "deviation_pct": "偏差 %",
+    "measured": "实测", "missing": "缺少", "need_MPa": "规定值 MPa", "value_MPa": "实测值 MPa", "strengths_MPa": "各件强度 MPa",
+    "size_mm": "尺寸 mm", "diameter_mm": "直径 mm", "tested_on": "试验日期", "in_force": "有效期", "known": "已登记", "used": "已用于",
+    "key": "密钥", "key_id": "密钥编号", "year": "年度", "issued_to": "领用人", "differs": "不一致处", "count": "数量",
 }  # fmt: skip
 _REPORTS_OF_SAMPLE = lines.newest(lines.REPORT_COLUMNS, "fact.application WHERE commission = %s", 20)
 
@@ -117,6 +123,8 @@ def _subject_fact(found: Row, subject: Row | None) -> Fact:
 
 
 def _called(subject: Row) -> str:
+    if subject.get("started_at"):
+        return f"{lines.word_of(words.CATEGORIES, subject['category'])} {local_time(subject['started_at'])}"
     for name in ("structural_part", "number", "name"):
         if isinstance(subject.get(name), str):
             return str(subject[name])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal, InvalidOperation
 
+from plumbline.domain.basics.calendar import local_date
 from plumbline.supervision.pages.record_models import (
     Cell,
     Fact,
@@ -23,11 +25,21 @@ from plumbline.supervision.reading.files import key_picture, stored_files
 from plumbline.supervision.reading.history import correction_of, ids_named, versions_of
 from plumbline.supervision.reading.records import lines
 from plumbline.supervision.reading.records.answers import answers
-from plumbline.supervision.reading.records.desk import Desk, count_chip, group, one, related, version_of
+from plumbline.supervision.reading.records.desk import (
+    Desk,
+    count_chip,
+    day,
+    group,
+    one,
+    related,
+    version_of,
+)
 from plumbline.supervision.reading.report_facts import event_of
 from plumbline.web.formats import local_time
 
 _REPORTS = lines.newest(lines.REPORT_COLUMNS, "fact.application WHERE commission = %s", 50)
+#: The first change of the instrument after the test: what stood before it is what held at the test.
+_NEXT_VERSION = "SELECT before FROM fact.version WHERE object = %s AND idx > %s ORDER BY idx LIMIT 1"
 _STEPS = {"review": "审核", "approval": "批准"}
 _DECISIONS = {"accepted": "同意", "returned": "退回"}
 _KEPT = {"nonconformity.notified": "不合格告知", "nonconformity.disposed": "不合格处置"}
@@ -49,6 +61,18 @@ class Facts:
     reviews: list[Row] = field(default_factory=list)
     corrections: list[Row] = field(default_factory=list)
     kept: list[Row] = field(default_factory=list)
+    #: What was registered of the instrument when the test was logged, where it changed since.
+    earlier: Row | None = None
+
+    @property
+    def calibrated_until(self) -> date | None:
+        """Until when the instrument was calibrated as it stood on record at the test; a later calibration says nothing of it."""
+        if self.earlier is not None:
+            return date.fromisoformat(self.earlier["before"]["calibrated_until"])
+        machine = self.instrument
+        # A reader who does not see the history cannot be told what held before a later calibration.
+        is_later = machine is None or (machine["version"] > 1 and machine["idx"] > self.run["idx"])
+        return None if is_later or machine is None else machine["calibrated_until"]
 
     @property
     def runs(self) -> list[Row]:
@@ -101,6 +125,7 @@ def _surround(facts: Facts) -> None:
     facts.commission = one("SELECT * FROM fact.commission WHERE id = %s", run["commission"])
     facts.reviews = rows("SELECT * FROM fact.review WHERE run = %s ORDER BY idx LIMIT 50", [key])
     facts.corrections = rows("SELECT * FROM fact.correction WHERE run = %s ORDER BY idx LIMIT 50", [key])
+    facts.earlier = row(_NEXT_VERSION, [f"{run['institution']}/{run['instrument']}", run["idx"]])
     facts.kept = rows("SELECT * FROM fact.record WHERE subject = %s ORDER BY idx LIMIT 20", [key])
 
 
@@ -164,7 +189,7 @@ def _head(facts: Facts, found: list[Row]) -> RecordHead:
 
 def _groups(desk: Desk, facts: Facts, machine: Row | None) -> Iterator[FactGroup]:
     run, body = facts.run, facts.run["body"]
-    room = body.get("environment") or {}
+    room, until = body.get("environment") or {}, facts.calibrated_until
     yield group(
         "试验",
         Fact(label="标准", value=run["edition"]),
@@ -185,9 +210,8 @@ def _groups(desk: Desk, facts: Facts, machine: Row | None) -> Iterator[FactGroup
             url=f"/instruments/{machine['ref']}/" if machine else "",
         ),
         Fact(
-            label="校准有效期至", value=machine["calibrated_until"].isoformat(),
-            chip=lines.calibration_chip(machine["calibrated_until"], run["started_at"].date()),
-        ) if machine else None,
+            label="试验时的校准有效期", value=day(until), chip=lines.calibration_chip(until, local_date(run["started_at"]))
+        ) if until else None,
         Fact(label="数据来源", value="人工录入" if run["data_origin"] == "keyed" else "自动采集"),
         Fact(label="人工录入原因", value=body.get("keyed_because") or ""),
         Fact(label="作废原因", value=body.get("discarded_because") or ""),
@@ -282,7 +306,8 @@ def _specimen_line(place: int, specimen: Row) -> tuple[Cell, ...]:
 #: Names of dimensions and readings on the wire → what they are called.
 _NAMES = {
     "width": "宽", "height": "高", "length": "长", "edge": "边长", "diameter": "直径", "load": "荷载", "mass": "质量", "Fm": "最大力",
-    "gauge_length": "标距", "final_gauge_length": "断后标距", "final_gauge": "断后标距", "lower_yield": "下屈服力", "area": "面积",
+    "FeH": "上屈服力", "FeL": "下屈服力", "L0": "原始标距", "Lu": "断后标距", "gauge_length": "标距", "final_gauge_length": "断后标距", "final_gauge": "断后标距",
+    "lower_yield": "下屈服力", "area": "面积",
 }  # fmt: skip
 
 
