@@ -306,8 +306,8 @@ def _specimen_line(place: int, specimen: Row) -> tuple[Cell, ...]:
 #: Names of dimensions and readings on the wire → what they are called.
 _NAMES = {
     "width": "宽", "height": "高", "length": "长", "edge": "边长", "diameter": "直径", "load": "荷载", "mass": "质量", "Fm": "最大力",
-    "FeH": "上屈服力", "FeL": "下屈服力", "L0": "原始标距", "Lu": "断后标距", "gauge_length": "标距", "final_gauge_length": "断后标距", "final_gauge": "断后标距",
-    "lower_yield": "下屈服力", "area": "面积",
+    "FeH": "上屈服力", "FeL": "下屈服力", "L0": "原始标距", "Lu": "断后标距", "gauge_length": "标距",
+    "final_gauge_length": "断后标距", "final_gauge": "断后标距", "lower_yield": "下屈服力", "area": "面积",
 }  # fmt: skip
 
 
