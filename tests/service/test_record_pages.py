@@ -59,16 +59,17 @@ def instrument(world: Any, until: str, certificate: str) -> registry.InstrumentR
 def test_an_instrument_keeps_its_address_and_its_history_when_it_is_calibrated_anew(quiet_world) -> None:
     institution = quiet_world.parties["institution"].party
     first = instrument(quiet_world, "2026-12-31", "C-1").entry.hex()
-    instrument(quiet_world, "2027-12-31", "C-2")
+    second = instrument(quiet_world, "2027-12-31", "C-2").entry.hex()
     quiet_world.settle()
-    officer, own, party, guessed = read(
+    officer, own, newest, party, guessed = read(
         quiet_world,
         ("officer", quiet_world.station, "instruments", first),
         ("institution", institution, "instruments", first),
+        ("institution", institution, "instruments", second),
         ("institution", quiet_world.parties["owner"].party, "instruments", first),
         ("officer", quiet_world.station, "instruments", "0" * 32),
     )
-    for _, page in (officer, own):
+    for _, page in (officer, own, newest):
         assert page is not None
         assert "before='2026-12-31', after='2027-12-31'" in page
         assert "before='C-1', after='C-2'" in page

@@ -166,7 +166,11 @@ _TABLES = [
         sight=_DIRECTORY,
         # `ref` is the entry that registered it first: its address, which stays when it is calibrated anew.
         columns={"institution": _T, "instrument": _T, "name": _T, "calibrated_until": _D, "ref": _T},
-        indexes={"instrument_of_institution": "(institution)", "instrument_by_ref": "(ref)"},
+        indexes={
+            "instrument_of_institution": "(institution)",
+            "instrument_by_ref": "(ref)",
+            "instrument_by_entry": "(entry)",
+        },
     ),
     Table(
         name="project",

@@ -146,7 +146,7 @@ def _people(desk: Desk, key: str, people: list[Row], count: int) -> RelatedList:
     return related(
         "people", "人员", "users", ("姓名", "角色", "证书", "有效期", "存证"),
         (lines.person_line(desk, each) for each in people),
-        count=count, more_url=f"/people/?institution={key}", empty="没有登记人员。",
+        count=count, more_url=f"/people/?party={key}", empty="没有登记人员。",
     )  # fmt: skip
 
 

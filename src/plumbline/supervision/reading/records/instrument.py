@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
 from plumbline.supervision.pages.record_models import Cell, Fact, RecordHead, RecordPage, RelatedList
-from plumbline.supervision.reading.database import Row, row, rows
+from plumbline.supervision.reading.database import Row, rows
 from plumbline.supervision.reading.history import ids_named, versions_of
 from plumbline.supervision.reading.records import lines
 from plumbline.supervision.reading.records.days import today
@@ -13,17 +14,23 @@ from plumbline.supervision.reading.records.desk import (
     Desk,
     counted,
     group,
+    one,
     related,
     version_of,
 )
 from plumbline.web.formats import local_time
 
+_BY_REF = "SELECT * FROM fact.instrument WHERE ref = %s"
+_BY_ENTRY = "SELECT * FROM fact.instrument WHERE entry = %s"
 _RUNS = lines.newest(lines.RUN_COLUMNS, "fact.run WHERE institution = %s AND instrument = %s")
 
 
 def page(desk: Desk, key: str) -> RecordPage | None:
-    """The page, or None for what is not there or not in the reader's scope. ``key`` is the entry that registered it first."""
-    machine = row("SELECT * FROM fact.instrument WHERE ref = %s", [key])
+    """The page, or None for what is not there or not in the reader's scope.
+
+    ``key`` is the entry that registered the instrument first; the entry of its newest version leads there too.
+    """
+    machine = one(_BY_REF, key) or one(_BY_ENTRY, key)
     if machine is None:
         return None
     body, versions = machine["body"], versions_of([machine["id"]])
@@ -74,7 +81,7 @@ def _related(desk: Desk, machine: Row, kept: list[Row]) -> Iterator[RelatedList]
     yield related(
         "tests", "做过的试验", "gauge", lines.RUNS,
         (lines.run_line(desk, each) for each in rows(_RUNS, which)),
-        count=number["runs"], more_url=f"/tests/?instrument={machine['ref']}", empty="没有试验记录。",
+        count=number["runs"], more_url=f"/tests/?institution={which[0]}&instrument={quote(which[1])}", empty="没有试验记录。",
     )  # fmt: skip
     yield related(
         "checks", "期间核查", "list-check", ("日期", "结果", "报送单位", "存证"),

@@ -98,12 +98,12 @@ def _related(desk: Desk, key: str, confirmed: list[Row]) -> Iterator[RelatedList
     yield related(
         "samples", "取过的样品", "package", lines.SAMPLES,
         (lines.sample_line(desk, each) for each in rows(_SAMPLES, [projects, key])),
-        count=number["samples"], more_url=f"/samples/?sampler={key}", empty="没有取样记录。",
+        count=number["samples"], empty="没有取样记录。",
     )  # fmt: skip
     yield related(
         "tests", "做过的试验", "gauge", lines.RUNS,
         (lines.run_line(desk, each) for each in rows(_RUNS, [key])),
-        count=number["runs"], more_url=f"/tests/?technician={key}", empty="没有试验记录。",
+        count=number["runs"], empty="没有试验记录。",
     )  # fmt: skip
 
 
