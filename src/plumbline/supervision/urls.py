@@ -23,6 +23,9 @@ handler404 = views.missing
 handler403 = administration.forbidden
 #: The two administrators who look after accounts; each may do the acts of its own office only.
 ACCOUNT_KEEPERS = ("system_admin", "security_admin")
+#: The page of one record, whatever its kind; what is not the reader's is answered like what is not there.
+RECORD = allow(*SIGNED_IN)(pages.record)
+RECORD_PICTURE = allow(*SIGNED_IN)(views.record_picture)
 
 urlpatterns = [
     path("", allow(*EVERYBODY)(pages.home), name="home"),
@@ -48,6 +51,20 @@ urlpatterns = [
     path("reports/<str:number>/curves/<int:specimen>.json", allow(*SIGNED_IN)(pages.curve), name="curve"),
     path("reports/<str:number>/pictures/<str:sha256>", allow(*SIGNED_IN)(files.picture), name="picture"),
     path("reports/<str:number>/bundle.zip", allow(*SIGNED_IN)(bundles.bundle), name="bundle"),
+    path("institutions/<str:key>/", RECORD, {"kind": "institutions"}, name="institution"),
+    path("projects/<str:key>/", RECORD, {"kind": "projects"}, name="project"),
+    path("samples/<str:key>/", RECORD, {"kind": "samples"}, name="sample"),
+    path(
+        "samples/<str:key>/pictures/<str:sha256>", RECORD_PICTURE, {"kind": "samples"}, name="sample-picture"
+    ),
+    path("tests/<str:key>/", RECORD, {"kind": "tests"}, name="test"),
+    path(
+        "tests/<str:key>/curves/<int:specimen>.json", allow(*SIGNED_IN)(pages.record_curve), name="test-curve"
+    ),
+    path("tests/<str:key>/pictures/<str:sha256>", RECORD_PICTURE, {"kind": "tests"}, name="test-picture"),
+    path("findings/<str:key>/", RECORD, {"kind": "findings"}, name="finding"),
+    path("people/<str:key>/", RECORD, {"kind": "people"}, name="person"),
+    path("instruments/<str:key>/", RECORD, {"kind": "instruments"}, name="instrument"),
     path("numbers/", allow("officer", "institution")(pages.numbers), name="numbers"),
     path("live-tests/<str:test_id>/", allow("officer", "institution")(views.live), name="live"),
     path("exchange/", allow("officer", "institution")(monitor.request_list), name="exchange"),

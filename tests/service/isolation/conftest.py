@@ -17,7 +17,7 @@ import pytest
 from django.core.signing import TimestampSigner
 
 from plumbline.demo.enrolment import Enrolment
-from plumbline.exchange.messages import project, registry
+from plumbline.exchange.messages import custody, project, registry
 from plumbline.exchange.messages.header import Picture
 from plumbline.exchange.personal import PersonalFields, make_record
 from plumbline.sdk.client.stamp import stamp
@@ -214,17 +214,21 @@ def _equip(home: Neighbour) -> None:
         valid_from=world.cast.valid_from.isoformat(),
         valid_until=world.cast.valid_until.isoformat(),
     )
+    machine = {
+        "institution": institution,
+        "site": world.cast.site,
+        "instrument": home.instrument,
+        "name": f"{home.token} 压力机",
+        "model": "YE",
+        "serial_number": f"{home.token}-1",
+        "range_kN": "2000",
+        "calibration_certificate": f"{home.token}-C",
+        "calibrated_until": world.cast.valid_until.isoformat(),
+    }
+    home.ids["instrument"] = world.by_station(registry.InstrumentRegistered, **machine).entry.hex()
+    # Calibrated anew: its history is nobody else's either.
     world.by_station(
-        registry.InstrumentRegistered,
-        institution=institution,
-        site=world.cast.site,
-        instrument=home.instrument,
-        name=f"{home.token} 压力机",
-        model="YE",
-        serial_number=f"{home.token}-1",
-        range_kN="2000",
-        calibration_certificate=f"{home.token}-C",
-        calibrated_until=world.cast.valid_until.isoformat(),
+        registry.InstrumentRegistered, **machine | {"calibration_certificate": f"{home.token}-D"}
     )
 
 
@@ -277,6 +281,7 @@ def _report(home: Neighbour) -> None:
     case.issue_tags()
     case.sample(structural_part=f"{token} 柱", unit_work=f"{token} 楼", pictures=[shown])
     case.witness()
+    world.send("contractor", custody.CuringRecorded, sample=case.ids["sample"], room=f"{token} 养护室")
     case.commission(contract=contract.entry, number=f"{token}-WT")
     case.receive()
     case.take_number(prefix=token)
@@ -321,6 +326,8 @@ def street(world: Any) -> Street:
     for home in homes.values():
         asked = "SELECT 1 FROM fact.registration WHERE id = %s AND examined"
         world.wait_for(lambda home=home, asked=asked: world.rows(asked, [home.ids["registration"]]))
+        found = world.rows("SELECT id FROM fact.finding WHERE subject = %s", [home.ids["discarded"]])
+        home.ids["finding"] = found[0]["id"].hex
     secret = (world.platform.folder("keys") / "kek.bin").read_bytes()
     key = hashlib.sha256(b"django\0" + secret).hexdigest()
     return Street(world=world, homes=homes, key=key)

@@ -29,7 +29,7 @@ READERS = [
 MEMBERSHIP = {"reach", "partner", "presence", "project_party"}
 #: What a reader of a report finds its own rows in; the rest is for some of them only.
 CONTENT = sorted(
-    set(SCOPED) - MEMBERSHIP - {"number", "finding", "version", "correction", "charge", "reminder"}
+    set(SCOPED) - MEMBERSHIP - {"number", "finding", "version", "correction", "charge", "reminder", "filing"}
 )
 
 

@@ -16,6 +16,16 @@ from plumbline.supervision.pages.ports import PageSource
 from plumbline.supervision.pages.rendering import not_found, page_html, with_place
 
 REPORTS = ("检测报告", "/reports/")
+#: First part of the address → what one of them is called.
+RECORDS = {
+    "institutions": "单位",
+    "projects": "工程",
+    "samples": "样品",
+    "tests": "试验",
+    "findings": "发现",
+    "people": "人员",
+    "instruments": "仪器设备",
+}
 NUMBERS = ("编号连续性", "/numbers/")
 #: Longest text taken from the address; beyond it nothing sensible is searched.
 LONGEST_TEXT = 200
@@ -53,12 +63,36 @@ def trace(request: HttpRequest, number: str) -> HttpResponse:
 @require_safe
 def curve(request: HttpRequest, number: str, specimen: int) -> HttpResponse:
     """Answer the curve of one specimen as JSON."""
-    document = page_source().curve(request, number, specimen)
+    return _curve(page_source().curve(request, number, specimen))
+
+
+def _curve(document: bytes | None) -> HttpResponse:
     if document is None:
         return HttpResponse('{"title":"没有这条曲线"}', status=404, content_type="application/problem+json")
     response = HttpResponse(document, content_type="application/json")
     response["Cache-Control"] = "private, max-age=300"
     return response
+
+
+@require_safe
+def record(request: HttpRequest, key: str, kind: str) -> HttpResponse:
+    """Show one record: an institution, project, sample, test, finding, person or instrument."""
+    source = page_source()
+    page = source.record(request, kind, key)
+    if page is None:
+        shell = with_place(source.shell(request), (RECORDS[kind], f"/{kind}/"), ("没有找到", ""))
+        detail = "地址可能写错了，或者它不在您的范围。请从列表里找，或在上方查编号。"
+        return not_found(shell, f"没有找到这条{RECORDS[kind]}", detail, request)
+    shell = with_place(
+        source.shell(request), (page.head.list_label, page.head.list_url), (page.head.title, "")
+    )
+    return HttpResponse(page_html("record", page, shell, request))
+
+
+@require_safe
+def record_curve(request: HttpRequest, key: str, specimen: int) -> HttpResponse:
+    """Answer the curve of one specimen of a test as JSON."""
+    return _curve(page_source().record_curve(request, key, specimen))
 
 
 @require_safe

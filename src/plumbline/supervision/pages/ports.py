@@ -15,6 +15,7 @@ from django.http import HttpRequest
 
 from plumbline.supervision.pages.list_models import ListPage, ListQuery, RecordRow, SearchPage
 from plumbline.supervision.pages.number_models import NumbersPage
+from plumbline.supervision.pages.record_models import RecordPage
 from plumbline.supervision.pages.view_models import (
     HomePage,
     LiveCurvePage,
@@ -58,6 +59,12 @@ class PageSource(Protocol):
 
     def curve(self, request: HttpRequest, number: str, specimen: int) -> bytes | None:
         """Return the curve document of a specimen (counted from 1) as JSON bytes."""
+
+    def record(self, request: HttpRequest, kind: str, key: str) -> RecordPage | None:
+        """Return the page of one record; ``kind`` is the first part of its address: samples, tests …"""
+
+    def record_curve(self, request: HttpRequest, key: str, specimen: int) -> bytes | None:
+        """Return the curve document of a specimen of a test, counted from 1."""
 
     def live(self, request: HttpRequest, test_id: str) -> LiveCurvePage | None:
         """Return the page of a running test, with a stream address that holds its token."""

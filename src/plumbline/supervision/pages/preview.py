@@ -26,6 +26,7 @@ from plumbline.supervision.pages.public_rendering import code_entry_html, compla
 from plumbline.supervision.pages.sample_curves import cube_json, cube_record
 from plumbline.supervision.pages.sample_lists import sample_list, sample_search
 from plumbline.supervision.pages.sample_numbers import sample_numbers
+from plumbline.supervision.pages.sample_records import sample_plain_record, sample_record
 from plumbline.supervision.pages.verification import VerificationState
 from plumbline.web.accounts.defaults import APPS_BEFORE, APPS_BEHIND, SETTINGS
 from plumbline.web.jinja import STATIC_FOLDER
@@ -96,6 +97,10 @@ def pages() -> dict[str, str]:
         "numbers.html": page_html(
             "numbers", sample_numbers(), with_place(shell, ("编号连续性", "/numbers/"))
         ),
+        "record.html": page_html(
+            "record", sample_record(), with_place(shell, ("试验", "/tests/"), ("混凝土抗压", ""))
+        ),
+        "record-plain.html": page_html("record", sample_plain_record(), shell),
         "numbers-empty.html": page_html("numbers", NumbersPage(series=()), shell),
         "accepted.html": page_html("accepted", samples.sample_accepted(), shell),
         "code-entry.html": code_entry_html(public.sample_code_entry()),

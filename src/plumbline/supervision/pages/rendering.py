@@ -12,6 +12,7 @@ from plumbline.supervision.pages.view_models import RoleCard, Shell
 #: Which template draws which page.
 TEMPLATES = {
     "trace": "supervision_pages/trace.html",
+    "record": "supervision_pages/record.html",
     "record_list": "supervision_pages/record_list.html",
     "search": "supervision_pages/search.html",
     "home": "supervision_pages/home.html",

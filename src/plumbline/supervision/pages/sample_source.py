@@ -10,9 +10,11 @@ from plumbline.supervision.pages import samples
 from plumbline.supervision.pages.list_models import ListPage, ListQuery, RecordRow, SearchPage
 from plumbline.supervision.pages.number_models import NumbersPage
 from plumbline.supervision.pages.ports import Export
+from plumbline.supervision.pages.record_models import RecordPage
 from plumbline.supervision.pages.sample_curves import cube_json
 from plumbline.supervision.pages.sample_lists import COLUMNS, sample_list, sample_rows, sample_search
 from plumbline.supervision.pages.sample_numbers import sample_numbers
+from plumbline.supervision.pages.sample_records import TEST, sample_record
 from plumbline.supervision.pages.view_models import (
     HomePage,
     LiveCurvePage,
@@ -59,6 +61,14 @@ class SampleSource:
     def curve(self, request: HttpRequest, number: str, specimen: int) -> bytes | None:
         """Return a sample curve."""
         return cube_json(specimen) if number == samples.NUMBER and specimen in (1, 2, 3) else None
+
+    def record(self, request: HttpRequest, kind: str, key: str) -> RecordPage | None:
+        """Return the sample test."""
+        return sample_record() if (kind, key) == ("tests", TEST) else None
+
+    def record_curve(self, request: HttpRequest, key: str, specimen: int) -> bytes | None:
+        """Return a sample curve."""
+        return cube_json(specimen) if key == TEST and specimen in (1, 2, 3) else None
 
     def live(self, request: HttpRequest, test_id: str) -> LiveCurvePage | None:
         """Return the sample running test."""

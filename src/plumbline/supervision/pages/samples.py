@@ -13,14 +13,16 @@ from plumbline.supervision.pages.sample_lists import sample_rows
 from plumbline.supervision.pages.view_models import (
     AcceptedPage,
     Agreement,
-    Amendment,
     Answer,
+    Change,
     Chip,
     CurveFact,
     CurvePanel,
     EvidenceBlock,
     FindingCard,
     FindingsPanel,
+    History,
+    HistoryEntry,
     HomePage,
     Interval,
     KeyPicture,
@@ -327,15 +329,19 @@ def sample_trace_with_gaps() -> TracePage:
             proof=ProofChip(state=ProofState.AWAITING_CHECKPOINT), origin="demo.example/log"
         ),
         version=VersionInfo(number=2, standing="更正过", tone=Tone.WARN, newer_url="/reports/x/"),
-        amendments=(
-            Amendment(
-                at=_at("2026-11-20 15:00"),
-                who="何静",
-                field_name="龄期",
-                before="27 d",
-                after="28 d",
-                reason="抄写错误",
-                proof=ProofChip(state=ProofState.UNSIGNED),
+        history=History(
+            entries=(
+                HistoryEntry(
+                    title="第 2 版",
+                    at=_at("2026-11-20 15:00"),
+                    who="何静",
+                    reason="抄写错误",
+                    changes=(
+                        Change(field_name="龄期", before="27 d", after="28 d"),
+                        Change(field_name="备注", before="", after="同条件养护"),
+                    ),
+                    proof=ProofChip(state=ProofState.UNSIGNED),
+                ),
             ),
         ),
         curves_missing_reason="试验机没有上传曲线，机构只报了结果。",

@@ -115,6 +115,8 @@ class TraceStep:
     title_note: str = ""
     #: counted from 1 among the steps of this kind; a report of several samples has several
     place: int = 1
+    #: page of the record itself, where it has one
+    url: str = ""
 
     @property
     def anchor(self) -> str:
@@ -277,6 +279,8 @@ class FindingCard:
     owner: str = ""
     #: 疑点，尚未认定 until a person has decided; then the decision
     standing: str = ""
+    #: page of the finding; a remark of the gate has none
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,16 +314,38 @@ class EvidenceBlock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Amendment:
-    """One correction: who, when, before, after, why (修改记录)."""
+class Change:
+    """One field that a version changed (一处修改)."""
 
+    field_name: str
+    #: empty for a field that was not there before
+    before: str
+    #: empty for a field that is no longer there
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One entry that changed a record: who, when, what from what to what, why (修改记录的一条)."""
+
+    #: 第 2 版, 人工更正
+    title: str
     at: datetime
     who: str
-    field_name: str
-    before: str
-    after: str
     reason: str
+    changes: tuple[Change, ...]
     proof: ProofChip | None = None
+    #: how many changes are not written out
+    omitted: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """The change history of a record, newest first; a record of one version says so (修改记录)."""
+
+    entries: tuple[HistoryEntry, ...] = ()
+    #: 第 1 版 2026-09-01 10:20 由某单位报送
+    first: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,6 +373,8 @@ class ReportHead:
     project: str
     part: str
     institution: str
+    project_url: str = ""
+    institution_url: str = ""
     chips: tuple[Chip, ...] = ()
     document_url: str | None = None
     verification_url: str | None = None
@@ -365,7 +393,7 @@ class TracePage:
     findings: FindingsPanel
     evidence: EvidenceBlock
     version: VersionInfo
-    amendments: tuple[Amendment, ...] = ()
+    history: History = History()
     #: said on top when entries about this report are parked or still being projected
     pending_note: str = ""
     #: why there is no curve at all, when ``panels`` is empty

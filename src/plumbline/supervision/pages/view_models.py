@@ -18,10 +18,10 @@ from plumbline.supervision.pages.trace_models import (
     Agreement as Agreement,
 )
 from plumbline.supervision.pages.trace_models import (
-    Amendment as Amendment,
+    Answer as Answer,
 )
 from plumbline.supervision.pages.trace_models import (
-    Answer as Answer,
+    Change as Change,
 )
 from plumbline.supervision.pages.trace_models import (
     Chip as Chip,
@@ -40,6 +40,12 @@ from plumbline.supervision.pages.trace_models import (
 )
 from plumbline.supervision.pages.trace_models import (
     FindingsPanel as FindingsPanel,
+)
+from plumbline.supervision.pages.trace_models import (
+    History as History,
+)
+from plumbline.supervision.pages.trace_models import (
+    HistoryEntry as HistoryEntry,
 )
 from plumbline.supervision.pages.trace_models import (
     Interval as Interval,

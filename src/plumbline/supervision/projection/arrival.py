@@ -91,11 +91,14 @@ class Projection:
         version keeps it.
         """
         message = self.arrival.message
-        if message.supersedes is None:
-            object_id = key or self.arrival.entry
-            self.state.put(table, object_id, self.arrival.provenance(body=body) | columns | (initial or {}))
-            return object_id
-        return self._next_version(table, columns, body, key)
+        if message.supersedes is not None:
+            return self._next_version(table, columns, body, key)
+        if key is not None and (current := self.state.get(table, key)) is not None:
+            # An object with a name of its own that is registered again: what stood there before is kept.
+            return self._put_version(table, current, columns, body)
+        object_id = key or self.arrival.entry
+        self.state.put(table, object_id, self.arrival.provenance(body=body) | columns | (initial or {}))
+        return object_id
 
     def superseded(self, table: str) -> Row | None:
         """The current row of the object of which this entry says that it is a new version."""
@@ -112,10 +115,12 @@ class Projection:
         if current["entry"] != arrival.message.supersedes:
             sentence = "有人先改了这一条，这次修改没有采用"
             raise _not_taken_over(table, "conflict", sentence, "在新版本上重新修改")
-        version = current["version"] + 1
+        return self._put_version(table, current, columns, body)
+
+    def _put_version(self, table: str, current: Row, columns: Row, body: dict[str, Any] | None) -> str:
+        """The next version of an object, and the one before it in its change history."""
+        arrival, version = self.arrival, current["version"] + 1
         values = arrival.provenance(version, body)
-        # Scoped like the row as it now is: what an institution did is its own, the rest goes with the sample.
-        row = current | columns
         self.state.put(
             "version",
             f"{current['id']}/{version}",
@@ -132,13 +137,28 @@ class Projection:
                 "key_id": arrival.key_id,
                 "attestation": arrival.attestation,
                 "logged_at": arrival.logged_at,
-                "about": row.get("institution") or row.get("sample") or row["id"],
-                "project": row.get("project"),
-                "jurisdiction": row.get("jurisdiction") or self.division_of(row.get("institution")),
+                **self._sight_of_version(table, current | columns),
             },
         )
         self.state.put(table, current["id"], values | columns)
         return str(current["id"])
+
+    def _sight_of_version(self, table: str, row: Row) -> Row:
+        """Who reads the history of an object: whoever reads the row as it now is. What an institution did is its own, a
+        witnessing goes with its sample, a review and a correction with their run."""
+        parent, column = _PARENTS.get(table, (table, "id"))
+        placed = row if column == "id" else self.state.get(parent, row[column]) or row
+        holder = placed.get("institution") or row.get("party")
+        division = row["division"] if table in _DIVIDED else None
+        return {
+            "about": row.get("about")
+            or placed.get("institution")
+            or row.get("sample")
+            or holder
+            or row["id"],
+            "project": row["id"] if table == "project" else placed.get("project"),
+            "jurisdiction": placed.get("jurisdiction") or division or self.division_of(holder),
+        }
 
     def find(self, finding: Finding, subject_kind: str, subject: str, institution: str | None = None) -> None:
         """Store a finding; its id is uuid5(entry uid, code, subject), so that a rebuild gives the same one."""
@@ -179,7 +199,8 @@ class Projection:
             row = self.state.get("sample", row.get("sample")) or row
         place = row.get("jurisdiction") or self.division_of(institution or self.arrival.sender)
         about = row.get("sample") or row.get("id") or subject
-        return {"about": institution or about, "jurisdiction": place}
+        project = subject if kind == "project" else row.get("project")
+        return {"about": institution or about, "project": project, "jurisdiction": place}
 
     def division_of(self, party: str | None) -> str | None:
         """Division of a party on record."""
@@ -226,6 +247,10 @@ class Projection:
         self.state.put("institution_day", key, {"institution": institution, "day": day} | values)
 
 
+#: Tables whose rows are seen with those of another one: its name, and the column that names the row.
+_PARENTS = {"witnessing": ("sample", "sample"), "correction": ("run", "run"), "review": ("run", "run")}
+#: Tables whose rows say themselves in which division they are.
+_DIVIDED = frozenset({"project", "party", "filing"})
 #: Kinds of subject whose row says in which division it is.
 _PLACED = frozenset(
     {

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from plumbline.supervision.projection.list_columns import LIST_INDEXES, run_standing, sample_stage
+from plumbline.supervision.projection.registry_tables import REGISTRY
 from plumbline.supervision.projection.sights import (
-    SIGNED_IN,
     Open,
     OutOfReach,
     Scoped,
@@ -18,8 +18,6 @@ from plumbline.supervision.projection.sights import (
     nothing,
     of_project,
     own,
-    partnered,
-    present,
     reached,
 )
 from plumbline.supervision.projection.table import Table
@@ -65,115 +63,7 @@ _TABLES = [
             "because": _T,
         },
     ),
-    Table(
-        name="party",
-        meaning="参与单位；suspension 是停用那一条，恢复后为空",
-        sight=Open(
-            columns=("id", "idx", "uscc", "name", "roles", "division", "suspended_at"),
-            roles=SIGNED_IN,
-            reason="单位名录：名称、信用代码、辖区是公开的登记信息",
-        ),
-        columns={
-            "uscc": _T,
-            "name": _T,
-            "roles": _A,
-            "division": _T,
-            "suspension": _T,
-            "suspended_at": _TS,
-            "suspended_because": _T,
-        },
-    ),
-    Table(
-        name="key",
-        meaning="密钥；idx 起生效，revoked_idx 起停用",
-        sight=OutOfReach(reason="只有网关查密钥"),
-        columns={
-            "party": _T,
-            "algorithm": _T,
-            "use": _T,
-            "public_key": "bytea",
-            "secret_sha256": _T,
-            "person": _T,
-            "device": _T,
-            "valid_from": _TS,
-            "valid_until": _TS,
-            "revoked_idx": "bigint",
-            "revoked_at": _TS,
-        },
-        indexes={"key_of_party": "(party)"},
-    ),
-    Table(
-        name="person",
-        meaning="人员在一个单位的角色；姓名在个人信息保险箱里",
-        sight=Scoped(officer=present("party"), institution=partnered("party"), party=partnered("party")),
-        columns={
-            "party": _T,
-            "roles": _A,
-            "certificate_number": _T,
-            "scope": _A,
-            "sites": _A,
-            "valid_from": _D,
-            "valid_until": _D,
-            "personal": _T,
-        },
-        indexes={"person_of_party": "(party)"},
-    ),
-    Table(
-        name="role_grant",
-        meaning="谁可以代表哪个单位在平台上办事；ended_idx 起不再可以",
-        sight=OutOfReach(reason="登录时由 ops.grants_of 按人取；页面不读"),
-        columns={
-            "person": _T,
-            "role": _T,
-            "party": _T,
-            "division": _T,
-            "capacity": _T,
-            "ended_idx": "bigint",
-            "ended_because": _T,
-        },
-        indexes={"role_grant_of_person": "(person)", "role_grant_by_division": "(division)"},
-    ),
-    Table(
-        name="role_holder",
-        meaning="一个人现有的角色，三员只能有其一",
-        sight=OutOfReach(reason="只供投影核对三员不兼任"),
-        provenance=False,
-        columns={"roles": "text[] NOT NULL"},
-    ),
-    Table(
-        name="site",
-        meaning="检测场所",
-        sight=OutOfReach(reason="没有页面；放行由后台判"),
-        columns={"institution": _T, "site": _T, "name": _T},
-    ),
-    Table(
-        name="capability",
-        meaning="检测能力附表的一行",
-        sight=OutOfReach(reason="没有页面；放行由后台判"),
-        columns={
-            "institution": _T,
-            "site": _T,
-            "category": _T,
-            "parameters": _A,
-            "valid_from": _D,
-            "valid_until": _D,
-        },
-        indexes={"capability_of_institution": "(institution, category)"},
-    ),
-    Table(
-        name="filing",
-        meaning="跨省备案",
-        sight=OutOfReach(reason="没有页面；放行由后台判"),
-        columns={"institution": _T, "division": _T, "valid_from": _D, "valid_until": _D},
-    ),
-    Table(
-        name="instrument",
-        meaning="仪器设备",
-        sight=Scoped(
-            officer=present("institution"), institution=own("institution"), party=partnered("institution")
-        ),
-        columns={"institution": _T, "instrument": _T, "name": _T, "calibrated_until": _D},
-    ),
+    *REGISTRY,
     Table(
         name="project",
         meaning="工程项目",
@@ -251,12 +141,12 @@ _TABLES = [
             "institution": _T,
             "jurisdiction": _T,
         },
-        indexes={"contract_of_project": "(project)"},
+        indexes={"contract_of_project": "(project)", "contract_of_institution": "(institution, idx DESC)"},
     ),
     Table(
         name="custodians",
         meaning="一个工程核验过的取样、见证人员；键为工程",
-        sight=OutOfReach(reason="没有页面"),
+        sight=Scoped.like("project", "id"),
         columns={"samplers": _A, "witnesses": _A},
     ),
     Table(
@@ -358,6 +248,8 @@ _TABLES = [
         indexes={
             "run_of_sample": "(sample)",
             "run_of_commission": "(commission)",
+            "run_of_instrument": "(institution, instrument, idx DESC)",
+            "run_of_technician": "(technician, idx DESC)",
             "run_waiting_for_evaluation": "(idx) WHERE NOT evaluated",
         },
     ),
@@ -510,10 +402,13 @@ _TABLES = [
     ),
     Table(
         name="record",
-        meaning="暂时没有专页的消息：事实照收，页面随后",
-        sight=OutOfReach(reason="没有页面"),
-        columns={"kind": "text NOT NULL", "subject": _T},
-        indexes={"record_of_subject": "(subject)"},
+        meaning="没有专表的消息：计划、浇筑、进场、养护、流转、处置等，随它所说的工程、样品、试验给人看",
+        sight=Scoped(
+            officer=in_division("jurisdiction"), institution=reached("about"), party=of_project("project")
+        ),
+        # The subject is the project, sample, run or schedule that it is about; none where the sender has no part in that.
+        columns={"kind": "text NOT NULL", "subject": _T, "project": _T, "about": _T, "jurisdiction": _T},
+        indexes={"record_of_subject": "(subject, idx)", "record_of_project": "(project, idx)"},
     ),
     Table(
         name="version",
@@ -561,9 +456,15 @@ _TABLES = [
             "facts": _J,
             "logged_at": "timestamptz NOT NULL",
             "about": "text NOT NULL",
+            "project": _T,
             "jurisdiction": _T,
         },
-        indexes={"finding_of_subject": "(subject)", "finding_by_time": "(idx DESC)"},
+        indexes={
+            "finding_of_subject": "(subject)",
+            "finding_by_time": "(idx DESC)",
+            "finding_of_project": "(project, idx DESC)",
+            "finding_of_institution": "(institution, idx DESC)",
+        },
     ),
     Table(
         name="mention",

@@ -11,9 +11,10 @@ from plumbline.supervision.pages.view_models import Interval, KeyPicture, StepSt
 from plumbline.supervision.pages.wording import PICTURE_TITLES, PictureKind, StepKind
 from plumbline.supervision.reading import words
 from plumbline.supervision.reading.database import Row
+from plumbline.supervision.reading.files import key_picture
 from plumbline.supervision.reading.people import Names
 from plumbline.supervision.reading.proofs import CheckpointFacts, chip
-from plumbline.supervision.reading.report_facts import ReportFacts, SampleRecord
+from plumbline.supervision.reading.report_facts import CustodyFacts, ReportFacts, SampleRecord
 from plumbline.web.formats import grouped_number, local_time, log_place
 
 #: Pictures that a step should have; a record that lacks one shows it as missing.
@@ -31,15 +32,14 @@ _REPORT_STATES = {
     "withdrawn": StepState.WARN,
     "superseded": StepState.WARN,
 }
-_WORDS = {kind.value: title for kind, title in PICTURE_TITLES.items()} | {"receipt": "收样", "scene": "现场"}
 
 
-class Chain:
-    """Makes the steps of one report; `visible` are the findings that this reader may see."""
+class Custody:
+    """Makes the steps of samples; `visible` are the findings that this reader may see."""
 
     def __init__(
         self,
-        facts: ReportFacts,
+        facts: CustodyFacts,
         names: Names,
         checkpoint: CheckpointFacts | None,
         stored: set[str],
@@ -52,23 +52,12 @@ class Chain:
         self._stored = stored
         self._findings = visible
 
-    def steps(self) -> tuple[TraceStep, ...]:
-        """All steps; several samples repeat the steps between contract and report."""
-        samples = self._facts.samples
-        several = len(samples) > 1
-        chain = [self._contract()]
-        commission = self._commission()
-        for number, sample in enumerate(samples, start=1):
-            part = self._sample_steps(sample)
-            if several:
-                part = [
-                    replace(step, title_note=f"样品 {number} {step.title_note}".strip(), place=number)
-                    for step in part
-                ]
-            chain += part if number > 1 else _with_commission(part, commission)
-        if not samples:
-            chain += [commission, *(self._missing(kind, "报告没有列出样品。") for kind in _SAMPLE_KINDS)]
-        return (*chain, self._report(), self._evidence())
+    def sample_chain(self) -> tuple[TraceStep, ...]:
+        """Contract, commission and what happened to each sample."""
+        steps = [self._contract()]
+        for sample in self._facts.samples:
+            steps += _with_commission(self._sample_steps(sample), self._commission())
+        return tuple(steps)
 
     def _sample_steps(self, sample: SampleRecord) -> list[TraceStep]:
         return [self._sampling(sample), self._witnessing(sample), self._receipt(sample), self._test(sample)]
@@ -127,6 +116,7 @@ class Chain:
         return self._step(
             StepKind.SAMPLING,
             record,
+            url=f"/samples/{sample.id}/",
             state=self._state(
                 sample.id,
                 (
@@ -234,6 +224,7 @@ class Chain:
         return self._step(
             StepKind.TEST,
             record,
+            url=f"/tests/{record['id']}/",
             state=self._state(record["id"]),
             when=record["started_at"],
             who=self._names.with_certificate(record["technician"], "检测员"),
@@ -261,48 +252,6 @@ class Chain:
             return Interval(text=words.after("收样", run["started_at"] - sample.receipts[-1]["occurred_at"]))
         return None
 
-    def _report(self) -> TraceStep:
-        record = self._facts.application
-        body, state = record["body"], record["state"]
-        reviewer, approver = self._names.name(body["reviewer"]), self._names.name(body["approver"])
-        finished = max((run["finished_at"] for run in self._facts.runs), default=None)
-        approved = datetime.fromisoformat(body["approved_at"])
-        shown = _REPORT_STATES.get(state, StepState.OK)
-        if record["body"]["reviewer"] == record["body"]["approver"]:
-            shown = StepState.WARN if shown is StepState.OK else shown
-        return self._step(
-            StepKind.REPORT,
-            record,
-            state=shown,
-            when=approved,
-            who=f"审核 {reviewer} · 批准 {approver}",
-            what=_standing(self._facts),
-            interval_before=Interval(text=words.after("试验", approved - finished)) if finished else None,
-        )
-
-    def _evidence(self) -> TraceStep:
-        record = self._facts.registration or self._facts.application
-        entry = self._facts.events.get(record["entry"])
-        if entry is None:
-            return self._missing(StepKind.EVIDENCE, "日志里还没有这份报告。")
-        what = "还没有检查点覆盖这一条"
-        if self._checkpoint and entry["idx"] < self._checkpoint.covered:
-            what = f"检查点 {grouped_number(self._checkpoint.size)} 条，尚无外部联署"
-        word = "登记" if self._facts.registration else "申请"
-        return replace(
-            self._step(
-                StepKind.EVIDENCE,
-                record,
-                when=entry["logged_at"],
-                who=f"日志序号 {log_place(entry['idx'])}",
-                what=what,
-            ),
-            source="本平台 · 日志密钥",
-            interval_before=Interval(
-                text=words.after(f"{word}收到", entry["logged_at"] - entry["arrived_at"])
-            ),
-        )
-
     def _finding(self, code: str, subject: str) -> Row | None:
         return next(
             (each for each in self._findings if each["code"] == code and each["subject"] == subject), None
@@ -323,7 +272,7 @@ class Chain:
         """The step's pictures, and the expected ones that it lacks."""
         known = {each.value for each in PictureKind}
         taken = [each for each in body.get("pictures") or []]
-        shown = [self._picture(each) for each in taken]
+        shown = [key_picture(each, self._facts.address, self._stored) for each in taken]
         have = {each["picture"] for each in taken if each["picture"] in known}
         reason = body.get("missing_pictures") or ""
         shown += [
@@ -333,16 +282,79 @@ class Chain:
         ]
         return tuple(shown)
 
-    def _picture(self, taken: Row) -> KeyPicture:
-        known = {each.value: each for each in PictureKind}
-        digest, is_here = taken["sha256"], taken["sha256"] in self._stored
-        return KeyPicture(
-            kind=known.get(taken["picture"], PictureKind.SEALED_SAMPLE),
-            caption=_WORDS.get(taken["picture"]) or str(taken["picture"]),
-            sha256=digest,
-            captured_at=datetime.fromisoformat(taken["captured_at"]),
-            url=f"/reports/{self._facts.id}/pictures/{digest}" if is_here else None,
-            missing_reason="" if is_here else "哈希已经报送，照片文件还没有传到。",
+
+class Chain(Custody):
+    """Makes the steps of one report."""
+
+    def __init__(
+        self,
+        facts: ReportFacts,
+        names: Names,
+        checkpoint: CheckpointFacts | None,
+        stored: set[str],
+        visible: list[Row],
+    ) -> None:
+        super().__init__(facts, names, checkpoint, stored, visible)
+        self._of = facts
+
+    def steps(self) -> tuple[TraceStep, ...]:
+        """All steps; several samples repeat the steps between contract and report."""
+        samples = self._facts.samples
+        several = len(samples) > 1
+        chain = [self._contract()]
+        commission = self._commission()
+        for number, sample in enumerate(samples, start=1):
+            part = self._sample_steps(sample)
+            if several:
+                part = [
+                    replace(step, title_note=f"样品 {number} {step.title_note}".strip(), place=number)
+                    for step in part
+                ]
+            chain += part if number > 1 else _with_commission(part, commission)
+        if not samples:
+            chain += [commission, *(self._missing(kind, "报告没有列出样品。") for kind in _SAMPLE_KINDS)]
+        return (*chain, self._report(), self._evidence())
+
+    def _report(self) -> TraceStep:
+        record = self._of.application
+        body, state = record["body"], record["state"]
+        reviewer, approver = self._names.name(body["reviewer"]), self._names.name(body["approver"])
+        finished = max((run["finished_at"] for run in self._of.runs), default=None)
+        approved = datetime.fromisoformat(body["approved_at"])
+        shown = _REPORT_STATES.get(state, StepState.OK)
+        if record["body"]["reviewer"] == record["body"]["approver"]:
+            shown = StepState.WARN if shown is StepState.OK else shown
+        return self._step(
+            StepKind.REPORT,
+            record,
+            state=shown,
+            when=approved,
+            who=f"审核 {reviewer} · 批准 {approver}",
+            what=_standing(self._of),
+            interval_before=Interval(text=words.after("试验", approved - finished)) if finished else None,
+        )
+
+    def _evidence(self) -> TraceStep:
+        record = self._of.registration or self._of.application
+        entry = self._facts.events.get(record["entry"])
+        if entry is None:
+            return self._missing(StepKind.EVIDENCE, "日志里还没有这份报告。")
+        what = "还没有检查点覆盖这一条"
+        if self._checkpoint and entry["idx"] < self._checkpoint.covered:
+            what = f"检查点 {grouped_number(self._checkpoint.size)} 条，尚无外部联署"
+        word = "登记" if self._of.registration else "申请"
+        return replace(
+            self._step(
+                StepKind.EVIDENCE,
+                record,
+                when=entry["logged_at"],
+                who=f"日志序号 {log_place(entry['idx'])}",
+                what=what,
+            ),
+            source="本平台 · 日志密钥",
+            interval_before=Interval(
+                text=words.after(f"{word}收到", entry["logged_at"] - entry["arrived_at"])
+            ),
         )
 
 
@@ -358,7 +370,7 @@ def _with_commission(part: list[TraceStep], commission: TraceStep) -> list[Trace
     return [*part[:2], said, *part[2:]]
 
 
-def _asked(facts: ReportFacts) -> list[str]:
+def _asked(facts: CustodyFacts) -> list[str]:
     """Grade, curing and age of the first sample: what was asked to be tested."""
     first = next((sample.row for sample in facts.samples if sample.row), None)
     if first is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,13 +22,23 @@ from plumbline.supervision.reading.curve_numbers import (
 )
 from plumbline.supervision.reading.database import Row
 from plumbline.supervision.reading.decimation import MOST_POINTS, extremes, gaps
-from plumbline.supervision.reading.report_facts import ReportFacts
 
 PEER_POINTS = 500
 RATE_WINDOW_S = 2.0
 
 
-def curve_document(facts: ReportFacts, number: int) -> bytes | None:
+class Specimens(Protocol):
+    """Specimens whose curves can be had: those of a report, or of one run by itself."""
+
+    instruments: dict[str, Row]
+    evaluations: dict[str, Row]
+
+    @property
+    def specimens(self) -> list[tuple[Row, Row]]:
+        """(run, specimen), counted from 1 in the address."""
+
+
+def curve_document(facts: Specimens, number: int) -> bytes | None:
     """The document of the specimen at place ``number`` (from 1) as UTF-8 JSON; None without a curve."""
     specimens = facts.specimens
     if not 1 <= number <= len(specimens):
@@ -149,7 +159,7 @@ def _peers(run: Row, specimen: Row, group: dict[tuple[str, int], dict[str, Chann
     return peers
 
 
-def _is_cut(facts: ReportFacts, run: Row) -> bool:
+def _is_cut(facts: Specimens, run: Row) -> bool:
     # From the recomputation, which the parties of the project see; findings they do not.
     computed = facts.evaluations.get(run["id"])
     found = computed["body"].get("findings", []) if computed else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from typing import Protocol
 
 from plumbline.supervision.pages.view_models import (
     Agreement,
@@ -25,7 +26,6 @@ from plumbline.supervision.reading.curve_numbers import (
     rate_of,
 )
 from plumbline.supervision.reading.database import Row
-from plumbline.supervision.reading.report_facts import ReportFacts
 
 _CUBE_COLUMNS = ("承压面 mm", "荷载 kN", "强度 MPa", "速度 MPa/s")
 _BAR_COLUMNS = ("直径 mm", "Fm kN", "Rm MPa", "ReL MPa", "Agt %")
@@ -34,7 +34,23 @@ _OTHER_COLUMNS = ("最大值",)
 _COMPARED = {"concrete_cube": ("strength",), "rebar_tension": ("ReH", "ReL", "Rm", "A", "Agt")}
 
 
-def panels(facts: ReportFacts) -> tuple[CurvePanel, ...]:
+class Measured(Protocol):
+    """Runs whose curves are drawn: those of a report, or one run by itself."""
+
+    address: str
+    instruments: dict[str, Row]
+    evaluations: dict[str, Row]
+
+    @property
+    def runs(self) -> list[Row]:
+        """The runs in the order of the page."""
+
+    @property
+    def reported(self) -> list[Row]:
+        """Parameters with values, as the institution reports them."""
+
+
+def panels(facts: Measured) -> tuple[CurvePanel, ...]:
     """One panel for each run of the report."""
     runs = facts.runs
     channels = channels_of([run["id"] for run in runs])
@@ -73,7 +89,7 @@ def _columns(run: Row) -> tuple[str, ...]:
 
 
 def _specimen(
-    facts: ReportFacts, run: Row, specimen: Row, places: tuple[int, int], channel: Channel | None
+    facts: Measured, run: Row, specimen: Row, places: tuple[int, int], channel: Channel | None
 ) -> SpecimenCurve:
     index, place = places
     values = _values(facts, run, specimen, index)
@@ -83,7 +99,7 @@ def _specimen(
     return SpecimenCurve(
         label=f"试件 {index}",
         tag=specimen["tag"],
-        data_url=f"/reports/{facts.id}/curves/{place}.json" if channel else None,
+        data_url=f"{facts.address}/curves/{place}.json" if channel else None,
         facts=strip,
         cells=cells,
         institution_value_agrees=agreement,
@@ -93,11 +109,11 @@ def _specimen(
     )
 
 
-def _values(facts: ReportFacts, run: Row, specimen: Row, index: int) -> dict[str, dict[str, str]]:
+def _values(facts: Measured, run: Row, specimen: Row, index: int) -> dict[str, dict[str, str]]:
     """Reported and recomputed values of one specimen by symbol; shown is the platform's where it has one."""
     reported = {
         value["symbol"]: value["value"]
-        for parameter in facts.application["body"]["parameters"]
+        for parameter in facts.reported
         if run["id"] in parameter["runs"]
         for value in parameter["values"]
         if value.get("value") is not None and value.get("ordinal") in (index, specimen["ordinal"])
@@ -183,6 +199,6 @@ def _why_missing(run: Row, specimen: Row) -> str:
     return "采集程序没有报送这个试件的曲线。"
 
 
-def why_no_panel(facts: ReportFacts) -> str:
+def why_no_panel(facts: Measured) -> str:
     """Said in place of the panels when the report names no test."""
     return "" if facts.runs else "报告没有引用已报送的试验记录，所以没有曲线。"

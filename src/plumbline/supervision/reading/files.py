@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -14,8 +15,10 @@ from django.views.decorators.http import require_safe
 
 from plumbline.supervision.access.sessions import principal_of
 from plumbline.supervision.journal.files import FileDigestMismatch, FileStore
+from plumbline.supervision.pages.view_models import KeyPicture
+from plumbline.supervision.pages.wording import PICTURE_TITLES, PictureKind
 from plumbline.supervision.reading.database import rows
-from plumbline.supervision.reading.report_facts import ReportFacts, load, resolve
+from plumbline.supervision.reading.report_facts import ReportFacts, SampleRecord, load, resolve
 
 #: First bytes → media type. What does not begin like a picture is not handed out as one.
 _PICTURES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"RIFF", "image/webp"))
@@ -42,11 +45,33 @@ def stored_files(digests: Iterable[str]) -> set[str]:
 
 def pictures_of(facts: ReportFacts) -> list[dict[str, Any]]:
     """Every key picture that the report's records name."""
+    return pictures_in(facts.samples)
+
+
+def pictures_in(samples: Iterable[SampleRecord]) -> list[dict[str, Any]]:
+    """Every key picture that the records of these samples name."""
     bodies = []
-    for sample in facts.samples:
+    for sample in samples:
         records = (sample.row, sample.witnessing, *sample.receipts, *sample.runs)
         bodies += [record["body"] for record in records if record]
     return [picture for body in bodies for picture in body.get("pictures") or []]
+
+
+def key_picture(taken: dict[str, Any], address: str, stored: set[str]) -> KeyPicture:
+    """One picture that a record names, as a page shows it; ``address`` is the page's own."""
+    known, digest = {each.value: each for each in PictureKind}, taken["sha256"]
+    titles = {kind.value: title for kind, title in PICTURE_TITLES.items()} | {
+        "receipt": "收样",
+        "scene": "现场",
+    }
+    return KeyPicture(
+        kind=known.get(taken["picture"], PictureKind.SEALED_SAMPLE),
+        caption=titles.get(taken["picture"]) or str(taken["picture"]),
+        sha256=digest,
+        captured_at=datetime.fromisoformat(taken["captured_at"]),
+        url=f"{address}/pictures/{digest}" if digest in stored else None,
+        missing_reason="" if digest in stored else "哈希已经报送，照片文件还没有传到。",
+    )
 
 
 def media_type(data: bytes) -> str | None:
@@ -61,7 +86,12 @@ def picture(request: HttpRequest, number: str, sha256: str) -> HttpResponse:
     picture."""
     application = resolve(principal_of(request), number)
     facts = load(application) if application else None
-    if facts is None or sha256 not in {each["sha256"] for each in pictures_of(facts)}:
+    return named_picture(sha256, pictures_of(facts) if facts else [])
+
+
+def named_picture(sha256: str, named: Iterable[dict[str, Any]]) -> HttpResponse:
+    """The bytes of a picture that a record names, checked against its hash; raises Http404 otherwise."""
+    if sha256 not in {each["sha256"] for each in named}:
         raise Http404
     try:
         if file_store().path(sha256).stat().st_size > _MOST_BYTES:

@@ -171,6 +171,7 @@ def card(found: Row) -> FindingCard:
         sentence=f"{found['sentence']}{remedy}".replace("。。", "。"),
         clause=clause_text(found["clause"]),
         standing=confirmed,
+        url=f"/findings/{str(found['id']).replace('-', '')}/" if found.get("id") else "",
     )
 
 

@@ -65,6 +65,14 @@ class Names:
             return DESTROYED
         return masked_name(name) if self.masked else name
 
+    def known(self) -> dict[str, str]:
+        """Names by person id, of everybody who was found."""
+        return dict(self._names)
+
+    def row(self, person: str | None) -> Row | None:
+        """The person's row, where it was fetched and may be seen."""
+        return self._rows.get(person or "")
+
     def name(self, person: str | None) -> str:
         """The name; a person that is not on record shows as its number."""
         if not person:

@@ -38,24 +38,43 @@ class SampleRecord:
 
 
 @dataclass(slots=True, kw_only=True)
-class ReportFacts:
-    """One report as the tables hold it. Every row is a dictionary of its columns."""
+class CustodyFacts:
+    """Samples with what happened to them, from the contract to the test. Every row is a dictionary of its columns."""
+
+    #: Where pictures and curves of these records are had: the page's own address.
+    address: str
+    commission: Row | None
+    contract: Row | None
+    samples: list[SampleRecord]
+    instruments: dict[str, Row]
+    #: Where each row came from, by entry.
+    events: dict[str, Row] = field(default_factory=dict)
+    parties: dict[str, Row] = field(default_factory=dict)
+
+    @property
+    def runs(self) -> list[Row]:
+        """Runs that count for these samples."""
+        return [run for sample in self.samples for run in sample.runs]
+
+    @property
+    def specimens(self) -> list[tuple[Row, Row]]:
+        """(run, specimen) of every specimen in the order of the page; the curve's address counts from 1
+        here."""
+        return [(run, specimen) for run in self.runs for specimen in run["body"]["specimens"]]
+
+
+@dataclass(slots=True, kw_only=True)
+class ReportFacts(CustodyFacts):
+    """One report as the tables hold it."""
 
     application: Row
     institution: Row | None
     project: Row | None
-    commission: Row | None
-    contract: Row | None
-    samples: list[SampleRecord]
     code: Row | None
     registration: Row | None
     evaluations: dict[str, Row]
     reviews: list[Row]
     corrections: list[Row]
-    instruments: dict[str, Row]
-    #: Where each row came from, by entry.
-    events: dict[str, Row] = field(default_factory=dict)
-    parties: dict[str, Row] = field(default_factory=dict)
     findings: list[Row] = field(default_factory=list)
     versions: list[Row] = field(default_factory=list)
     #: Indices of entries about this report that could not be projected yet.
@@ -69,15 +88,9 @@ class ReportFacts:
         return str(self.application["id"])
 
     @property
-    def runs(self) -> list[Row]:
-        """Runs that the report rests on."""
-        return [run for sample in self.samples for run in sample.runs]
-
-    @property
-    def specimens(self) -> list[tuple[Row, Row]]:
-        """(run, specimen) of every specimen in the order of the page; the curve's address counts from 1
-        here."""
-        return [(run, specimen) for run in self.runs for specimen in run["body"]["specimens"]]
+    def reported(self) -> list[Row]:
+        """Parameters with their values, as the institution reports them."""
+        return list(self.application["body"]["parameters"])
 
     def subjects(self) -> list[str]:
         """Ids of everything that a finding may be about."""
@@ -138,6 +151,7 @@ def load(application_id: str) -> ReportFacts | None:
     samples = _samples(application)
     runs = [run["id"] for sample in samples for run in sample.runs]
     facts = ReportFacts(
+        address=f"/reports/{application_id}",
         application=application,
         institution=_one(f"{_PARTIES} id = %s", application["institution"]),
         project=_one("SELECT * FROM fact.project WHERE id = %s", application["project"]),
@@ -212,7 +226,7 @@ def _surroundings(facts: ReportFacts, runs: list[str]) -> None:
     objects: list[Row | None] = [facts.application, facts.commission, facts.contract, facts.registration]
     for sample in facts.samples:
         objects += [sample.row, sample.witnessing, *sample.receipts, *sample.runs]
-    facts.events = {each["entry"]: _event(each) for each in objects if each}
+    facts.events = {each["entry"]: event_of(each) for each in objects if each}
     facts.parties = by_id(f"{_PARTIES} id = ANY(%s::text[])", _party_ids(facts))
     facts.findings = rows(
         "SELECT * FROM fact.finding WHERE subject = ANY(%s::text[]) ORDER BY idx", [subjects]
@@ -228,7 +242,7 @@ def _surroundings(facts: ReportFacts, runs: list[str]) -> None:
         facts.curves.setdefault((each["run"], each["ordinal"]), {})[each["channel"]] = each["points"]
 
 
-def _event(row: Row) -> Row:
+def event_of(row: Row) -> Row:
     """The entry that a row came from, by the row's own account of it."""
     names = ("idx", "sender", "key_id", "attestation", "occurred_at", "arrived_at", "logged_at")
     return {"id": row["entry"], "uid": row["body"]["uid"]} | {name: row[name] for name in names}

@@ -15,6 +15,7 @@ from plumbline.supervision.pages.list_models import ListPage, ListQuery, SearchP
 from plumbline.supervision.pages.lists import LISTS
 from plumbline.supervision.pages.number_models import NumbersPage
 from plumbline.supervision.pages.ports import Export
+from plumbline.supervision.pages.record_models import RecordPage
 from plumbline.supervision.pages.view_models import (
     HomePage,
     LiveCurvePage,
@@ -32,6 +33,7 @@ from plumbline.supervision.reading.lists.search import search_page
 from plumbline.supervision.reading.live import live_page
 from plumbline.supervision.reading.numbers import numbers_page
 from plumbline.supervision.reading.people import Names
+from plumbline.supervision.reading.records.pages import curve_of_test, record_page
 from plumbline.supervision.reading.report_facts import load, resolve
 from plumbline.supervision.reading.status import status_page
 from plumbline.supervision.reading.trace import trace_page
@@ -113,6 +115,14 @@ class DatabasePageSource:
         application = resolve(principal_of(request), number)
         facts = load(application) if application else None
         return curve_document(facts, specimen) if facts else None
+
+    def record(self, request: HttpRequest, kind: str, key: str) -> RecordPage | None:
+        """Return the page of one record."""
+        return record_page(principal_of(request), kind, key)
+
+    def record_curve(self, request: HttpRequest, key: str, specimen: int) -> bytes | None:
+        """Return the curve document of a specimen of a test; the rows are read in the reader's own role."""
+        return curve_of_test(key, specimen)
 
     def live(self, request: HttpRequest, test_id: str) -> LiveCurvePage | None:
         """Return the page of a machine's stream with a token of this session."""

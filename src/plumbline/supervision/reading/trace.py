@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from django.conf import settings
 
 from plumbline.domain.reporting.code import format_code
 from plumbline.supervision.access.principals import Principal
 from plumbline.supervision.pages.view_models import (
-    Amendment,
     Chip,
     EvidenceBlock,
+    History,
     ProofChip,
     ReportHead,
     TracePage,
@@ -25,18 +24,17 @@ from plumbline.supervision.reading.chain import Chain
 from plumbline.supervision.reading.curve_panels import panels, why_no_panel
 from plumbline.supervision.reading.database import Row, row
 from plumbline.supervision.reading.files import pictures_of, stored_files
+from plumbline.supervision.reading.history import correction_of, entry_of, ids_named
 from plumbline.supervision.reading.people import Names
 from plumbline.supervision.reading.proofs import CheckpointFacts, chip, newest_checkpoint
 from plumbline.supervision.reading.report_facts import ReportFacts, load, resolve
 
 #: What whoever checks a bundle types; the trust roots are their own.
 VERIFY_COMMAND = "plumbline verify 案卷包.zip --trust trust.txt --trust 根证书.pem"
-#: Fields of a message that say nothing about the object: never listed as a change.
-_HEADER = frozenset({"v", "uid", "sender", "occurred_at", "supersedes", "reason", "kind"})
-_FIELDS = {
-    "structural_part": "工程部位", "grade": "设计等级", "made_at": "成型时间", "specimens": "试件", "conclusion": "结论", "number": "编号",
-    "conclusion_text": "结论文字", "parameters": "参数与数值", "started_at": "试验开始", "finished_at": "试验结束", "remarks": "备注",
-    "pictures": "影像", "signed_on": "签订日期", "required_age_d": "龄期", "samples": "样品", "seal": "封志",
+#: Kind of object → what its versions are called in the history of a report.
+_OBJECTS = {
+    "sample": "取样", "witnessing": "见证", "receipt": "收样", "run": "试验", "application": "报告", "commission": "委托",
+    "registration": "登记", "contract": "合同",
 }  # fmt: skip
 
 
@@ -51,7 +49,7 @@ def assembled(facts: ReportFacts, principal: Principal) -> TracePage:
     """The page from its facts. Unconfirmed findings are for the officer and the institution concerned."""
     checkpoint = newest_checkpoint()
     names = Names()
-    names.load(facts.people())
+    names.load(facts.people() | ids_named(facts.versions))
     visible = facts.findings if principal.sees_unconfirmed_findings else []
     stored = stored_files(each["sha256"] for each in pictures_of(facts))
     panel = judged.panel(
@@ -66,7 +64,7 @@ def assembled(facts: ReportFacts, principal: Principal) -> TracePage:
         findings=panel,
         evidence=_evidence(facts, checkpoint),
         version=_version(facts),
-        amendments=tuple(_amendments(facts, names, checkpoint)),
+        history=_history(facts, names, checkpoint.covered if checkpoint else 0),
         pending_note=_pending(facts),
         curves_missing_reason=why_no_panel(facts),
     )
@@ -133,6 +131,8 @@ def _head(facts: ReportFacts, verdict: VerdictBlock, visible: list[Row]) -> Repo
         project=facts.project["name"] if facts.project else "工程没有登记",
         part="，".join(parts),
         institution=_institution(facts),
+        project_url=f"/projects/{facts.project['id']}/" if facts.project else "",
+        institution_url=f"/institutions/{facts.institution['id']}/" if facts.institution else "",
         chips=tuple(chips),
         document_url=f"/v/{code}/document" if code and is_registered else None,
         verification_url=f"/v/{code}" if code else None,
@@ -219,38 +219,15 @@ def _version(facts: ReportFacts) -> VersionInfo:
     return VersionInfo(number=number, standing=standing)
 
 
-def _amendments(facts: ReportFacts, names: Names, checkpoint: CheckpointFacts | None) -> Iterator[Amendment]:
-    covered = checkpoint.covered if checkpoint else 0
-    for each in facts.versions:
-        who = (facts.parties.get(each["sender"]) or {}).get("name", "")
-        for field_name, before, after in _changes(each["before"] or {}, each["after"] or {}):
-            yield Amendment(at=each["logged_at"], who=who, field_name=field_name, before=before, after=after,
-                            reason=each["reason"] or "没有写原因", proof=chip(each, covered=covered))  # fmt: skip
-    for each in facts.corrections:
-        body = each["body"]
-        yield Amendment(
-            at=each["occurred_at"],
-            who=names.name(body["person"]),
-            field_name=f"试件 {each['ordinal']} {each['symbol']}",
-            before=body["before"],
-            after=body["after"],
-            reason=body["because"],
-            proof=chip(facts.events.get(each["entry"]), covered=covered),
-        )
-
-
-def _changes(before: Row, after: Row) -> Iterator[tuple[str, str, str]]:
-    for name in sorted((before.keys() | after.keys()) - _HEADER):
-        if before.get(name) != after.get(name):
-            yield _FIELDS.get(name, name), _short(before.get(name)), _short(after.get(name))
-
-
-def _short(value: Any) -> str:
-    if value is None:
-        return "空"
-    if isinstance(value, list | dict):
-        return f"{len(value)} 项"
-    return str(value)[:80]
+def _history(facts: ReportFacts, names: Names, covered: int) -> History:
+    """What was changed in any record of the report, newest first."""
+    known = {key: party["name"] for key, party in facts.parties.items()} | names.known()
+    entries = [
+        entry_of(each, known, covered, f"{_OBJECTS.get(each['object_kind'], '记录')} 第 {each['version']} 版")
+        for each in facts.versions
+    ]
+    entries += [correction_of(each, names, facts.events, covered) for each in facts.corrections]
+    return History(entries=tuple(sorted(entries, key=lambda each: each.at, reverse=True)))
 
 
 def _pending(facts: ReportFacts) -> str:

@@ -14,6 +14,8 @@ from plumbline.supervision.access.sessions import principal_of
 from plumbline.supervision.pages import pages
 from plumbline.supervision.pages.rendering import not_found
 from plumbline.supervision.reading.database import row
+from plumbline.supervision.reading.files import named_picture
+from plumbline.supervision.reading.records.pages import pictures_of
 from plumbline.supervision.reading.source import LIVE_SESSION
 
 _LIVE_COOKIE = "plumb_live"
@@ -32,6 +34,12 @@ def trace(request: HttpRequest, number: str) -> HttpResponse:
         # Not 403: whether there is such a report is not for the public to learn here.
         status=404,
     )
+
+
+@require_safe
+def record_picture(request: HttpRequest, key: str, sha256: str, kind: str) -> HttpResponse:
+    """One key picture of a sample or a test; 404 alike for absent, foreign, not yet here, and not a picture."""
+    return named_picture(sha256, pictures_of(kind, key))
 
 
 def _verification(number: str) -> str:

@@ -212,3 +212,30 @@ def test_every_state_has_word_and_icon() -> None:
 def test_the_summary_of_the_chain_counts_what_is_missing() -> None:
     assert samples.sample_trace().signature_summary == "8 步，全部有签名"
     assert samples.sample_trace_with_gaps().signature_summary == "8 步，1 步没有记录"
+
+
+def test_a_record_page_holds_facts_related_lists_history_and_proof(html: dict[str, str]) -> None:
+    page = html["record.html"]
+    for words in (
+        "设备与数据",
+        "20.5 °C",
+        "共 37 条",
+        "看全部",
+        "还没有审核。",
+        "修改记录",
+        "看全过程",
+        "存证",
+    ):
+        assert words in page, words
+    assert 'href="/reports/?project=x"' in page
+    assert 'data-label="报告编号"' in page  # the heading beside the value on a phone
+
+
+def test_a_change_is_told_apart_without_colour_and_one_version_says_so(html: dict[str, str]) -> None:
+    page = html["record.html"]
+    assert "<del>27 d</del>" in page
+    assert "<ins>28 d</ins>" in page
+    assert "原来没有" in page
+    css = (STATIC_FOLDER / "css/trace.css").read_text(encoding="utf-8")
+    assert 'del::before { content: "− "' in css
+    assert "只有一版，没有改过。" in html["record-plain.html"]

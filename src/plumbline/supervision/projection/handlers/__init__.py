@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from plumbline.supervision.projection.arrival import Projection
-from plumbline.supervision.projection.handlers import accounts, custody, decisions, registry, reports, testing
+from plumbline.supervision.projection.handlers import (
+    accounts,
+    custody,
+    decisions,
+    records,
+    registry,
+    reports,
+    testing,
+)
 
 Handler = Callable[[Projection], str]
 
@@ -19,11 +27,6 @@ HANDLERS: dict[str, Handler] = {
 }
 
 
-def keep(p: Projection) -> str:
-    """A kind without a page yet: the fact is kept whole, the page follows."""
-    return p.put_object("record", {"kind": p.arrival.kind, "subject": None})
-
-
 def handler_of(kind: str) -> Handler:
     """The handler of a kind; those without one of their own are kept as records."""
-    return HANDLERS.get(kind, keep)
+    return HANDLERS.get(kind, records.keep)

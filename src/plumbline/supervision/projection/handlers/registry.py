@@ -291,6 +291,7 @@ def register_instrument(p: Projection) -> str:
             "calibrated_until": _day(m.calibrated_until),
         },
         key=key,
+        initial={"ref": p.arrival.entry},
     )
     return key
 

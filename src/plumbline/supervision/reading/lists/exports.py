@@ -1,4 +1,4 @@
-"""What an export of a list holds (名录导出): who took what and when on its cover, then every row of the filter, read in the reader's role."""
+"""What an export of a list holds (名录导出): who took what and when on its cover, then every row of the filter, in the reader's role."""
 
 from __future__ import annotations
 

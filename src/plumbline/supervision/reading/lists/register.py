@@ -210,7 +210,7 @@ PEOPLE = ListKind(
 def _instrument(row: Row, drawing: Drawing) -> tuple[Cell, ...]:
     body = row["body"]
     return (
-        Cell(text=row["instrument"], url=f"/instruments/{row['entry']}/"),
+        Cell(text=row["instrument"], url=f"/instruments/{row['ref']}/"),
         Cell(text=row["name"] or ""),
         Cell(text=str(body.get("model") or "")),
         Cell(text=str(body.get("calibration_certificate") or "")),
@@ -226,7 +226,7 @@ INSTRUMENTS = ListKind(
     measure="台",
     icon="certificate",
     table="instrument",
-    rows="SELECT t.id, t.entry, t.idx, t.instrument, t.name, t.body, t.calibrated_until, t.logged_at, i.name AS institution_name "
+    rows="SELECT t.id, t.ref, t.idx, t.instrument, t.name, t.body, t.calibrated_until, t.logged_at, i.name AS institution_name "
     "FROM fact.instrument t LEFT JOIN fact.party i ON i.id = t.institution WHERE t.id = ANY(%s::text[])",
     columns=(
         Column(key="number", label="设备编号", css="number"),
@@ -238,7 +238,7 @@ INSTRUMENTS = ListKind(
         Column(key="logged", label="登记时间", css="when extra"),
     ),
     cells=_instrument,
-    url=lambda row: f"/instruments/{row['entry']}/",
+    url=lambda row: f"/instruments/{row['ref']}/",
     way=ways.way_to_parties("institution"),
     scope=ways.scope_of_parties("institution"),
     views=(
