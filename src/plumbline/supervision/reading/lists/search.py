@@ -37,7 +37,7 @@ _HITS = {
     "WHERE t.id = ANY(%s::text[]) ORDER BY t.idx DESC",
     "institutions": "SELECT t.id, t.name AS label, t.uscc AS about, t.division AS place FROM fact.party t "
     "WHERE t.id = ANY(%s::text[]) AND 'institution' = ANY(t.roles) AND {scope} ORDER BY t.idx DESC",
-    "instruments": "SELECT t.id, t.entry, t.instrument AS label, t.name AS about, i.name AS place FROM fact.instrument t "
+    "instruments": "SELECT t.id, t.ref, t.instrument AS label, t.name AS about, i.name AS place FROM fact.instrument t "
     "LEFT JOIN fact.party i ON i.id = t.institution WHERE t.id = ANY(%s::text[]) ORDER BY t.idx DESC",
     "people": "SELECT t.id, t.certificate_number AS about, t.roles, i.name AS place FROM fact.person t "
     "LEFT JOIN fact.party i ON i.id = t.party WHERE t.id = ANY(%s::text[]) ORDER BY t.idx DESC",
@@ -148,8 +148,10 @@ class Search:
             found = rows(_OF_ENTRY.format(table=table, column=column, below=lower), [ids, ids])
             self.exact[key] = [*self.exact.get(key, []), *(each["id"] for each in found)]
         for key in ("tests", "projects", "people", "institutions", "instruments"):
-            column = "entry" if key == "instruments" else "id"
-            found = rows(f"SELECT id FROM fact.{KINDS[key].table} WHERE {column} = ANY(%s::text[])", [ids])
+            # An instrument is calibrated anew: its first and its newest entry both name it.
+            columns = ("ref", "entry") if key == "instruments" else ("id",)
+            named = " OR ".join(f"{column} = ANY(%s::text[])" for column in columns)
+            found = rows(f"SELECT id FROM fact.{KINDS[key].table} WHERE {named}", [ids] * len(columns))
             self.exact[key] = [*self.exact.get(key, []), *(each["id"] for each in found)]
 
     def _hits(self, key: str, ids: list[str]) -> tuple[Hit, ...]:
