@@ -32,9 +32,11 @@ def test_facts_are_written_by_the_projector_alone(grants) -> None:
     assert sorted(table for who, table in grants if who == "plumb_web") == [
         "ops.applied_key",
         "ops.audit_event",
+        "ops.job",
         "ops.key_application",
         "ops.key_rotation",
         "ops.process",
+        "ops.proposal",
         "ops.sandbox_passed",
     ]
 
