@@ -31,6 +31,8 @@ from plumbline.embedded.problems import ClusterProblem
 SUPERUSER = "postgres"
 
 _LOG_LIMIT = 5_000_000
+#: Within this time even a busy disk has written what a process that is to end waits for.
+_DISK_ANSWERS_S = 60
 
 
 @dataclass(frozen=True)
@@ -299,7 +301,8 @@ class Cluster:
         if not processes.wait_until(lambda: not self._left_over(), 10):
             for orphan in self._left_over():
                 _signal(orphan, signal.SIGKILL)
-            processes.wait_until(lambda: not self._left_over(), 5)
+            # A killed process that waits for a busy disk (fsync) ends only when the disk has answered.
+            processes.wait_until(lambda: not self._left_over(), _DISK_ANSWERS_S)
         if remaining := self._left_over():
             raise ClusterProblem(
                 f"数据目录 {self.data_dir} 仍被上次运行的数据库进程 {remaining} 占用，请结束这些进程后重试。",
