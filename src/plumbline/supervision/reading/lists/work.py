@@ -240,12 +240,16 @@ _RECOMPUTED = {
     "PASS": ("复算合格", Tone.OK),
     "FAIL": ("复算不合格", Tone.BAD),
     "VOID": ("复算无效", Tone.WARN),
+    # A group of cubes is judged with its inspection lot (GB/T 50107), not by itself.
+    "NOT_JUDGED": ("已复算", Tone.OK),
 }
 
 
 def _test(row: Row, drawing: Drawing) -> tuple[Cell, ...]:
     tags = row["tags"] or []
     said, tone = _RECOMPUTED.get(row["verdict"] or "", ("没有复算", Tone.OFF))
+    if row["outcome"] == "not_computable":
+        said, tone = "无法复算", Tone.WARN
     standing, standing_tone = _STANDINGS.get(row["standing"], ("不明", Tone.OFF))
     sample = f" {tags[0]}" if tags else ""
     return (
@@ -268,7 +272,7 @@ TESTS = ListKind(
     icon="gauge",
     table="run",
     rows="SELECT t.id, t.idx, t.attestation, t.standing, t.category, t.edition, t.instrument, t.started_at, "
-    "m.number AS commission_number, s.tags, e.verdict, p.name AS project, i.name AS institution "
+    "m.number AS commission_number, s.tags, e.verdict, e.outcome, p.name AS project, i.name AS institution "
     f"FROM fact.run t {_NAMES}LEFT JOIN fact.commission m ON m.id = t.commission LEFT JOIN fact.sample s ON s.id = t.sample "
     "LEFT JOIN fact.evaluation e ON e.id = t.id WHERE t.id = ANY(%s::text[])",
     columns=(

@@ -32,6 +32,11 @@ from plumbline.supervision.reading.records.desk import (
 )
 from plumbline.web.formats import local_time
 
+#: Why a party was suspended is no open record; since when is.
+_PARTY = (
+    "SELECT id, uscc, name, roles, division, suspended_at, entry, idx, sender, key_id, attestation, occurred_at, arrived_at, "
+    "logged_at, version, body FROM fact.party WHERE id = %s"
+)
 _PEOPLE = "SELECT * FROM fact.person WHERE party = %s ORDER BY idx DESC LIMIT 8"
 _INSTRUMENTS = "SELECT * FROM fact.instrument WHERE institution = %s ORDER BY calibrated_until LIMIT 8"
 _CAPABILITIES = "SELECT * FROM fact.capability WHERE institution = %s ORDER BY category, site LIMIT 40"
@@ -59,7 +64,7 @@ _USES = {
 def page(desk: Desk, key: str) -> RecordPage | None:
     """The page, or None for what is not there or not in the reader's scope."""
     # The names of parties are for everybody who is signed in, their directory is not.
-    party = row("SELECT * FROM fact.party WHERE id = %s", [key]) if open_to(desk.principal, [key]) else None
+    party = row(_PARTY, [key]) if open_to(desk.principal, [key]) else None
     if party is None:
         return None
     people, versions = rows(_PEOPLE, [key]), versions_of([key])
@@ -72,7 +77,7 @@ def page(desk: Desk, key: str) -> RecordPage | None:
             kind="检测机构" if is_institution else "单位",
             title=party["name"],
             codes=(("统一社会信用代码", party["uscc"]),),
-            chips=tuple(_role_chip(each) for each in party["roles"]),
+            chips=(*_suspended(party), *(_role_chip(each) for each in party["roles"])),
             list_label="单位" if not is_institution else "检测机构",
             list_url="/institutions/",
         ),
@@ -96,6 +101,13 @@ def page(desk: Desk, key: str) -> RecordPage | None:
         evidence=desk.evidence(party),
         version=version_of(party),
     )
+
+
+def _suspended(party: Row) -> tuple[Chip, ...]:
+    if party["suspended_at"] is None:
+        return ()
+    since = local_time(party["suspended_at"])
+    return (Chip(tone=Tone.BAD, text=f"已停用，自 {since}", icon="circle-x"),)
 
 
 def _role_chip(role: str) -> Chip:
