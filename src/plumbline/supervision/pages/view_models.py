@@ -271,6 +271,9 @@ class Shell:
     unread: int = 0
     is_demo: bool = False
     search_url: str = "/search/"
+    #: name of the box's value in its address, and what may be typed
+    search_name: str = "q"
+    search_hint: str = "任意编号、工程、机构、人员、设备"
     verify_url: str = "/v/"
     search_text: str = ""
     #: What was searched for when the search opened this page at once.

@@ -59,7 +59,14 @@ class DatabasePageSource:
         # A missing address has its page outside any view: nobody acts and no transaction is open.
         with reading_as(principal):
             (person, capacity), division = _face(principal), _region(principal)
+        # Records are for those who have work to see; everybody else looks up a report by its code.
+        box = (
+            {}
+            if principal.sees_work
+            else {"search_url": "/v/", "search_name": "code", "search_hint": "监管码"}
+        )
         return Shell(
+            **box,
             menu=_menu(principal),
             person=person,
             capacity=capacity,
