@@ -260,7 +260,7 @@ def test_both_versions_of_a_superseded_report_have_their_trace(
     listed = Reader(officer.get("/reports/", params={"q": results["superseded"].number}).text).root
     older = [row for row in listed.all("tr") if "已替代" in row.text]
     assert len(older) == 1
-    page = Reader(officer.get(next(older[0].all("number")).attributes["href"]).text).root
+    page = Reader(officer.get(next(older[0].all("a")).attributes["href"]).text).root
     assert "已有新版" in page.text
     assert empty_steps(page) == []
 

@@ -100,6 +100,15 @@ def _send_canary(world) -> None:
     text = data.replace(b'"receiver"', f'"{CANARY} {CANARY_ID}"'.encode())
     assert world.post(text, who, personal=[record]).status_code == 422
     world.settle()
+    # The exchange monitor writes down refusals a moment later.
+    noted = "SELECT count(*) AS n FROM ops.exchange_request WHERE holder = %s AND outcome = 'refused'"
+    world.wait_for(lambda: _as_owner(world, noted, [who.party]) >= 2)
+
+
+def _as_owner(world, statement: str, parameters: list[str]) -> int:
+    with psycopg.connect(world.platform.conninfo("plumb_migrate")) as conn:
+        conn.execute("SET ROLE plumb_owner")
+        return int(conn.execute(statement.encode(), parameters).fetchone()[0])
 
 
 def _dump(world) -> bytes:

@@ -1,13 +1,15 @@
 """What of a refused message may be kept for looking at (遮盖留样): no personal part, no identity or telephone number, nothing large.
 
 A refused request is often refused because a number stood where it must not. What is kept is therefore read again, string by string:
-numbers of people become stars. What cannot be read is kept only when no such number can be seen in it.
+a text that holds a number of a person becomes stars whole, and so does every text in Chinese beside it, for a name may stand there.
+What cannot be read is kept only when no such number can be seen in it.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from dataclasses import dataclass
 
 import msgspec
@@ -32,22 +34,40 @@ class Kept:
 
 
 def masked_text(text: str) -> str:
-    """The text with every identity and telephone number as stars."""
-    for span in reversed(personal_spans(text)):
-        text = text[: span.start] + STAR * (span.end - span.start) + text[span.end :]
+    """`text` in NFC with every identity and telephone number as stars, character by character."""
+    text = unicodedata.normalize("NFC", text)
+    while spans := personal_spans(text):
+        for span in spans:
+            text = text[: span.start] + STAR * (span.end - span.start) + text[span.end :]
     return text
 
 
 def _masked(value: object, name: str = "") -> object:
+    """The value without numbers of people: a text that holds one is starred whole, since a name may stand beside it."""
     if isinstance(value, str):
         is_points = name in _POINTS and _BASE64.fullmatch(value) is not None
-        return value if is_points else masked_text(value)
+        return value if is_points else _starred(value)
     if isinstance(value, list):
         return [_masked(each, name) for each in value]
     if isinstance(value, dict):
-        return {masked_text(key): _masked(each, key) for key, each in value.items() if key != "salt"}
+        return {_starred(key): _masked(each, key) for key, each in value.items() if key != "salt"}
     if isinstance(value, int) and not isinstance(value, bool) and personal_spans(str(value)):
         return STAR * len(str(value))
+    return value
+
+
+def _starred(text: str) -> str:
+    return STAR * len(text) if personal_spans(text) else text
+
+
+def _without_words(value: object) -> object:
+    """Every text that is not plain ASCII as stars: codes, numbers and times are left to compare."""
+    if isinstance(value, str):
+        return value if value.isascii() else STAR * len(value)
+    if isinstance(value, list):
+        return [_without_words(each) for each in value]
+    if isinstance(value, dict):
+        return {str(_without_words(key)): _without_words(each) for key, each in value.items()}
     return value
 
 
@@ -67,7 +87,7 @@ def kept_message(body: bytes) -> Kept | None:
             clean == read
         ):  # as it was sent, so that it can be tried again byte by byte; a repeated name could hide another value
             return Kept(message, False) if not personal_spans(_unescaped(text)) else None
-        return Kept(json.dumps(clean, ensure_ascii=False).encode(), True)
+        return Kept(json.dumps(_without_words(clean), ensure_ascii=False).encode(), True)
     except (ValueError, RecursionError):
         return None
 

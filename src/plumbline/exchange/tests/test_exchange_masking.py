@@ -39,6 +39,16 @@ def test_a_number_becomes_stars(text: str) -> None:
     assert MOBILE not in kept.data.decode() and WIDE not in kept.data.decode() and "＊" in kept.data.decode()
 
 
+def test_a_name_beside_a_number_becomes_stars_too() -> None:
+    for message in (
+        f'{{"roles":["张三丰 {MOBILE}"],"code":"A-1"}}',
+        f'{{"who":{{"name":"张三丰","phone":"{MOBILE}"}},"code":"A-1"}}',
+        f'{{"张三丰":"{MOBILE}","code":"A-1"}}',
+    ):
+        kept = kept_message(body(message))
+        assert kept is not None and "张三丰" not in kept.data.decode() and "A-1" in kept.data.decode()
+
+
 def test_a_number_as_a_name_of_a_field_becomes_stars_too() -> None:
     kept = kept_message(body(f'{{"{MOBILE}":1}}'))
     assert kept is not None and MOBILE not in kept.data.decode()

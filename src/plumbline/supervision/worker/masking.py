@@ -6,26 +6,15 @@ where prose stands. Our own message would then be refused, and the sender would 
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TypeVar
 
 import msgspec
 
-from plumbline.domain.basics.personal_text import personal_spans
+from plumbline.exchange.masking import masked_text
 
-MASK = "＊"
 #: Fields of the platform's messages that hold prose; identifiers and codes are never touched.
 PROSE = frozenset({"sentence", "remedy", "clause", "because", "signer", "value", "reason"})
 _S = TypeVar("_S", bound=msgspec.Struct)
-
-
-def masked_text(text: str) -> str:
-    """`text` in NFC with every identity or telephone number replaced, character by character."""
-    text = unicodedata.normalize("NFC", text)
-    while spans := personal_spans(text):
-        for span in spans:
-            text = text[: span.start] + MASK * (span.end - span.start) + text[span.end :]
-    return text
 
 
 def masked(message: _S) -> _S:
