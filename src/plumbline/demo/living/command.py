@@ -31,6 +31,7 @@ from plumbline.demo.living.story import Story, tell
 from plumbline.demo.living.town import City, build_city
 from plumbline.demo.real_time import work_on
 from plumbline.demo.story import OPENED_BEFORE, SPAN, StationSender
+from plumbline.demo.tools import resume_after_crash
 from plumbline.embedded.problems import EmbeddedProblem
 from plumbline.lab.keys import InstitutionKeys
 from plumbline.supervision.city_progress import Progress, read_progress, write_progress
@@ -219,6 +220,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: sys.exit(0))
     platform = Platform.from_env()
     ca = Path(arguments.ca) if arguments.ca else None
+    resume_after_crash(platform)
     known = read_progress(platform.data_dir)
     if known is None or known.phase != "done":
         fill_platform(

@@ -44,7 +44,7 @@ def clock_of(row: tuple[Any, ...] | None) -> DemoClock:
     return DemoClock(*row) if row else DemoClock()
 
 
-def read_demo_clock(conn: psycopg.Connection) -> DemoClock:
+def read_demo_clock(conn: psycopg.Connection[Any]) -> DemoClock:
     """The clock as it is set now."""
     with conn.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
         return clock_of(cursor.execute(READ).fetchone())
