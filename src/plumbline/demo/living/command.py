@@ -25,7 +25,7 @@ from plumbline.demo.living.enrol import enrol_city
 from plumbline.demo.living.fill import Ended, Filled, fill
 from plumbline.demo.living.frauds.planting import planted_truth, with_frauds
 from plumbline.demo.living.frauds.stage import Planted
-from plumbline.demo.living.progress import CORE, Course, Meter, broken_off, goes_on
+from plumbline.demo.living.progress import CORE, Course, Meter, broken_off, goes_on, whole
 from plumbline.demo.living.senders import CitySenders
 from plumbline.demo.living.story import Story, tell
 from plumbline.demo.living.town import City, build_city
@@ -171,7 +171,7 @@ def fill_platform(
     truth = planted_truth(planted, filled.results)
     path = run.folder / "planted.json"
     path.write_text(json.dumps(truth, ensure_ascii=False, indent=1), "utf-8")
-    text = f"完成，用时 {filled.seconds:.0f} 秒：{dict(filled.states)}，另有 {filled.under_way} 份在办"
+    text = whole(filled.states, filled.under_way, filled.seconds)
     count = len(filled.results)
     write_progress(
         platform.data_dir,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import accumulate
@@ -99,7 +99,22 @@ def _left_text(left: float | None) -> str:
     return f"大约还要 {left / 60:.0f} 分钟"
 
 
+_ENDS: Final = {
+    "registered": "登记",
+    "withheld": "没有给码",
+    "reserved": "有码未用",
+    "voided": "作废",
+    "withdrawn": "撤回",
+    "superseded": "换版",
+    "dropped": "没有申请",
+}
 CORE: Final = Progress(phase="core", text="演示城市刚开始：正在准备头几份报告")
+
+
+def whole(states: Mapping[str, int], under_way: int, seconds: float) -> str:
+    """What they say when it has come to its end: how many reports ended how."""
+    counted = "、".join(f"{_ENDS.get(state, '其他')} {count} 份" for state, count in states.items())
+    return f"演示城市已经补齐，用时 {seconds:.0f} 秒：报告{counted or ' 0 份'}；还在办 {under_way} 份"
 
 
 def broken_off(known: Progress | None) -> Progress:
