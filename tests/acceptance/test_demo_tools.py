@@ -14,24 +14,35 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import msgspec
 import psycopg
 import pytest
 
 from plumbline.demo import tools
+from plumbline.demo.clients import open_clients
 from plumbline.demo.live_press import live_plan
-from plumbline.demo.living.command import trust_institutions
+from plumbline.demo.living.command import newest_time, told_to_the_end, trust_institutions
 from plumbline.demo.living.core import core_of
 from plumbline.demo.living.enrol import enrol_city
+from plumbline.demo.living.progress import goes_on
 from plumbline.demo.living.town import build_city
 from plumbline.demo.plan import Oddities
 from plumbline.demo.story import StationSender
+from plumbline.domain.basics.identifiers import party_id
 from plumbline.embedded.ports import free_port
 from plumbline.embedded.postgres import Cluster
 from plumbline.embedded.problems import EmbeddedProblem
 from plumbline.embedded.supervisor import Supervisor
+from plumbline.exchange.messages.registry import RoleGranted
+from plumbline.exchange.uids import new_uid
 from plumbline.supervision.boot import DEMO_OPERATOR, Settings, prepare
-from plumbline.supervision.city_progress import Progress, write_progress
+from plumbline.supervision.city_progress import Progress, read_progress, write_progress
 from plumbline.supervision.config import DEMO_ORIGIN, Platform
+from plumbline.supervision.journal.append import Journal
+from plumbline.supervision.journal.demo_clock import begin_telling, end_telling
+from plumbline.supervision.journal.heads import CheckpointSigner
+from plumbline.supervision.journal.keys import PlatformKeys
+from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.run import Serving, process_specs
 
 pytestmark = [
@@ -113,12 +124,61 @@ def demo() -> Iterator[Demo]:
     supervisor = Supervisor(process_specs(platform, serving, free_port()), platform.folder("logs"))
     try:
         supervisor.start()
+        with psycopg.connect(platform.conninfo("plumb_migrate")) as conn:
+            begin_telling(conn, by="test")
         _enrol(platform)
         yield Demo(platform, [])
     finally:
         supervisor.stop()
         cluster.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_while_the_past_is_told_neither_a_page_nor_an_upload_of_today_ends_it(demo: Demo) -> None:
+    platform, operator = demo.platform, party_id(DEMO_OPERATOR.uscc).hex()
+    city = build_city(SEED, SCALE, datetime.now(UTC).date())
+    newest, today = newest_time(platform), datetime.now(UTC)
+    assert newest and today - newest > timedelta(minutes=4)
+    granted = RoleGranted(
+        v=1, uid=new_uid(today), sender=operator, occurred_at=today, person="1" * 32, role="officer",
+        party=operator, division="610100", capacity="监督员",
+    )  # fmt: skip
+    keys = PlatformKeys.load(platform.folder("keys"))
+    journal = Journal(
+        platform.conninfo("plumb_gateway"), CheckpointSigner(keys.log, platform.folder("marks"))
+    )
+    page = PlatformSender(journal, keys.signer("web"))
+    dated = page.in_demo_time(granted)
+    assert (page.submit(dated, session="1" * 32).logged_at, dated.occurred_at) == (newest, newest)
+    stored = (
+        "SELECT logged_at, occurred_at FROM fact.event WHERE kind = 'blob.stored' ORDER BY idx DESC LIMIT 1"
+    )
+    with open_clients(city.teams[0].cast, platform.data_dir, platform.public_url) as clients:
+        clients.parties["institution"].upload(b"a person's file", "image/jpeg")
+        assert demo.soon(stored) == [(newest, newest)]
+        later = newest + timedelta(minutes=1)
+        clients.parties["institution"].upload(b"the city's next file", "image/jpeg", stated_at=later)
+    assert newest_time(platform) == later
+    with psycopg.connect(platform.conninfo("plumb_migrate")) as conn:
+        end_telling(conn, by="test")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), conn.transaction():
+            conn.execute("UPDATE ops.demo_clock SET telling = true")
+    ended = msgspec.structs.replace(granted, uid=new_uid(today))
+    assert page.submit(ended, session="1" * 32).logged_at >= today
+    journal.close()
+
+
+def test_a_filling_that_breaks_off_says_so_and_two_never_fill_one_city(demo: Demo) -> None:
+    def fill_within_another() -> None:
+        with told_to_the_end(demo.platform), told_to_the_end(demo.platform):
+            pass
+
+    with pytest.raises(EmbeddedProblem, match="正在补齐"):
+        fill_within_another()
+    seen = read_progress(demo.platform.data_dir)
+    assert seen and seen.phase == "stopped"
+    assert "还没有补齐就停了" in seen.text
+    assert "接着补齐" in goes_on(seen).text
 
 
 def test_the_tools_wait_until_the_city_is_whole(demo: Demo) -> None:
@@ -146,6 +206,9 @@ def test_a_line_that_is_cut_queues_and_when_healed_nothing_is_lost_or_doubled(de
     assert demo.soon(runs, institution) == [(1,)]
     with pytest.raises(EmbeddedProblem, match="没有断网"):
         demo.run("heal", name)
+    tools.work_cut_off(stage, team, stage.clock().now(), 7, everybody=False)  # as after a heal that broke off
+    assert "报告 1 份，登记 1 份" in demo.run("heal", name)
+    assert stage.outbox(team).waiting() == 0
 
 
 def test_the_clock_goes_forward_only_and_what_falls_due_is_entered(demo: Demo) -> None:
@@ -172,6 +235,14 @@ def test_while_the_platform_is_stopped_the_institutions_go_on_and_catch_up(demo:
     assert doubled == []
     answer = httpx.get(f"{demo.platform.public_url}/v/", trust_env=False)
     assert answer.status_code == 200
+
+
+def test_a_stop_that_was_broken_off_ends_when_the_demo_starts_again(demo: Demo) -> None:
+    stage = demo.stage
+    clock = stage.clock()
+    stage.set_clock(replace(clock, stopped_since=clock.now()), "demo.stop_platform")
+    tools.resume_after_crash(demo.platform)
+    assert stage.clock() == clock
 
 
 def test_a_reserved_code_dies_when_the_clock_passes_its_day(demo: Demo) -> None:

@@ -37,7 +37,7 @@ def test_stops_are_visited_one_after_another_in_their_roles_and_stay_ticked_off(
 def test_a_stop_whose_record_is_not_there_yet_says_so(visitor: httpx.Client) -> None:
     shown = visitor.get("/tour/stops/late/")
     assert shown.url.path == "/tour/"
-    assert "这一站的记录还没有" in shown.text
+    assert "先看别的站，过一会儿再来" in shown.text
 
 
 def test_an_unknown_stop_is_no_page_and_the_line_on_the_first_page_can_be_put_away(

@@ -79,6 +79,12 @@ def run_demo(arguments: argparse.Namespace) -> int:
 
 
 def _fill_running(platform: Platform, arguments: argparse.Namespace, city: tuple[int, float]) -> int:
+    known = read_progress(platform.data_dir)
+    if (
+        known is not None and known.phase == "done"
+    ):  # its institutions work on; their numbers must not start anew
+        print(f"这座演示城市已经补齐：{platform.public_url}")
+        return 0
     ca = platform.data_dir / "tls" / "ca.pem"
     fill_platform(
         platform,

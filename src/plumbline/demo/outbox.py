@@ -62,10 +62,12 @@ class Outbox:
                 (datetime.fromisoformat(each["ends_at"]), int(each["number"])) for each in _lines(self._plans)
             ]
 
-    def finished(self) -> None:
-        """They have it."""
+    def finished(self, reports: Sequence[tuple[datetime, int]]) -> None:
+        """These have it; what was remembered meanwhile stays."""
+        done = {(ends_at.isoformat(), number) for ends_at, number in reports}
         with self._locked():
-            self._plans.unlink(missing_ok=True)
+            left = [each for each in _lines(self._plans) if (each["ends_at"], each["number"]) not in done]
+            _replace(self._plans, left)
 
     def drain(self, parties: Mapping[PartyKey, Sender]) -> list[Sent]:
         """Send what waits, in order. What is sent twice because a run was broken off is recognised by its uid."""
@@ -94,6 +96,17 @@ def _append(path: Path, content: dict[str, Any]) -> None:
         file.write(json.dumps(content, ensure_ascii=False) + "\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+def _replace(path: Path, contents: list[dict[str, Any]]) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.unlink(missing_ok=True)
+    for each in contents:
+        _append(temporary, each)
+    if contents:
+        os.replace(temporary, path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -162,13 +163,14 @@ def catch_up(stage: Stage, team: Team) -> CaughtUp:
     with stage.clients(team) as clients:
         sent = outbox.drain(clients.parties)
         chain, results = stage.chain(team, clients), []
-        for ends_at, number in outbox.unfinished():
+        unfinished = outbox.unfinished()
+        for ends_at, number in unfinished:
             plan, now = live_plan(team.cast, ends_at, number), stage.clock().now()
             at = max(now, plan.times.approved + timedelta(seconds=1))
             times = replace(plan.times, applied=at, registered=at + timedelta(seconds=1))
             # What was sent before is recognised by its uid; application and registration are new.
             results.append(chain.run(replace(plan, times=times)))
-        outbox.finished()
+        outbox.finished(unfinished)
     return CaughtUp(messages=len(sent), repeated=sum(each.duplicate for each in sent), reports=tuple(results))
 
 
@@ -218,6 +220,12 @@ def _kept(path: Path) -> dict[str, str]:
     return dict(json.loads(path.read_text("utf-8"))) if path.exists() else {}
 
 
+def _keep_cuts(folder: Path, known: dict[str, str]) -> None:
+    temporary = folder / "cuts.tmp"  # the city's process reads it at any moment
+    temporary.write_text(json.dumps(known, ensure_ascii=False), "utf-8")
+    os.replace(temporary, folder / "cuts.json")
+
+
 def cuts(folder: Path) -> dict[str, str]:
     """Institutions whose line is cut: short name → since when."""
     return _kept(folder / "cuts.json")
@@ -233,7 +241,7 @@ def run_cut(arguments: argparse.Namespace, say: Callable[[str], None] = print) -
     since = stage.clock().now()
     with stage.clients(team) as clients:  # there before the line goes, as in every city that was filled
         stage.chain(team, clients).work.ensure_contract(team.works.key, since)
-    (stage.folder / "cuts.json").write_text(json.dumps(known | {name: since.isoformat()}), "utf-8")
+    _keep_cuts(stage.folder, known | {name: since.isoformat()})
     _audit(stage, "demo.cut", team.cast.party("institution"))
     work_cut_off(stage, team, since, 0, everybody=False)
     say(
@@ -248,13 +256,14 @@ def run_heal(arguments: argparse.Namespace, say: Callable[[str], None] = print) 
     stage = Stage.open(Path(arguments.data_dir).absolute())
     team = stage.team(_named(arguments))
     name, known = team.house.organisation.short_name, cuts(stage.folder)
-    if name not in known:
-        raise _refuse(f"{name} 没有断网。", "Its line is not cut.")
-    begins = datetime.fromisoformat(known.pop(name))
-    first = _size(stage)
-    _declare(stage, Outage(party=team.cast.party("institution"), begins=begins, ends=stage.clock().now()))
-    (stage.folder / "cuts.json").write_text(json.dumps(known), "utf-8")
-    _audit(stage, "demo.heal", team.cast.party("institution"))
+    first, outbox = _size(stage), stage.outbox(team)
+    if name in known:
+        begins = datetime.fromisoformat(known.pop(name))
+        _declare(stage, Outage(party=team.cast.party("institution"), begins=begins, ends=stage.clock().now()))
+        _keep_cuts(stage.folder, known)
+        _audit(stage, "demo.heal", team.cast.party("institution"))
+    elif not outbox.waiting() and not outbox.unfinished():  # else catching up was broken off, and goes on
+        raise _refuse(f"{name} 没有断网，也没有待传的数据。", "Its line is not cut, and nothing waits.")
     _tell(stage, [catch_up(stage, team)], first, say)
     return 0
 
@@ -281,13 +290,25 @@ def run_stop(arguments: argparse.Namespace, say: Callable[[str], None] = print) 
                 work_cut_off(stage, team, at, day, everybody=True)
         work_cut_off(stage, teams[-1], begins - KEPT_BACK, 1, everybody=True)
     finally:
-        stage.set_clock(replace(clock, ahead=clock.ahead + span), "demo.resume_platform")
-    ends = begins + span
-    _declare(stage, Outage(party=None, begins=begins, ends=ends))
+        running = replace(clock, ahead=clock.ahead + span, stopped_since=None)
+        stage.set_clock(running, "demo.resume_platform")
+        ends = begins + span
+        _declare(stage, Outage(party=None, begins=begins, ends=ends))
     waiting = sum(stage.outbox(team).waiting() for team in teams)
     say(f"平台恢复：{local_time(ends)}，{waiting} 条在排队，开始补传。")
     _tell(stage, [catch_up(stage, team) for team in teams], first, say)
     return 0
+
+
+def resume_after_crash(platform: Platform) -> None:
+    """Open a platform again whose simulated stop was broken off before its end; called when a demo starts."""
+    with psycopg.connect(platform.conninfo("plumb_gateway")) as conn:
+        clock = read_demo_clock(conn)
+    if clock.stopped_since is not None:
+        with psycopg.connect(platform.conninfo("plumb_migrate")) as conn:
+            set_demo_clock(
+                conn, by="city", ahead=clock.ahead, stopped_since=None, action="demo.resume_platform"
+            )
 
 
 def _named(arguments: argparse.Namespace) -> str:

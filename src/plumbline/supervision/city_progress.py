@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-Phase = Literal["core", "filling", "done"]
+#: `stopped`: broken off; it goes on with the next start.
+Phase = Literal["core", "filling", "stopped", "done"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -23,16 +25,18 @@ from plumbline.demo.living.enrol import enrol_city
 from plumbline.demo.living.fill import Ended, Filled, fill
 from plumbline.demo.living.frauds.planting import planted_truth, with_frauds
 from plumbline.demo.living.frauds.stage import Planted
-from plumbline.demo.living.progress import CORE, Course, Meter
+from plumbline.demo.living.progress import CORE, Course, Meter, broken_off, goes_on, whole
 from plumbline.demo.living.senders import CitySenders
 from plumbline.demo.living.story import Story, tell
 from plumbline.demo.living.town import City, build_city
 from plumbline.demo.real_time import work_on
 from plumbline.demo.story import OPENED_BEFORE, SPAN, StationSender
+from plumbline.demo.tools import resume_after_crash
 from plumbline.embedded.problems import EmbeddedProblem
 from plumbline.lab.keys import InstitutionKeys
 from plumbline.supervision.city_progress import Progress, read_progress, write_progress
 from plumbline.supervision.config import Platform
+from plumbline.supervision.journal.demo_clock import begin_telling, end_telling
 from plumbline.supervision.roots import save_root
 
 _log = logging.getLogger("plumbline.demo.city")
@@ -57,8 +61,9 @@ class Filling:
 
     def run(self, patterns: Sequence[str] | None) -> tuple[Filled, list[Planted]]:
         """Core, then the rest of the parties, then the three months with the frauds named (None: all)."""
-        if read_progress(self.platform.data_dir) is None:  # else the city goes on where it was
-            write_progress(self.platform.data_dir, CORE)
+        known = read_progress(self.platform.data_dir)
+        if known is None or known.phase == "stopped":  # else the city goes on where it was
+            write_progress(self.platform.data_dir, goes_on(known) if known else CORE)
         with CitySenders(self.platform.data_dir, self.platform.public_url, self.ca) as senders:
             core = self._core(senders)
             self.core_is_there()
@@ -111,6 +116,27 @@ class Filling:
         return look
 
 
+@contextmanager
+def told_to_the_end(platform: Platform) -> Iterator[None]:
+    """While the city's past is told, the log's newest entry is the present; when it breaks off, the progress says so."""
+    with (platform.data_dir / "city" / "filling.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise EmbeddedProblem(
+                "这座演示城市正在补齐，进度看首页或启动它的终端。", "This city is being filled already."
+            ) from None
+        with psycopg.connect(platform.conninfo("plumb_migrate")) as conn:
+            begin_telling(conn, by="city")
+        try:
+            yield
+        except BaseException:
+            write_progress(platform.data_dir, broken_off(read_progress(platform.data_dir)))
+            raise
+        with psycopg.connect(platform.conninfo("plumb_migrate")) as conn:
+            end_telling(conn, by="city")
+
+
 def newest_time(platform: Platform) -> datetime | None:
     """Time of the newest entry of the log; None while the database does not answer."""
     try:
@@ -140,11 +166,12 @@ def fill_platform(
     city = build_city(seed, scale, date.fromisoformat(told["today"]))
     end = datetime.fromisoformat(told["end"])
     run = Filling(platform=platform, city=city, end=end, ca=ca, tell=progress, core_is_there=core_is_there)
-    filled, planted = run.run(patterns)
+    with told_to_the_end(platform):
+        filled, planted = run.run(patterns)
     truth = planted_truth(planted, filled.results)
     path = run.folder / "planted.json"
     path.write_text(json.dumps(truth, ensure_ascii=False, indent=1), "utf-8")
-    text = f"完成，用时 {filled.seconds:.0f} 秒：{dict(filled.states)}，另有 {filled.under_way} 份在办"
+    text = whole(filled.states, filled.under_way, filled.seconds)
     count = len(filled.results)
     write_progress(
         platform.data_dir,
@@ -193,6 +220,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: sys.exit(0))
     platform = Platform.from_env()
     ca = Path(arguments.ca) if arguments.ca else None
+    resume_after_crash(platform)
     known = read_progress(platform.data_dir)
     if known is None or known.phase != "done":
         fill_platform(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import accumulate
 from typing import Final
@@ -14,7 +14,7 @@ from typing import Final
 from plumbline.demo.living.story import Story
 from plumbline.demo.plan import Plan
 from plumbline.domain.basics.calendar import local_date
-from plumbline.supervision.city_progress import Progress
+from plumbline.supervision.city_progress import Phase, Progress
 
 #: What a step costs beside the others: a test carries its curves, a registration its PDF.
 _TEST, _APPLICATION, _REGISTRATION, _OTHER = 4.0, 2.0, 5.0, 1.0
@@ -99,4 +99,32 @@ def _left_text(left: float | None) -> str:
     return f"大约还要 {left / 60:.0f} 分钟"
 
 
+_ENDS: Final = {
+    "registered": "登记",
+    "withheld": "没有给码",
+    "reserved": "有码未用",
+    "voided": "作废",
+    "withdrawn": "撤回",
+    "superseded": "换版",
+    "dropped": "没有申请",
+}
 CORE: Final = Progress(phase="core", text="演示城市刚开始：正在准备头几份报告")
+
+
+def whole(states: Mapping[str, int], under_way: int, seconds: float) -> str:
+    """What they say when it has come to its end: how many reports ended how."""
+    counted = "、".join(f"{_ENDS.get(state, '其他')} {count} 份" for state, count in states.items())
+    return f"演示城市已经补齐，用时 {seconds:.0f} 秒：报告{counted or ' 0 份'}；还在办 {under_way} 份"
+
+
+def broken_off(known: Progress | None) -> Progress:
+    """What page and terminal say when the filling ends before its end."""
+    counted = f"，已有报告 {known.done}/{known.total} 份" if known and known.total else ""
+    text = f"演示城市还没有补齐就停了{counted}。已入账的都在，再运行 ./plumb demo 接着补齐"
+    return replace(known or CORE, phase="stopped", left_s=None, text=text)
+
+
+def goes_on(known: Progress) -> Progress:
+    """What they say when it goes on."""
+    phase: Phase = "filling" if known.total else "core"
+    return replace(known, phase=phase, text="演示城市接着补齐：已经入账的正在核对")

@@ -107,5 +107,9 @@ def test_a_file_waits_too_and_reports_that_want_a_code_are_remembered(tmp_path: 
     assert Outbox(tmp_path / "box").unfinished() == [(T0, 4)]
     box.drain(clients.parties)
     assert platform.files[digest] == b"\x89PNG"
-    box.finished()
+    asked = box.unfinished()
+    box.remember(T0, 5)  # made while the first was being asked for
+    box.finished(asked)
+    assert box.unfinished() == [(T0, 5)]
+    box.finished(box.unfinished())
     assert box.unfinished() == []

@@ -41,11 +41,14 @@ def operator_party() -> str:
 
 
 def submit(message: Message, request: HttpRequest) -> Accepted:
-    """Append an entry on behalf of the session; raises :class:`Problem`. It commits by itself, outside the request's transaction."""
+    """Append an entry on behalf of the session; raises :class:`Problem`. It commits by itself, outside the request's transaction.
+
+    In a demo it happens at the demo's present, as everything does.
+    """
     session = hashlib.sha256(f"session\0{request.session.session_key}".encode()).hexdigest()[:32]
     with _lock:
         sender = _sender()
-    return sender.submit(message, session=session)
+    return sender.submit(sender.in_demo_time(message), session=session)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

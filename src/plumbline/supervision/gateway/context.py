@@ -197,6 +197,6 @@ async def received(request: Request, limit: int) -> Received:
         headers=request.headers,
         stated_at=stated_at_of(request),
         body=await read_body(request, limit),
-        arrived_at=clock.now(),
+        arrived_at=clock.received(),
     )
     return got

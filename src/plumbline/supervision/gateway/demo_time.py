@@ -11,7 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from plumbline.supervision.journal.demo_clock import READ, DemoClock
+from plumbline.supervision.journal.demo_clock import READ, DemoClock, clock_of
 
 _EVERY_S = 0.5
 _STOPPED = "平台停机（演示）：停机期间不收数据，恢复以后请用原来的 uid 重发。"
@@ -34,7 +34,7 @@ class DemoTime:
             with contextlib.suppress(psycopg.Error, PoolTimeout):
                 async with self._pool.connection() as conn:
                     row = await (await conn.execute(READ)).fetchone()
-                self._known = DemoClock(row[0], row[1], is_set=True) if row else DemoClock()
+                self._known = clock_of(row)
         return self._known
 
 

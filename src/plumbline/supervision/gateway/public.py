@@ -162,7 +162,7 @@ async def file_complaint(request: Request) -> Response:
     note, paper_value, file_sha256 = (
         form.get(name, [""])[0].strip() or None for name in ("note", "paper_value", "file_sha256")
     )
-    now = datetime.now(UTC)
+    now = (await context.demo_time.look()).now()
     message = ComplaintFiled(
         v=1,
         uid=new_uid(now),

@@ -7,7 +7,7 @@ leaves and nodes is written under its lock.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import psycopg
@@ -18,6 +18,7 @@ from plumbline.evidence.receipt import make_receipt
 from plumbline.evidence.tree import batch_inclusion_paths
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.journal.clock import Clock, ClockProblem, ClockWatch, SystemClock
+from plumbline.supervision.journal.demo_clock import read_demo_clock
 from plumbline.supervision.journal.failpoints import hit
 from plumbline.supervision.journal.heads import CheckpointSigner, HeadRow, SigningStopped, extends, read_head
 from plumbline.supervision.journal.model import Accepted, Outcome, Pending
@@ -122,6 +123,7 @@ class Journal:
 
     def _append_once(self, batch: list[Pending]) -> list[Outcome]:
         conn = self._connection()
+        batch = self._in_demo_time(conn, batch)
         hit("append.before_begin")
         before = after = None
         placed: list[_Placed] = []
@@ -149,6 +151,22 @@ class Journal:
         stored = [p for p in batch if id(p) not in outcomes]
         outcomes |= self._already_stored(conn, stored)
         return [outcomes[id(pending)] for pending in batch]
+
+    def present(self) -> datetime | None:
+        """A demo's present as its clock is set; None in every other log, where it is the host's time."""
+        conn = self._connection()
+        if self._last_seen is None or not self._last_seen.origin.startswith("demo."):
+            return None
+        return read_demo_clock(conn).now()
+
+    def _in_demo_time(self, conn: psycopg.Connection, batch: list[Pending]) -> list[Pending]:
+        """While a demo's past is being told, what states no time happens at the log's newest: today would end the story."""
+        if self._last_seen is None or not self._last_seen.origin.startswith("demo."):
+            return batch
+        if all(p.stated_at is not None for p in batch):
+            return batch
+        story = read_demo_clock(conn).story
+        return [replace(p, stated_at=p.stated_at or story) for p in batch] if story else batch
 
     def _write_leaves(
         self, conn: psycopg.Connection, before: HeadRow, new: list[Pending]

@@ -18,6 +18,7 @@ from plumbline.supervision.access.sessions import TOUR, demo_is_open, principal_
 from plumbline.supervision.pages.pages import page_source
 from plumbline.supervision.pages.rendering import page_html, with_place
 from plumbline.supervision.pages.tour_models import TourPage, TourStop
+from plumbline.supervision.reading.city import city_line
 from plumbline.supervision.reading.database import row
 from plumbline.supervision.reading.demo_roles import principal_for, task_cards, title_of
 from plumbline.supervision.reading.live import gateway_url
@@ -25,6 +26,7 @@ from plumbline.supervision.reading.sign_in import SeeOther
 from plumbline.supervision.reading.tour_stops import STOPS, Stop
 
 _MISSING = "“{}”这一站的记录还没有：城市还在补齐。先看别的站，过一会儿再来。"
+_NOT_HERE = "“{}”这一站的记录现在没有。先看别的站，过一会儿再来。"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ def _exists(address: str) -> bool:
 def tour_page(toured: Toured, missing: str = "") -> TourPage:
     """The page for somebody who `toured` so far; `missing` is the key of a stop whose record is not there yet."""
     stops = listed_stops()
-    told = next((_MISSING.format(stop.title) for stop in stops if stop.key == missing), "")
+    sentence = _MISSING if city_line() else _NOT_HERE
+    told = next((sentence.format(stop.title) for stop in stops if stop.key == missing), "")
     shown = (_shown(number, stop, stop.key in toured.visited) for number, stop in enumerate(stops, start=1))
     return TourPage(cards=task_cards(), stops=tuple(shown), missing=told, is_dismissed=toured.is_dismissed)
 

@@ -96,6 +96,8 @@ class Worker:
     def _moment(self, row: dict[str, Any]) -> tuple[datetime, datetime | None]:
         """(when the effect happens, the time to state to the log): a demo's story time, else now."""
         now = self.clock.now()
+        if self.clock.story is not None:
+            return row["logged_at"], row["logged_at"]
         if self.demo and not self.clock.is_set and now - row["logged_at"] > STORY:
             return row["logged_at"], row["logged_at"]
         return now, None

@@ -9,7 +9,7 @@ import pytest
 
 from plumbline.demo.living.core import SPAN, core_of, core_story
 from plumbline.demo.living.enrol import city_messages
-from plumbline.demo.living.progress import LEAST_S, Course, Meter
+from plumbline.demo.living.progress import LEAST_S, Course, Meter, whole
 from plumbline.demo.living.story import Story
 from plumbline.demo.living.tests.memory_city import END, START, TODAY
 from plumbline.demo.living.town import City, build_city
@@ -98,6 +98,11 @@ def test_a_run_that_stands_still_promises_nothing(story: Story) -> None:
 
 def test_a_database_that_does_not_answer_stops_no_progress(story: Story) -> None:
     assert Meter(course=Course(story), total=1, reached=lambda: None, done=lambda: 0).look().share == 0.0
+
+
+def test_the_last_line_says_in_words_how_the_reports_ended() -> None:
+    told = whole({"registered": 92, "withheld": 5, "dropped": 1}, 5, 71.3)
+    assert told == ("演示城市已经补齐，用时 71 秒：报告登记 92 份、没有给码 5 份、没有申请 1 份；还在办 5 份")
 
 
 def test_progress_is_read_as_it_was_written_and_rubbish_is_none(tmp_path: Path) -> None:
