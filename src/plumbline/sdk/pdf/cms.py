@@ -30,6 +30,8 @@ _SIGNED_ATTRIBUTES = {
     "cms_algorithm_protection",
 }
 _SMALLEST_RSA = 2048
+#: DER tag of a SET OF
+_SET_OF = b"\x31"
 
 
 class CmsProblemError(Exception):
@@ -154,7 +156,8 @@ def _verify_signature(info: Any, digest: str, signer: x509.Certificate) -> None:
     if hash_name != digest:
         raise CmsProblemError("bad_container")
     # Signed is the DER of the attributes as a SET OF, not with the implicit tag they carry (RFC 5652 §5.4).
-    signed = info["signed_attrs"].untag().dump()
+    # They are read strictly, so that what was read is what would be written, but for that first byte.
+    signed = _SET_OF + info["signed_attrs"].dump()[1:]
     key, value, hashing = signer.public_key(), info["signature"].native, _DIGESTS[digest]
     try:
         if isinstance(key, ec.EllipticCurvePublicKey) and algorithm.signature_algo == "ecdsa":

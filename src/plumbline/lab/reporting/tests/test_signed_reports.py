@@ -319,3 +319,12 @@ def test_an_object_that_no_strict_reader_reads_is_refused_though_signed(
 ) -> None:
     made = signed_with(printed, keys, lambda writer: writer.add_object(_Written(text)))
     assert codes(examine_pdf(made, roots=[root], at=NOW)) == {"unreadable"}
+
+
+def test_every_signature_of_a_key_passes_however_it_was_made(
+    printed: bytes, keys: InstitutionKeys, root: TrustRoot
+) -> None:
+    other = render_report(replace(sample_document(), report_number="另一份"))
+    for pdf in (printed, other, printed):
+        assert examine_pdf(sign_report(pdf, keys, signed_at=SIGNED_AT), roots=[root], at=NOW).ok
+    assert sign._signer(keys)._frames
