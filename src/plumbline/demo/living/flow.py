@@ -92,7 +92,7 @@ class _Crew(Generic[T]):
             number, story = task
             try:
                 self._done.put((number, _resume(story)))
-            except BaseException as error:  # noqa: BLE001 (raised again where the steps are driven from)
+            except BaseException as error:
                 self._done.put((number, error))
 
 

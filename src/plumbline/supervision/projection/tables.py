@@ -411,7 +411,7 @@ _TABLES = [
         },
         indexes={
             "application_of_commission": "(commission)",
-            "application_waiting": "(idx) WHERE state = 'applied'",
+            "application_waiting": "(idx) WHERE state IN ('applied', 'released')",
             "application_by_state": "(state, idx DESC)",
             "application_of_institution": "(institution, idx DESC)",
             "application_in_division": "(jurisdiction, idx DESC)",

@@ -85,11 +85,12 @@ def _loop(
     stop: threading.Event,
 ) -> None:
     rounds = 0
-    while not stop.is_set():
-        worker.roots = load_roots(platform.folder("roots")) if rounds % 10 == 0 else worker.roots
-        if worker.round() == 0:
-            _wait(conn, 0.5)
-        rounds += 1
+    with worker.connect() as work:
+        while not stop.is_set():
+            worker.roots = load_roots(platform.folder("roots")) if rounds % 10 == 0 else worker.roots
+            if worker.round(work) == 0:
+                _wait(conn, 0.5)
+            rounds += 1
 
 
 if __name__ == "__main__":
