@@ -29,6 +29,9 @@ from plumbline.supervision.journal.keys import write_private
 
 MAX_FILE_BYTES = 512 * 1024 * 1024
 MAX_CHUNK_BYTES = 16 * 1024 * 1024
+#: What may come along with the announcement.
+MAX_AT_ONCE_BYTES = 1024 * 1024
+OFFSET_STREAM = "application/offset+octet-stream"
 MEDIA_TYPES = frozenset(
     {"application/pdf", "image/png", "image/jpeg", "image/webp", "application/octet-stream", "video/mp4"}
 )
@@ -52,16 +55,37 @@ def _upload_id(party: str, sha256: str) -> str:
 
 
 async def create(request: Request) -> Response:
-    """Announce a file: length, SHA-256, media type. 201 with its address; 200 when it is stored already."""
+    """Announce a file: length, SHA-256, media type. 201 with its address; 200 when it is stored already.
+
+    A small file may come along at once (tus creation-with-upload); the answer then says how far it is.
+    """
     context = context_of(request)
-    got = await received(request, 0)
-    signed, key = await context.door.authenticate(got, b"")
+    brings = request.headers.get("content-type", "") == OFFSET_STREAM
+    got = await received(request, MAX_AT_ONCE_BYTES if brings else 0)
+    signed, key = await context.door.authenticate(got, got.body)
     await context.nonces.take(signed)
     context.uploads.take(key.key_id)
-    length, meta = (
-        request.headers.get("upload-length", ""),
-        _metadata(request.headers.get("upload-metadata", "")),
-    )
+    note = _announced(request, key.party)
+    sha256 = str(note["sha256"])
+    upload = _upload_id(key.party, sha256)
+    location = {"Location": f"/x/v1/files/{upload}", **_TUS}
+    if await run_in_threadpool(context.files.has, sha256):
+        # durable, but a crash may have come between the file and its entry: the announcement heals it
+        note["length"] = (await run_in_threadpool(context.files.path(sha256).stat)).st_size
+        await _enter(context, note, request)
+        return Response(None, 200, location | {"Upload-Offset": str(note["length"])})
+    path = context.files.incoming(upload)
+    if brings:
+        return await _at_once(context, path, note, request, (got.body, location))
+    await run_in_threadpool(_announce, path, note)
+    await _row(context, note, "announced")
+    return Response(None, 201, location)
+
+
+def _announced(request: Request, party: str) -> dict[str, object]:
+    """What the headers say about a file; refuses what is incomplete or too large."""
+    length = request.headers.get("upload-length", "")
+    meta = _metadata(request.headers.get("upload-metadata", ""))
     if not _LENGTH.fullmatch(length) or int(length) == 0:
         raise Problem(slug="schema", detail="Upload-Length 要写文件的字节数，大于 0")
     if int(length) > MAX_FILE_BYTES:
@@ -69,17 +93,35 @@ async def create(request: Request) -> Response:
     sha256, media_type = meta.get("sha256", ""), meta.get("media_type", "application/octet-stream")
     if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef") or media_type not in MEDIA_TYPES:
         raise Problem(slug="schema", detail="Upload-Metadata 要有 sha256（64 位十六进制）和 media_type")
-    upload = _upload_id(key.party, sha256)
-    location = {"Location": f"/x/v1/files/{upload}", **_TUS}
-    note = {"sha256": sha256, "length": int(length), "media_type": media_type, "party": key.party}
-    if await run_in_threadpool(context.files.has, sha256):
-        # durable, but a crash may have come between the file and its entry: the announcement heals it
-        note["length"] = (await run_in_threadpool(context.files.path(sha256).stat)).st_size
-        await _enter(context, note, request)
-        return Response(None, 200, location | {"Upload-Offset": str(note["length"])})
-    await run_in_threadpool(_announce, context.files.incoming(upload), note)
-    await _row(context, note, "announced")
-    return Response(None, 201, location)
+    return {"sha256": sha256, "length": int(length), "media_type": media_type, "party": party}
+
+
+async def _at_once(
+    context: Context,
+    path: Path,
+    note: dict[str, object],
+    request: Request,
+    brought: tuple[bytes, dict[str, str]],
+) -> Response:
+    """The first bytes with the announcement; where an earlier attempt left some, the sender goes on from there."""
+    body, location = brought
+    length = int(str(note["length"]))
+    try:
+        reached = await run_in_threadpool(_begin, path, note, body)
+    except Problem as problem:
+        if problem.slug != "offset-mismatch":
+            raise
+        return Response(None, 201, location | {"Upload-Offset": str((problem.extra or {})["offset"])})
+    if reached == length:
+        await _finish(context, path, note, request)
+    else:
+        await _row(context, note, "announced")
+    return Response(None, 201, location | {"Upload-Offset": str(reached)})
+
+
+def _begin(path: Path, note: dict[str, object], body: bytes) -> int:
+    _announce(path, note)
+    return _write(path, 0, int(str(note["length"])), body)
 
 
 def _announce(path: Path, note: dict[str, object]) -> None:
