@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -119,16 +118,18 @@ def _rise(machine: MachineProfile, rng: np.random.Generator, peak: float, rate: 
     longest = int(3.0 * peak / rate / interval) + int(30 / interval)
     factor = wander(machine, rng, longest)
     soft_from = peak * rng.uniform(0.985, 0.995)
-    values, force = [], machine.trigger_kN
-    for index in range(longest):
-        values.append(force)
+    contact = 0.35 + 0.65 * (1 - np.exp(-np.arange(1, longest + 1) * interval / machine.toe_s))
+    gains = rate * factor * contact * interval
+    free = np.cumsum(np.concatenate([[machine.trigger_kN], gains[:-1]]))
+    # The first reading from which cracking takes up part of the platen's travel, shortly before failure.
+    start = int(np.argmax(free >= soft_from)) if free[-1] >= soft_from else longest - 1
+    last, force = [], float(free[start])
+    for gain in gains[start:].tolist():
+        last.append(force)
         if force >= peak:
             break
-        contact = 0.35 + 0.65 * (1 - math.exp(-(index + 1) * interval / machine.toe_s))
-        # Cracking takes up part of the platen's travel shortly before failure.
-        soft = 1.0 if force < soft_from else max(0.2, 1 - 0.8 * (force - soft_from) / (peak - soft_from))
-        force += rate * float(factor[index]) * contact * soft * interval
-    rising: Floats = np.minimum(np.array(values), peak)
+        force += gain * max(0.2, min(1.0, 1 - 0.8 * (force - soft_from) / (peak - soft_from)))
+    rising: Floats = np.minimum(np.concatenate([free[:start], last]), peak)
     return rising
 
 
