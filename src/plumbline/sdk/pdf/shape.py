@@ -13,19 +13,22 @@ from collections.abc import Iterable
 _SPACE = rb"[\x00\t\n\f\r ]"
 _REGULAR = rb"[^\x00\t\n\f\r ()<>\[\]{}/%]"
 _AFTER = rb"(?=[\x00\t\n\f\r ()<>\[\]/])"
-_TEXT = rb"\((?:[^()\\]|\\.)*+\)"
+_TEXT = rb"\((?:[^()\\]|\\(?:[nrtbf()\\]|[0-7]{3}))*+\)"
 _HEX = rb"<[0-9A-Fa-f]*+>"
 _WORD = rb"(?:[+\-]?(?:\d++(?:\.\d*+)?+|\.\d++)|true|false|null)" + _AFTER
-_NAME = rb"/" + _REGULAR + rb"*+"
+#: Printable, and an escape is two hex digits: strict readers take no other.
+_NAME = rb"/(?:(?!#)(?=[!-~])" + _REGULAR + rb"|#[0-9A-Fa-f]{2})*+"
 #: `number generation obj`, what stands in it, and the word at its end
 _OBJECT = re.compile(
     rb"(\d{1,10}) (\d{1,5}) obj"
     + rb"((?:<<|>>|[\[\]]|%s|%s|%s|%s|R%s|%s++)++)" % (_NAME, _TEXT, _HEX, _WORD, _AFTER, _SPACE)
     + rb"(endobj|stream\r?\n)",
-    re.DOTALL,
 )
-_STRING = re.compile(rb"%s|(?<!<)%s" % (_TEXT, _HEX), re.DOTALL)
-_REFERENCE = re.compile(rb"\d{1,10}%s++\d{1,5}%s++R%s" % (_SPACE, _SPACE, _AFTER))
+_STRING = re.compile(rb"%s|(?<!<)%s" % (_TEXT, _HEX))
+#: Begins where a token begins: `/A1 0 R` is a name and two strays.
+_REFERENCE = re.compile(
+    rb"(?<![^\x00\t\n\f\r ()<>\[\]])[1-9]\d{0,9}%s++\d{1,5}%s++R%s" % (_SPACE, _SPACE, _AFTER)
+)
 _VALUE = rb"(?:%s|%s)" % (_NAME, _WORD)
 _ARRAY = re.compile(rb"\[%s*+(?:%s%s*+)*+\]" % (_SPACE, _VALUE, _SPACE))
 _DICTIONARY = re.compile(rb"<<%s*+((?:%s%s*+%s%s*+)*+)>>" % (_SPACE, _NAME, _SPACE, _VALUE, _SPACE))
@@ -34,8 +37,8 @@ _WHOLE = re.compile(rb"%s*+%s%s*+" % (_SPACE, _VALUE, _SPACE))
 _STREAM_END = re.compile(rb"%s*+endstream%s++endobj" % (_SPACE, _SPACE))
 #: dictionaries and arrays within one another; a report's have six levels
 _DEEPEST = 20
-#: a value that stands for what was found in order
-_DONE = b" 0 "
+#: A value that stands for what was found in order; no number, so that it never becomes part of a reference.
+_DONE = b" null "
 
 
 def names_pattern(names: Iterable[str]) -> re.Pattern[bytes]:

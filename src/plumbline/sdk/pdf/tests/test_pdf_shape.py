@@ -15,6 +15,7 @@ COMMON = [
     b"<</A<41>>>\nendobj",
     b"<</Length 3>>\nstream\nabc\nendstream\nendobj",
     b"<</A/#4a>>\nendobj",
+    b"<</A (\\(\\072\\n)/B(x)/C 1 0 R>>\nendobj",
 ]
 OTHER = [
     b"<</A 1/A 2>>\nendobj",
@@ -36,6 +37,18 @@ OTHER = [
     b"[3]\nstream\nabc\nendstream\nendobj",
     b"<</L " + b"[" * 60 + b"]" * 60 + b">>\nendobj",
     b"\nendobj",
+    # What follows looks like a reference, or a name or text like any other, but no strict reader takes it.
+    b"<</A1 0 R/B>>\nendobj",
+    b"<</A[/B1 0 R]>>\nendobj",
+    b"<</A[/1 0 R]>>\nendobj",
+    b"<</A -11 0 R>>\nendobj",
+    b"<</A 0 0 R>>\nendobj",
+    b"<</A <> (x) R>>\nendobj",
+    b"<</A/B\xff>>\nendobj",
+    b"<</A/B\x0b>>\nendobj",
+    b"<</A/B#>>\nendobj",
+    b"<</A/B#4x>>\nendobj",
+    b"<</A(\\e)>>\nendobj",
 ]
 
 
