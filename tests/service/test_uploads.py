@@ -84,6 +84,21 @@ def test_a_file_that_comes_in_part_is_continued_and_a_part_is_never_written_twic
     assert done.headers["upload-offset"] == "5000"
 
 
+@pytest.mark.parametrize("brings", [True, False])
+def test_a_file_whose_bytes_are_all_there_is_stored_before_it_is_said_to_be_whole(world, brings) -> None:
+    """A gateway that died between the last byte and the file's place leaves them so."""
+    data = secrets.token_bytes(5000)
+    digest = hashlib.sha256(data).hexdigest()
+    upload = _announce(world, data).headers["location"].rpartition("/")[2]
+    (world.platform.folder("files") / "incoming" / upload).write_bytes(data)
+    answer = _at_once(world, data, data) if brings else _announce(world, data)
+    assert (answer.status_code, answer.headers["upload-offset"]) == (201, "5000")
+    assert (world.platform.folder("files") / digest[:2] / digest).read_bytes() == data
+    world.settle()
+    entries = world.rows("SELECT id FROM fact.event WHERE kind = 'blob.stored' AND subject = %s", [digest])
+    assert len(entries) == 1
+
+
 def test_bytes_that_come_with_an_announcement_of_another_file_are_refused(world) -> None:
     data = secrets.token_bytes(1000)
     world.refused(_at_once(world, data, data, sha="b" * 64), 422, "file-digest-mismatch")

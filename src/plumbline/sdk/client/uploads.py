@@ -19,6 +19,8 @@ FILES = "/x/v1/files"
 _OFFSET_STREAM = "application/offset+octet-stream"
 #: HTTP status of a platform that takes no bytes with an announcement, or not so many.
 _TOO_LARGE = 413
+#: HTTP status of an upload that the platform does not know, or has taken whole.
+_NOT_FOUND = 404
 _TUS = {"Tus-Resumable": "1.0.0"}
 
 
@@ -120,25 +122,30 @@ def _send_chunk(  # noqa: PLR0917 - the loop's whole state
     if problem.slug == "offset-mismatch" and attempt < transport.retries:
         return None
     if answer.status_code in RETRIED or problem.slug == "signature-stale":
-        # Nothing of the chunk was taken: the ordinary path waits, corrects the clock, and sends it again.
-        reached = _stated_offset(transport.call(call))
+        # The ordinary path waits, corrects the clock, and sends it again. An upload that is gone by then was taken whole.
+        try:
+            reached = _stated_offset(transport.call(call))
+        except Refused as refusal:
+            if refusal.status != _NOT_FOUND and refusal.slug != "offset-mismatch":
+                raise
+            return None
         return offset + len(chunk) if reached is None else reached
     raise problem
 
 
 def _reached(transport: Transport, file: _File, path: str) -> tuple[str, int]:
-    """Path and offset of an upload; one that the platform no longer knows may be complete, so it is
-    announced again."""
+    """Path and offset of an upload. One that the platform no longer knows may be complete, and one whose bytes are all
+    there may not be entered yet: both are announced again, which settles it."""
     try:
         answer = transport.call(Call(method="HEAD", path=path, headers=file.headers))
     except Refused as refusal:
-        if refusal.status != 404:
+        if refusal.status != _NOT_FOUND:
             raise
         return _announce(transport, file)
     reached = _stated_offset(answer)
     if reached is None:
         raise Refused({"title": "平台没有答复续传位置", "remedy": "稍后重新上传"}, answer.status_code)
-    return path, reached
+    return (path, reached) if reached < len(file.data) else _announce(transport, file)
 
 
 def _stated_offset(answer: httpx.Response) -> int | None:

@@ -74,12 +74,15 @@ async def create(request: Request) -> Response:
         note["length"] = (await run_in_threadpool(context.files.path(sha256).stat)).st_size
         await _enter(context, note, request)
         return Response(None, 200, location | {"Upload-Offset": str(note["length"])})
-    path = context.files.incoming(upload)
-    if brings:
-        return await _at_once(context, path, note, request, (got.body, location))
-    await run_in_threadpool(_announce, path, note)
-    await _row(context, note, "announced")
-    return Response(None, 201, location)
+    path, length = context.files.incoming(upload), int(str(note["length"]))
+    reached = await run_in_threadpool(_begin, path, note, got.body)
+    if (
+        reached == length
+    ):  # all has come, now or before a crash: durable and entered before it is said to be here
+        await _finish(context, path, note, request)
+    else:
+        await _row(context, note, "announced")
+    return Response(None, 201, location | {"Upload-Offset": str(reached)})
 
 
 def _announced(request: Request, party: str) -> dict[str, object]:
@@ -96,32 +99,22 @@ def _announced(request: Request, party: str) -> dict[str, object]:
     return {"sha256": sha256, "length": int(length), "media_type": media_type, "party": party}
 
 
-async def _at_once(
-    context: Context,
-    path: Path,
-    note: dict[str, object],
-    request: Request,
-    brought: tuple[bytes, dict[str, str]],
-) -> Response:
-    """The first bytes with the announcement; where an earlier attempt left some, the sender goes on from there."""
-    body, location = brought
-    length = int(str(note["length"]))
+def _begin(path: Path, note: dict[str, object], body: bytes) -> int:
+    """How many bytes are there after the announcement; those that come along are written where nothing is yet."""
+    _announce(path, note)
     try:
-        reached = await run_in_threadpool(_begin, path, note, body)
+        return _write(path, 0, int(str(note["length"])), body) if body else path.stat().st_size
     except Problem as problem:
         if problem.slug != "offset-mismatch":
             raise
-        return Response(None, 201, location | {"Upload-Offset": str((problem.extra or {})["offset"])})
-    if reached == length:
-        await _finish(context, path, note, request)
-    else:
-        await _row(context, note, "announced")
-    return Response(None, 201, location | {"Upload-Offset": str(reached)})
+        return int((problem.extra or {})["offset"])
+    except FileNotFoundError:
+        raise _moved_on() from None
 
 
-def _begin(path: Path, note: dict[str, object], body: bytes) -> int:
-    _announce(path, note)
-    return _write(path, 0, int(str(note["length"])), body)
+def _moved_on() -> Problem:
+    """Another request with the same file is finishing it: whoever comes again is told how that went."""
+    return Problem(slug="unavailable", detail="同一份文件正由另一个请求收存", retry_after_s=1)
 
 
 def _announce(path: Path, note: dict[str, object]) -> None:
@@ -216,6 +209,8 @@ async def _finish(context: Context, path: Path, note: dict[str, object], request
         path.unlink(missing_ok=True)
         path.with_suffix(".json").unlink(missing_ok=True)
         raise Problem(slug="file-digest-mismatch") from None
+    except FileNotFoundError:
+        raise _moved_on() from None
     path.with_suffix(".json").unlink(missing_ok=True)
     await _row(context, note, "stored")
     hit("file.after_row")

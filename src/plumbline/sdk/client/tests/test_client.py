@@ -218,6 +218,32 @@ def test_a_lost_answer_to_the_last_chunk_is_found_out_by_asking(
     assert all("plumb-demo-time" in headers for _, _, headers, _ in platform.seen)
 
 
+def test_a_file_that_is_whole_but_could_not_be_entered_is_announced_again(
+    client: Client, platform: LoopbackPlatform
+) -> None:
+    data = b"x" * (AT_ONCE_BYTES + 1)
+
+    def kept(handler: object) -> bool:
+        platform.files[hashlib.sha256(data).hexdigest()] += data
+        return answer_with(503, "unavailable")(handler)  # type: ignore[arg-type]
+
+    platform.faults.extend([lambda _: False, kept])
+    client.upload(data, "text/plain")
+    assert [method for method, *_ in platform.seen] == ["POST", "PATCH", "PATCH", "HEAD", "POST"]
+
+
+def test_all_bytes_there_are_not_yet_a_stored_file(client: Client, platform: LoopbackPlatform) -> None:
+    data = b"x" * (AT_ONCE_BYTES + 1)
+
+    def whole(handler: object) -> bool:
+        handler.reply(200, headers={"Upload-Offset": str(len(data))})  # type: ignore[attr-defined]
+        return True
+
+    platform.faults.extend([lambda _: False, cut_connection, whole])
+    client.upload(data, "text/plain")
+    assert [method for method, *_ in platform.seen][:4] == ["POST", "PATCH", "HEAD", "POST"]
+
+
 def test_an_upload_that_another_sender_moved_on_is_taken_up_there(
     client: Client, platform: LoopbackPlatform
 ) -> None:
