@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import Any
 
 import psycopg
@@ -23,6 +24,7 @@ _DECISIONS = (
 #: States of an application that wait for the worker.
 _UNDECIDED = ("applied", "released")
 Decision = dict[str, Any]
+_log = logging.getLogger("plumbline.gateway")
 
 
 class PositionWatch:
@@ -34,6 +36,8 @@ class PositionWatch:
         self._moved = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._seen = 0
+        #: Something moved while nobody waited: what was seen may be out of date.
+        self._missed = True
         self._passing: list[tuple[int, asyncio.Future[bool]]] = []
         self._deciding: list[tuple[str, asyncio.Future[Decision | None]]] = []
 
@@ -64,30 +68,43 @@ class PositionWatch:
                 await asyncio.wait_for(self._moved.wait(), LOST_HINT_S)
             self._moved.clear()
             try:
-                if self._passing:
-                    await self._answer_passing()
-                if self._deciding:
-                    await self._answer_deciding()
+                await self._answer_all()
             except psycopg.Error:
                 await asyncio.sleep(0.5)
+            except Exception:  # whatever it was, those who wait later are answered again
+                _log.exception("those who wait could not be answered")
+                await asyncio.sleep(0.5)
+
+    async def _answer_all(self) -> None:
+        self._passing = [each for each in self._passing if not each[1].done()]
+        self._deciding = [each for each in self._deciding if not each[1].done()]
+        if self._passing:
+            await self._answer_passing()
+        else:
+            self._missed = True
+        if self._deciding:
+            await self._answer_deciding()
 
     async def _answer_passing(self) -> None:
+        self._missed = False
         self._seen = await self.position()
         for index, future in self._passing:
             if index < self._seen and not future.done():
                 future.set_result(True)
-        self._passing = [each for each in self._passing if not each[1].done()]
 
     async def _answer_deciding(self) -> None:
         asked = list(self._deciding)
-        async with self._pool.connection() as conn, conn.cursor(row_factory=dict_row) as cur:
-            await cur.execute(_DECISIONS, [[application for application, _ in asked]])
-            rows = {row.pop("id"): row for row in await cur.fetchall()}
+        rows = await self.applications([application for application, _ in asked])
         for application, future in asked:
             row = rows.get(application)
             if not future.done() and (row is None or row["state"] not in _UNDECIDED):
                 future.set_result(row)
-        self._deciding = [each for each in self._deciding if not each[1].done()]
+
+    async def applications(self, ids: list[str]) -> dict[str, Decision]:
+        """State, code and reasons of the applications that are projected, by id."""
+        async with self._pool.connection() as conn, conn.cursor(row_factory=dict_row) as cur:
+            await cur.execute(_DECISIONS, [ids])
+            return {row.pop("id"): row for row in await cur.fetchall()}
 
     async def position(self) -> int:
         """First index that is not projected yet."""
@@ -101,6 +118,8 @@ class PositionWatch:
             return True
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._passing.append((index, future))
+        if self._missed:
+            self._moved.set()
         try:
             return await asyncio.wait_for(future, wait_s)
         except TimeoutError:
@@ -112,4 +131,10 @@ class PositionWatch:
         future: asyncio.Future[Decision | None] = asyncio.get_running_loop().create_future()
         self._deciding.append((application, future))
         self._moved.set()
-        return await asyncio.wait_for(future, wait_s)
+        try:
+            return await asyncio.wait_for(future, wait_s)
+        except TimeoutError:
+            row = (await self.applications([application])).get(application)
+            if row is None or row["state"] not in _UNDECIDED:
+                return row
+            raise
