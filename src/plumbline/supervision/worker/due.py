@@ -29,7 +29,7 @@ from plumbline.supervision.codes.facts import decide
 from plumbline.supervision.codes.issue import reservation, withholding
 from plumbline.supervision.journal.append import MAX_BATCH
 from plumbline.supervision.journal.files import FileDigestMismatch, FileStore
-from plumbline.supervision.journal.model import Pending
+from plumbline.supervision.journal.model import Outcome, Pending
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.worker.evaluations import (
     evaluation_message,
@@ -126,8 +126,7 @@ class Worker:
         done = 0
         for start in range(0, len(made), MAX_BATCH):
             part = made[start : start + MAX_BATCH]
-            outcomes = self.sender.append([each.pending for each in part])
-            for each, outcome in zip(part, outcomes, strict=True):
+            for each, outcome in zip(part, self._outcomes(part, what), strict=True):
                 if not isinstance(outcome, Problem):
                     done += 1
                 elif outcome.slug != "uid-conflict":  # another worker was first: its entry stands
@@ -135,6 +134,18 @@ class Worker:
                     continue
                 self.entered[each.key] = time.monotonic() + PROJECTED_S
         return done
+
+    def _outcomes(self, part: Sequence[_Made], what: str) -> Sequence[Outcome]:
+        """What became of each entry; where one of them breaks the journal in a way that nobody foresaw, the others go alone."""
+        try:
+            return self.sender.append([each.pending for each in part])
+        except (psycopg.Error, OSError, Problem):
+            raise
+        except Exception:
+            _log.exception("%s of %s failed", what, ", ".join(each.id for each in part))
+            if len(part) == 1:
+                return [Problem(slug="internal")]
+        return [outcome for each in part for outcome in self._outcomes([each], what)]
 
     def _refused(self, about: str, problem: Problem, what: str) -> None:
         if problem.kind.status >= 500 and problem.slug != "internal":
