@@ -357,8 +357,8 @@ class Worker:
 
 
 def _key(row: dict[str, Any]) -> str:
-    """What a row asks for now: an application that was released asks again."""
-    return f"{row['id']}/{row.get('state') or ''}"
+    """What a row asks for now: an application that was released, or replaced by a new version, asks again."""
+    return f"{row['id']}/{row.get('state') or ''}/{row.get('logged_at') or ''}"
 
 
 def _long_number(message: ReportApplied) -> Finding:

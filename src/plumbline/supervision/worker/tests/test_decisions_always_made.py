@@ -16,7 +16,7 @@ from plumbline.exchange.problems import Problem
 from plumbline.exchange.signatures import Ed25519Signer
 from plumbline.exchange.uids import new_uid
 from plumbline.supervision.journal.files import FileStore
-from plumbline.supervision.worker.due import Worker, _Made
+from plumbline.supervision.worker.due import Worker, _key, _Made
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 ROW = {"id": "1" * 32, "state": "applied", "logged_at": NOW, "division": "610300"}
@@ -98,7 +98,7 @@ def _enter(worker: Worker, sender: _Sender, names: str, stated: str = "") -> int
     def made(row):
         name = row["id"]
         pending = SimpleNamespace(name=name, stated_at=NOW if name in stated else None)
-        return [_Made(name, f"{name}/", pending)]
+        return [_Made(name, _key(row), pending)]
 
     return worker._each(worker._fresh([{"id": name} for name in names]), made, "decision")
 
@@ -108,6 +108,13 @@ def test_what_was_entered_is_not_looked_at_again_before_it_is_projected(worker) 
     assert _enter(worker, sender, "ab") == 2
     assert _enter(worker, sender, "abc") == 1
     assert sender.taken == ["a", "b", "c"]
+
+
+def test_a_new_version_and_a_release_are_looked_at_at_once(worker) -> None:
+    worker.entered = {_key(ROW): float("inf")}
+    assert worker._fresh([ROW]) == []
+    again = [ROW | {"state": "released"}, ROW | {"logged_at": datetime(2026, 11, 21, tzinfo=UTC)}]
+    assert worker._fresh(again) == again
 
 
 def test_stated_and_real_times_do_not_share_a_batch(worker) -> None:
@@ -131,7 +138,7 @@ def test_one_that_is_refused_or_breaks_the_journal_holds_up_none_of_its_batch(wo
     assert _enter(worker, sender, "abcde") == 2
     assert sender.taken == ["a", "e"]
     assert sorted(worker._waiting()) == ["b", "c"]
-    assert sorted(worker.entered) == ["a/", "d/", "e/"]
+    assert [row["id"] for row in worker._fresh([{"id": name} for name in "abcde"])] == ["b", "c"]
 
 
 @pytest.mark.parametrize("error", [psycopg.OperationalError("gone"), Problem(slug="unavailable")])
