@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -113,22 +115,34 @@ def tension(
     return _written(machine, rng, np.maximum(noisy, 0.0), extension)
 
 
+@cache
+def _fading(toe_s: float, interval: float) -> Floats:
+    """How much of the gap to full contact is left at each reading, until nothing is. Not by numpy, whose `exp` differs in its
+    last bits from one processor to another: the same seed makes the same force everywhere."""
+    points = math.ceil(45 * toe_s / interval)
+    return np.array([math.exp(-index * interval / toe_s) for index in range(1, points + 1)])
+
+
 def _rise(machine: MachineProfile, rng: np.random.Generator, peak: float, rate: float) -> Floats:
     interval = 1.0 / machine.sampling_hz
     longest = int(3.0 * peak / rate / interval) + int(30 / interval)
     factor = wander(machine, rng, longest)
     soft_from = peak * rng.uniform(0.985, 0.995)
-    contact = 0.35 + 0.65 * (1 - np.exp(-np.arange(1, longest + 1) * interval / machine.toe_s))
-    gains = rate * factor * contact * interval
-    free = np.cumsum(np.concatenate([[machine.trigger_kN], gains[:-1]]))
+    apart = np.zeros(longest)
+    fading = _fading(machine.toe_s, interval)[:longest]
+    apart[: len(fading)] = fading
+    contact = 0.35 + 0.65 * (1 - apart)
+    drives = rate * factor * contact
+    free = np.cumsum(np.concatenate([[machine.trigger_kN], drives[:-1] * interval]))
     # The first reading from which cracking takes up part of the platen's travel, shortly before failure.
     start = int(np.argmax(free >= soft_from)) if free[-1] >= soft_from else longest - 1
     last, force = [], float(free[start])
-    for gain in gains[start:].tolist():
+    for drive in drives[start:].tolist():
         last.append(force)
         if force >= peak:
             break
-        force += gain * max(0.2, min(1.0, 1 - 0.8 * (force - soft_from) / (peak - soft_from)))
+        soft = max(0.2, min(1.0, 1 - 0.8 * (force - soft_from) / (peak - soft_from)))
+        force += drive * soft * interval
     rising: Floats = np.minimum(np.concatenate([free[:start], last]), peak)
     return rising
 
