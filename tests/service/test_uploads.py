@@ -51,6 +51,62 @@ def test_a_cut_upload_goes_on_where_it_stopped_and_is_entered_once(world) -> Non
     assert (world.platform.folder("files") / digest[:2] / digest).read_bytes() == data
 
 
+def _at_once(world, data: bytes, brought: bytes, sha: str | None = None):
+    meta = ",".join(
+        f"{k} {base64.b64encode(v.encode()).decode()}"
+        for k, v in (("sha256", sha or hashlib.sha256(data).hexdigest()), ("media_type", "application/pdf"))
+    )
+    headers = {"Upload-Length": str(len(data)), "Upload-Metadata": meta, "Tus-Resumable": "1.0.0"}
+    headers["Content-Type"] = "application/offset+octet-stream"
+    party, nonce = world.parties["institution"], secrets.token_hex(8)
+    return world.request("POST", "/x/v1/files", party, brought, headers=headers, nonce=nonce)
+
+
+def test_a_file_that_comes_with_its_announcement_is_durable_and_entered_once(world) -> None:
+    data = secrets.token_bytes(5000)
+    digest = hashlib.sha256(data).hexdigest()
+    answer = _at_once(world, data, data)
+    assert (answer.status_code, answer.headers["upload-offset"]) == (201, "5000")
+    assert (world.platform.folder("files") / digest[:2] / digest).read_bytes() == data
+    assert _at_once(world, data, data).status_code == 200
+    world.settle()
+    entries = world.rows("SELECT id FROM fact.event WHERE kind = 'blob.stored' AND subject = %s", [digest])
+    assert len(entries) == 1
+
+
+def test_a_file_that_comes_in_part_is_continued_and_a_part_is_never_written_twice(world) -> None:
+    data = secrets.token_bytes(5000)
+    first = _at_once(world, data, data[:2000])
+    assert (first.status_code, first.headers["upload-offset"]) == (201, "2000")
+    again = _at_once(world, data, data)
+    assert (again.status_code, again.headers["upload-offset"]) == (201, "2000")
+    done = _patch(world, again.headers["location"], data[2000:], 2000)
+    assert done.headers["upload-offset"] == "5000"
+
+
+@pytest.mark.parametrize("brings", [True, False])
+def test_a_file_whose_bytes_are_all_there_is_stored_before_it_is_said_to_be_whole(world, brings) -> None:
+    """A gateway that died between the last byte and the file's place leaves them so."""
+    data = secrets.token_bytes(5000)
+    digest = hashlib.sha256(data).hexdigest()
+    upload = _announce(world, data).headers["location"].rpartition("/")[2]
+    (world.platform.folder("files") / "incoming" / upload).write_bytes(data)
+    answer = _at_once(world, data, data) if brings else _announce(world, data)
+    assert (answer.status_code, answer.headers["upload-offset"]) == (201, "5000")
+    assert (world.platform.folder("files") / digest[:2] / digest).read_bytes() == data
+    world.settle()
+    entries = world.rows("SELECT id FROM fact.event WHERE kind = 'blob.stored' AND subject = %s", [digest])
+    assert len(entries) == 1
+
+
+def test_bytes_that_come_with_an_announcement_of_another_file_are_refused(world) -> None:
+    data = secrets.token_bytes(1000)
+    world.refused(_at_once(world, data, data, sha="b" * 64), 422, "file-digest-mismatch")
+    world.refused(_at_once(world, data, data + b"x"), 413, "too-large")
+    world.refused(_at_once(world, data, bytes(1024 * 1024 + 1)), 413, "too-large")
+    assert not (world.platform.folder("files") / "bb" / ("b" * 64)).exists()
+
+
 def test_a_wrong_offset_is_told_the_right_one(world) -> None:
     data = secrets.token_bytes(1000)
     path = _announce(world, data).headers["location"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -114,21 +115,35 @@ def tension(
     return _written(machine, rng, np.maximum(noisy, 0.0), extension)
 
 
+@cache
+def _fading(toe_s: float, interval: float) -> Floats:
+    """How much of the gap to full contact is left at each reading, until nothing is. Not by numpy, whose `exp` differs in its
+    last bits from one processor to another: the same seed makes the same force everywhere."""
+    points = math.ceil(45 * toe_s / interval)
+    return np.array([math.exp(-index * interval / toe_s) for index in range(1, points + 1)])
+
+
 def _rise(machine: MachineProfile, rng: np.random.Generator, peak: float, rate: float) -> Floats:
     interval = 1.0 / machine.sampling_hz
     longest = int(3.0 * peak / rate / interval) + int(30 / interval)
     factor = wander(machine, rng, longest)
     soft_from = peak * rng.uniform(0.985, 0.995)
-    values, force = [], machine.trigger_kN
-    for index in range(longest):
-        values.append(force)
+    apart = np.zeros(longest)
+    fading = _fading(machine.toe_s, interval)[:longest]
+    apart[: len(fading)] = fading
+    contact = 0.35 + 0.65 * (1 - apart)
+    drives = rate * factor * contact
+    free = np.cumsum(np.concatenate([[machine.trigger_kN], drives[:-1] * interval]))
+    # The first reading from which cracking takes up part of the platen's travel, shortly before failure.
+    start = int(np.argmax(free >= soft_from)) if free[-1] >= soft_from else longest - 1
+    last, force = [], float(free[start])
+    for drive in drives[start:].tolist():
+        last.append(force)
         if force >= peak:
             break
-        contact = 0.35 + 0.65 * (1 - math.exp(-(index + 1) * interval / machine.toe_s))
-        # Cracking takes up part of the platen's travel shortly before failure.
-        soft = 1.0 if force < soft_from else max(0.2, 1 - 0.8 * (force - soft_from) / (peak - soft_from))
-        force += rate * float(factor[index]) * contact * soft * interval
-    rising: Floats = np.minimum(np.array(values), peak)
+        soft = max(0.2, min(1.0, 1 - 0.8 * (force - soft_from) / (peak - soft_from)))
+        force += drive * soft * interval
+    rising: Floats = np.minimum(np.concatenate([free[:start], last]), peak)
     return rising
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import accumulate, islice
 from typing import Final
 
 import numpy as np
@@ -94,10 +95,8 @@ def texture(machine: MachineProfile, rng: np.random.Generator, points: int) -> F
 
 def wander(machine: MachineProfile, rng: np.random.Generator, points: int) -> Floats:
     """Factor on the set rate, shape (points,): a slow random walk around one, held by the servo."""
-    factor = np.ones(points)
-    offset, pull = 0.0, 1.0 / (4.0 * machine.sampling_hz)
+    pull = 1.0 / (4.0 * machine.sampling_hz)
     kick = machine.rate_wander * math.sqrt(2 * pull)
-    for index, shock in enumerate(rng.standard_normal(points)):
-        offset += -pull * offset + kick * float(shock)
-        factor[index] += offset
-    return factor
+    shocks = (kick * rng.standard_normal(points)).tolist()
+    walk = accumulate(shocks, lambda offset, shock: offset + (-pull * offset + shock), initial=0.0)
+    return 1.0 + np.fromiter(islice(walk, 1, None), np.float64, points)

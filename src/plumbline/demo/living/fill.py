@@ -22,12 +22,11 @@ from plumbline.demo.living.story import Story
 from plumbline.demo.timeline import Steps
 from plumbline.domain.basics.calendar import local_date
 
-#: Steps that run side by side; more would only wait for one another on the machines that this runs on.
-WORKERS = 8
-#: How far the order of the log may depart from that of the stated times.
-WINDOW = timedelta(minutes=30)
-#: Small cities have few steps in an hour.
-SMALL_WINDOW = timedelta(hours=2)
+#: Steps that run side by side: most of them wait for the platform's answer, and a group commit gains by company.
+WORKERS = 40
+#: How far the order of the log may depart from that of the stated times. The same at every scale: a narrower one makes the
+#: run wait for single answers, three months of city time long, however fast the machine is.
+WINDOW = timedelta(hours=2)
 
 
 @dataclass(slots=True)
@@ -90,10 +89,9 @@ def fill(
         Chain(senders.clients(team), team.cast, enrolment, stated=True).work.ensure_contract(
             team.works.key, story.start
         )
-    window = WINDOW if story.city.scale >= 0.5 else SMALL_WINDOW
     total, told = len(story.placed), 0.0
     stories = _stories(story, senders, enrolment, ended)
-    for at, came in side_by_side(stories, until=story.end, workers=workers, window=window):
+    for at, came in side_by_side(stories, until=story.end, workers=workers, window=WINDOW):
         if isinstance(came, ChainResult):
             filled.results[came.key] = came
             ended.keep(came)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import heapq
+import queue
+import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
@@ -29,23 +31,23 @@ def side_by_side(
     """
     waiting: list[_Item[T]] = [(begins, number, story) for number, (begins, story) in enumerate(stories)]
     heapq.heapify(waiting)
-    busy: dict[Future[datetime | _Ended[T]], _Item[T]] = {}
-    with ThreadPoolExecutor(workers, thread_name_prefix="city") as pool:
-        try:
-            while waiting or busy:
-                _start(pool, waiting, busy, workers, window)
-                done, _ = wait(busy, return_when=FIRST_COMPLETED)
-                for future in done:
-                    at, number, story = busy.pop(future)
-                    came = future.result()
-                    if isinstance(came, _Ended):
-                        yield at, came.value
-                        continue
-                    if came <= until:
-                        heapq.heappush(waiting, (came, number, story))
-                    yield at, None
-        finally:
-            pool.shutdown(cancel_futures=True)
+    busy: dict[int, _Item[T]] = {}
+    crew: _Crew[T] = _Crew(workers)
+    try:
+        while waiting or busy:
+            _start(crew, waiting, busy, workers, window)
+            number, came = crew.next()
+            at, _, story = busy.pop(number)
+            if isinstance(came, BaseException):
+                raise came
+            if isinstance(came, _Ended):
+                yield at, came.value
+                continue
+            if came <= until:
+                heapq.heappush(waiting, (came, number, story))
+            yield at, None
+    finally:
+        crew.dismiss()
 
 
 class _Ended(Generic[T]):
@@ -55,10 +57,49 @@ class _Ended(Generic[T]):
         self.value = value
 
 
+@dataclass(slots=True)
+class _Crew(Generic[T]):
+    """Threads that take stories from one queue and put what came of the step into another; hired as needed."""
+
+    most: int
+    _tasks: queue.SimpleQueue[tuple[int, Steps[T]] | None] = field(default_factory=queue.SimpleQueue)
+    _done: queue.SimpleQueue[tuple[int, datetime | _Ended[T] | BaseException]] = field(
+        default_factory=queue.SimpleQueue
+    )
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def give(self, number: int, story: Steps[T], under_way: int) -> None:
+        """Have a story's next step done, `under_way` of them counting this one."""
+        self._tasks.put((number, story))
+        if len(self._threads) < min(under_way, self.most):
+            thread = threading.Thread(target=self._work, name=f"city-{len(self._threads)}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def next(self) -> tuple[int, datetime | _Ended[T] | BaseException]:
+        """Number and outcome of the next step that ends."""
+        return self._done.get()
+
+    def dismiss(self) -> None:
+        """End the threads after the steps that are under way."""
+        for _ in self._threads:
+            self._tasks.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            number, story = task
+            try:
+                self._done.put((number, _resume(story)))
+            except BaseException as error:
+                self._done.put((number, error))
+
+
 def _start(
-    pool: ThreadPoolExecutor,
+    crew: _Crew[T],
     waiting: list[_Item[T]],
-    busy: dict[Future[datetime | _Ended[T]], _Item[T]],
+    busy: dict[int, _Item[T]],
     workers: int,
     window: timedelta,
 ) -> None:
@@ -68,7 +109,8 @@ def _start(
             return
         item = heapq.heappop(waiting)
         earliest = item[0] if earliest is None else min(earliest, item[0])
-        busy[pool.submit(_resume, item[2])] = item
+        busy[item[1]] = item
+        crew.give(item[1], item[2], len(busy))
 
 
 def _resume(story: Steps[T]) -> datetime | _Ended[T]:

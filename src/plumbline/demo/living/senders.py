@@ -24,7 +24,7 @@ from plumbline.lab.keys import InstitutionKeys
 from plumbline.sdk.client import Sent
 
 #: Connections of one party that may be busy at the same time.
-CONNECTIONS = 3
+CONNECTIONS = 8
 
 
 class SharedSender:

@@ -204,6 +204,7 @@ def _file_paths() -> dict[str, Any]:
             _header("Upload-Length", "文件字节数", required=True),
             _header("Upload-Metadata", "sha256 和 media_type，值用 base64", required=True),
         ],
+        requestBody={"required": False, "content": {"application/offset+octet-stream": {"schema": _STRING}}},
     )
     upload = [_path("upload", "Location 的最后一段"), tus]
     head = _operation(

@@ -191,6 +191,8 @@ FILES: tuple[Block, ...] = (
             "`POST /x/v1/files`，"
             "头 `Tus-Resumable: 1.0.0`、`Upload-Length`、`Upload-Metadata: sha256 base64…,media_type base64…`（值是文字的 base64）。"
             "201 给出 Location；200 表示平台已有，不用再传。",
+            "1 MiB 以内的文件可以随登记一起送：同一个请求的正文放文件，`Content-Type: application/offset+octet-stream`；"
+            "201 的 `Upload-Offset` 等于文件长度就是收齐了，不等就从那里续传。",
             "`PATCH` Location，`Content-Type: application/offset+octet-stream`，"
             "`Upload-Offset` 从 0 开始，每段最多 16 MiB，建议 1 MiB；204 给出新的位置。",
             "断了以后 `HEAD` Location，从 `Upload-Offset` 继续。409 `offset-mismatch` 也这样处理。",

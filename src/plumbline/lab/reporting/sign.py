@@ -26,13 +26,14 @@ from pyhanko.pdf_utils.layout import BoxConstraints
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.fields import MDPPerm, SigFieldSpec, SigSeedSubFilter
-from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner, SimpleSigner
+from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner
 from pyhanko.sign.signers.pdf_signer import PdfSigningSession
 from pyhanko.stamp import StaticStampStyle
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from plumbline.lab.keys import InstitutionKeys
 from plumbline.lab.reporting.layout import stamp_box
+from plumbline.lab.reporting.seal import RepeatingSigner
 from plumbline.lab.reporting.stamp import STAMP_TEXT, stamp_pdf
 
 #: name of the one signature field
@@ -65,11 +66,12 @@ class _StampContent(PdfContent):
 
 # Loading a key and drawing a stamp cost more than a signature: both are done once for each loaded key folder.
 @lru_cache(maxsize=32)
-def _signer(keys: InstitutionKeys) -> SimpleSigner:
+def _signer(keys: InstitutionKeys) -> RepeatingSigner:
     der = keys.report_key.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return SimpleSigner(
+    return RepeatingSigner(
+        keys.report_key,
         signing_cert=_as_asn1(keys.certificate),
         signing_key=asn1_keys.PrivateKeyInfo.load(der),
         # The root stays out: the verifier uses its own list, and a byte that nothing binds could be changed.

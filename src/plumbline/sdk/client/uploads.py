@@ -13,7 +13,14 @@ from plumbline.sdk.client.problems import Refused, Unreachable, problem_of
 from plumbline.sdk.client.transport import RETRIED, Call, Transport
 
 CHUNK_BYTES = 1024 * 1024
+#: Files up to this size go with their announcement, in one request.
+AT_ONCE_BYTES = 512 * 1024
 FILES = "/x/v1/files"
+_OFFSET_STREAM = "application/offset+octet-stream"
+#: HTTP status of a platform that takes no bytes with an announcement, or not so many.
+_TOO_LARGE = 413
+#: HTTP status of an upload that the platform does not know, or has taken whole.
+_NOT_FOUND = 404
 _TUS = {"Tus-Resumable": "1.0.0"}
 
 
@@ -61,10 +68,28 @@ def _announce(transport: Transport, file: _File) -> tuple[str, int]:
     pairs = [("sha256", file.sha256), ("media_type", file.media_type)]
     metadata = ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in pairs)
     headers = file.headers | {"Upload-Length": str(len(file.data)), "Upload-Metadata": metadata}
-    answer = transport.call(Call(method="POST", path=FILES, headers=headers, nonce=True))
+    answer = _announced_at_once(transport, file, headers) or transport.call(
+        Call(method="POST", path=FILES, headers=headers, nonce=True)
+    )
     if answer.status_code != 201:
         return "", len(file.data)
     return _own_path(transport, answer), _stated_offset(answer) or 0
+
+
+def _announced_at_once(
+    transport: Transport, file: _File, headers: Mapping[str, str]
+) -> httpx.Response | None:
+    """The answer to a small file that goes along with its announcement; None for a larger one, and where the platform takes
+    none that way."""
+    if len(file.data) > AT_ONCE_BYTES:
+        return None
+    sent = {**headers, "Content-Type": _OFFSET_STREAM}
+    try:
+        return transport.call(Call(method="POST", path=FILES, body=file.data, headers=sent, nonce=True))
+    except Refused as refusal:
+        if refusal.status != _TOO_LARGE:
+            raise
+        return None
 
 
 def _own_path(transport: Transport, answer: httpx.Response) -> str:
@@ -83,7 +108,7 @@ def _send_chunk(  # noqa: PLR0917 - the loop's whole state
     transport: Transport, file: _File, path: str, chunk: bytes, offset: int, attempt: int
 ) -> int | None:
     """The offset after the chunk; None when the connection was cut or the offset was another one."""
-    headers = file.headers | {"Content-Type": "application/offset+octet-stream", "Upload-Offset": str(offset)}
+    headers = file.headers | {"Content-Type": _OFFSET_STREAM, "Upload-Offset": str(offset)}
     call = Call(method="PATCH", path=path, body=chunk, headers=headers, nonce=True)
     try:
         answer = transport.once(call)
@@ -97,25 +122,30 @@ def _send_chunk(  # noqa: PLR0917 - the loop's whole state
     if problem.slug == "offset-mismatch" and attempt < transport.retries:
         return None
     if answer.status_code in RETRIED or problem.slug == "signature-stale":
-        # Nothing of the chunk was taken: the ordinary path waits, corrects the clock, and sends it again.
-        reached = _stated_offset(transport.call(call))
+        # The ordinary path waits, corrects the clock, and sends it again. An upload that is gone by then was taken whole.
+        try:
+            reached = _stated_offset(transport.call(call))
+        except Refused as refusal:
+            if refusal.status != _NOT_FOUND and refusal.slug != "offset-mismatch":
+                raise
+            return None
         return offset + len(chunk) if reached is None else reached
     raise problem
 
 
 def _reached(transport: Transport, file: _File, path: str) -> tuple[str, int]:
-    """Path and offset of an upload; one that the platform no longer knows may be complete, so it is
-    announced again."""
+    """Path and offset of an upload. One that the platform no longer knows may be complete, and one whose bytes are all
+    there may not be entered yet: both are announced again, which settles it."""
     try:
         answer = transport.call(Call(method="HEAD", path=path, headers=file.headers))
     except Refused as refusal:
-        if refusal.status != 404:
+        if refusal.status != _NOT_FOUND:
             raise
         return _announce(transport, file)
     reached = _stated_offset(answer)
     if reached is None:
         raise Refused({"title": "平台没有答复续传位置", "remedy": "稍后重新上传"}, answer.status_code)
-    return path, reached
+    return (path, reached) if reached < len(file.data) else _announce(transport, file)
 
 
 def _stated_offset(answer: httpx.Response) -> int | None:

@@ -30,6 +30,8 @@ _SIGNED_ATTRIBUTES = {
     "cms_algorithm_protection",
 }
 _SMALLEST_RSA = 2048
+#: DER tag of a SET OF
+_SET_OF = b"\x31"
 
 
 class CmsProblemError(Exception):
@@ -64,6 +66,9 @@ def verify_cms(der: bytes, parts: tuple[bytes, bytes]) -> SignedContent:
         raise CmsProblemError("bad_container")
     signed_data = message["content"]
     info = _only_signer(signed_data)
+    # Signed is the DER of the attributes as a SET OF, not with the implicit tag they carry (RFC 5652 §5.4). Taken before they are
+    # looked into: these are the bytes of the file.
+    signed = _SET_OF + info["signed_attrs"].dump()[1:]
     digest = info["digest_algorithm"]["algorithm"].native
     if digest not in _DIGESTS:
         raise CmsProblemError("weak_digest")
@@ -72,7 +77,7 @@ def verify_cms(der: bytes, parts: tuple[bytes, bytes]) -> SignedContent:
         raise CmsProblemError("changed")
     signer, others = _certificates(signed_data, info)
     _require_certificate_attribute(attributes["signing_certificate_v2"], signer)
-    _verify_signature(info, digest, signer)
+    _verify_signature(info, signed, digest, signer)
     return SignedContent(signer, others)
 
 
@@ -143,7 +148,7 @@ def _require_certificate_attribute(attribute: Any, signer: x509.Certificate) -> 
         raise CmsProblemError("bad_container")
 
 
-def _verify_signature(info: Any, digest: str, signer: x509.Certificate) -> None:
+def _verify_signature(info: Any, signed: bytes, digest: str, signer: x509.Certificate) -> None:
     algorithm = info["signature_algorithm"]
     if algorithm.signature_algo in ("ecdsa", "rsassa_pkcs1v15") and not _no_parameters(algorithm):
         raise CmsProblemError("bad_container")
@@ -153,8 +158,6 @@ def _verify_signature(info: Any, digest: str, signer: x509.Certificate) -> None:
         hash_name = algorithm.hash_algo
     if hash_name != digest:
         raise CmsProblemError("bad_container")
-    # Signed is the DER of the attributes as a SET OF, not with the implicit tag they carry (RFC 5652 §5.4).
-    signed = info["signed_attrs"].untag().dump()
     key, value, hashing = signer.public_key(), info["signature"].native, _DIGESTS[digest]
     try:
         if isinstance(key, ec.EllipticCurvePublicKey) and algorithm.signature_algo == "ecdsa":

@@ -12,6 +12,7 @@ from typing import Any
 
 from plumbline.sdk.pdf.envelope import Envelope
 from plumbline.sdk.pdf.problems import Problem, problem
+from plumbline.sdk.pdf.shape import is_common, names_pattern
 
 #: anything that a reader may run, open, send or unpack by itself
 _ACTIVE = frozenset(
@@ -20,6 +21,7 @@ _ACTIVE = frozenset(
         *("/ImportData", "/SubmitForm", "/GoToE", "/GoToR", "/Movie", "/Sound", "/Rendition", "/3D"),
     }
 )
+_ACTIVE_SPELLED = names_pattern(_ACTIVE)
 _MOST_OBJECTS = 50_000
 _DEEPEST = 40
 
@@ -28,7 +30,7 @@ def structure_problems(data: bytes, envelope: Envelope) -> list[Problem]:
     """Return what is wrong inside a signed file; raises what pyHanko raises when it cannot be read."""
     from pyhanko.pdf_utils.reader import PdfFileReader
 
-    reader = PdfFileReader(io.BytesIO(data), strict=True)
+    reader = PdfFileReader(io.BytesIO(_without_padding(data, envelope)), strict=True)
     if reader.encrypted:
         return [problem("encrypted")]
     found: list[Problem] = []
@@ -38,7 +40,7 @@ def structure_problems(data: bytes, envelope: Envelope) -> list[Problem]:
     if len(signatures) != 1:
         return [*found, problem("several_signatures", count=len(signatures))]
     found += _signature_problems(signatures[0], envelope)
-    name = next(_active_names(reader), None)
+    name = next(_active_names(reader, data), None)
     if name is not None:
         found.append(problem("active_content", name=name.lstrip("/")))
     return found
@@ -57,13 +59,29 @@ def _signature_problems(signature: Any, envelope: Envelope) -> list[Problem]:
     return found
 
 
-def _active_names(reader: Any) -> Iterator[str]:
+def _without_padding(data: bytes, envelope: Envelope) -> bytes:
+    """The file with blanks for the zeros behind the CMS object, which `find_envelope` has seen to be zeros: they are as many
+    digits again for the reader. Everything keeps its place."""
+    if envelope.cms is None or not envelope.contiguous:
+        return data
+    _, length, second, _ = envelope.byte_range
+    last = length + 1 + 2 * len(envelope.cms)
+    return data[:last] + b">".ljust(second - last) + data[second:]
+
+
+def _active_names(reader: Any, data: bytes) -> Iterator[str]:
+    """Names of active content. Where none is spelled anywhere in the file, an object of the common shape holds none; every
+    other object, and all of them where one is spelled, are read and walked through."""
+    spelled = _ACTIVE_SPELLED.search(data) is not None
     references = set()
     for revision in range(reader.xrefs.total_revisions):
         references |= set(reader.xrefs.explicit_refs_in_revision(revision))
     if len(references) > _MOST_OBJECTS:
         raise ValueError("too many objects")
     for reference in references:
+        place = None if spelled else reader.xrefs[reference]
+        if isinstance(place, int) and is_common(data, place, reference.idnum, reference.generation):
+            continue
         yield from _active_in(reader.get_object(reference), 0)
 
 

@@ -23,7 +23,7 @@ from plumbline.supervision.config import Platform
 from plumbline.supervision.gateway import documents, entries, log, public, streams, uploads
 from plumbline.supervision.gateway.answers import Endpoint, guarded, json_response, problem_response
 from plumbline.supervision.gateway.appender import Appender
-from plumbline.supervision.gateway.context import Context, PositionWatch
+from plumbline.supervision.gateway.context import Context
 from plumbline.supervision.gateway.demo_time import DemoTime, StoppedDoor
 from plumbline.supervision.gateway.directory import Directory
 from plumbline.supervision.gateway.door import Door
@@ -33,6 +33,7 @@ from plumbline.supervision.gateway.monitor import Monitor
 from plumbline.supervision.gateway.nonces import Nonces
 from plumbline.supervision.gateway.relay import Relay
 from plumbline.supervision.gateway.settings import GatewaySettings
+from plumbline.supervision.gateway.waiting import PositionWatch
 from plumbline.supervision.heartbeat import Heartbeat
 from plumbline.supervision.journal.append import Journal
 from plumbline.supervision.journal.files import FileStore

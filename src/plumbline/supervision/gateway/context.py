@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 
-import psycopg
 from psycopg_pool import AsyncConnectionPool
 from starlette.requests import Request
 
@@ -22,6 +19,7 @@ from plumbline.supervision.gateway.limits import RateLimit
 from plumbline.supervision.gateway.live import LiveHub
 from plumbline.supervision.gateway.monitor import Monitor
 from plumbline.supervision.gateway.nonces import Nonces
+from plumbline.supervision.gateway.waiting import PositionWatch
 from plumbline.supervision.journal.files import FileStore
 from plumbline.supervision.journal.heads import CheckpointSigner
 from plumbline.supervision.journal.keys import PlatformKeys
@@ -29,57 +27,7 @@ from plumbline.supervision.journal.lookup import Lookups
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.journal.vault import Vault
 
-CHANNEL = "plumb_projected"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "testclient"})
-
-
-class PositionWatch:
-    """How far the projector has come: LISTEN for the hint, the position itself is read."""
-
-    def __init__(self, conninfo: str, pool: AsyncConnectionPool) -> None:
-        self._conninfo = conninfo
-        self._pool = pool
-        self._moved = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to listen."""
-        self._task = asyncio.create_task(self._listen())
-
-    async def stop(self) -> None:
-        """Stop listening."""
-        if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _listen(self) -> None:
-        while True:
-            try:
-                async with await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True) as conn:
-                    await conn.execute(f"LISTEN {CHANNEL}".encode())
-                    async for _ in conn.notifies():
-                        self._moved.set()
-            except psycopg.Error:
-                await asyncio.sleep(0.5)
-
-    async def position(self) -> int:
-        """First index that is not projected yet."""
-        async with self._pool.connection() as conn:
-            row = await (await conn.execute("SELECT pos FROM fact.position")).fetchone()
-        return int(row[0]) if row else 0
-
-    async def passed(self, index: int, wait_s: float) -> bool:
-        """Wait until the projector passed `index`, at most `wait_s`."""
-        until = asyncio.get_running_loop().time() + wait_s
-        while await self.position() <= index:
-            left = until - asyncio.get_running_loop().time()
-            if left <= 0:
-                return False
-            self._moved.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), min(left, 0.25))
-        return True
 
 
 @dataclass(slots=True, kw_only=True)

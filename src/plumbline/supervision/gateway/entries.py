@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import uuid
 from datetime import UTC, datetime
@@ -106,27 +105,18 @@ async def _findings(context: Context, entry: str) -> list[dict[str, object]]:
 
 
 async def _decision(context: Context, application: str, wait_s: float) -> dict[str, object]:
-    until = asyncio.get_running_loop().time() + wait_s
-    while True:
-        async with context.pool.connection() as conn, conn.cursor(row_factory=dict_row) as cur:
-            await cur.execute(
-                "SELECT a.state, a.code, a.reasons, c.claims, c.dies_at::text FROM fact.application a "
-                "LEFT JOIN fact.code c ON c.id = a.code WHERE a.id = %s",
-                [application],
-            )
-            row = await cur.fetchone()
-        if row is None:  # the entry is projected, so that none will come
-            return {
-                "state": "not_taken",
-                "code": None,
-                "reasons": [],
-                "detail": "这次申请没有采用，见 findings",
-            }
-        if row["state"] not in ("applied", "released"):
-            return row
-        if asyncio.get_running_loop().time() >= until:
-            return {"state": "applied", "detail": "已受理，还没有决定"}
-        await asyncio.sleep(0.03)
+    try:
+        row = await context.watch.decided(application, wait_s)
+    except TimeoutError:
+        return {"state": "applied", "detail": "已受理，还没有决定"}
+    if row is None:  # the entry is projected, so that none will come
+        return {
+            "state": "not_taken",
+            "code": None,
+            "reasons": [],
+            "detail": "这次申请没有采用，见 findings",
+        }
+    return row
 
 
 async def dry_run(request: Request) -> Response:

@@ -28,6 +28,9 @@ from plumbline.supervision.journal.keys import write_private
 
 MAX_FILE_BYTES = 512 * 1024 * 1024
 MAX_CHUNK_BYTES = 16 * 1024 * 1024
+#: What may come along with the announcement.
+MAX_AT_ONCE_BYTES = 1024 * 1024
+OFFSET_STREAM = "application/offset+octet-stream"
 MEDIA_TYPES = frozenset(
     {"application/pdf", "image/png", "image/jpeg", "image/webp", "application/octet-stream", "video/mp4"}
 )
@@ -51,16 +54,40 @@ def _upload_id(party: str, sha256: str) -> str:
 
 
 async def create(request: Request) -> Response:
-    """Announce a file: length, SHA-256, media type. 201 with its address; 200 when it is stored already."""
+    """Announce a file: length, SHA-256, media type. 201 with its address; 200 when it is stored already.
+
+    A small file may come along at once (tus creation-with-upload); the answer then says how far it is.
+    """
     context = context_of(request)
-    got = await received(request, 0)
-    signed, key = await context.door.authenticate(got, b"")
+    brings = request.headers.get("content-type", "") == OFFSET_STREAM
+    got = await received(request, MAX_AT_ONCE_BYTES if brings else 0)
+    signed, key = await context.door.authenticate(got, got.body)
     await context.nonces.take(signed)
     context.uploads.take(key.key_id)
-    length, meta = (
-        request.headers.get("upload-length", ""),
-        _metadata(request.headers.get("upload-metadata", "")),
-    )
+    note = _announced(request, key.party)
+    sha256 = str(note["sha256"])
+    upload = _upload_id(key.party, sha256)
+    location = {"Location": f"/x/v1/files/{upload}", **_TUS}
+    if await run_in_threadpool(context.files.has, sha256):
+        # durable, but a crash may have come between the file and its entry: the announcement heals it
+        note["length"] = (await run_in_threadpool(context.files.path(sha256).stat)).st_size
+        await _enter(context, note, request)
+        return Response(None, 200, location | {"Upload-Offset": str(note["length"])})
+    path, length = context.files.incoming(upload), int(str(note["length"]))
+    reached = await run_in_threadpool(_begin, path, note, got.body)
+    if (
+        reached == length
+    ):  # all has come, now or before a crash: durable and entered before it is said to be here
+        await _finish(context, path, note, request)
+    else:
+        await _row(context, note, "announced")
+    return Response(None, 201, location | {"Upload-Offset": str(reached)})
+
+
+def _announced(request: Request, party: str) -> dict[str, object]:
+    """What the headers say about a file; refuses what is incomplete or too large."""
+    length = request.headers.get("upload-length", "")
+    meta = _metadata(request.headers.get("upload-metadata", ""))
     if not _LENGTH.fullmatch(length) or int(length) == 0:
         raise Problem(slug="schema", detail="Upload-Length 要写文件的字节数，大于 0")
     if int(length) > MAX_FILE_BYTES:
@@ -68,17 +95,25 @@ async def create(request: Request) -> Response:
     sha256, media_type = meta.get("sha256", ""), meta.get("media_type", "application/octet-stream")
     if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef") or media_type not in MEDIA_TYPES:
         raise Problem(slug="schema", detail="Upload-Metadata 要有 sha256（64 位十六进制）和 media_type")
-    upload = _upload_id(key.party, sha256)
-    location = {"Location": f"/x/v1/files/{upload}", **_TUS}
-    note = {"sha256": sha256, "length": int(length), "media_type": media_type, "party": key.party}
-    if await run_in_threadpool(context.files.has, sha256):
-        # durable, but a crash may have come between the file and its entry: the announcement heals it
-        note["length"] = (await run_in_threadpool(context.files.path(sha256).stat)).st_size
-        await _enter(context, note, request)
-        return Response(None, 200, location | {"Upload-Offset": str(note["length"])})
-    await run_in_threadpool(_announce, context.files.incoming(upload), note)
-    await _row(context, note, "announced")
-    return Response(None, 201, location)
+    return {"sha256": sha256, "length": int(length), "media_type": media_type, "party": party}
+
+
+def _begin(path: Path, note: dict[str, object], body: bytes) -> int:
+    """How many bytes are there after the announcement; those that come along are written where nothing is yet."""
+    _announce(path, note)
+    try:
+        return _write(path, 0, int(str(note["length"])), body) if body else path.stat().st_size
+    except Problem as problem:
+        if problem.slug != "offset-mismatch":
+            raise
+        return int((problem.extra or {})["offset"])
+    except FileNotFoundError:
+        raise _moved_on() from None
+
+
+def _moved_on() -> Problem:
+    """Another request with the same file is finishing it: whoever comes again is told how that went."""
+    return Problem(slug="unavailable", detail="同一份文件正由另一个请求收存", retry_after_s=1)
 
 
 def _announce(path: Path, note: dict[str, object]) -> None:
@@ -173,6 +208,8 @@ async def _finish(context: Context, path: Path, note: dict[str, object], request
         path.unlink(missing_ok=True)
         path.with_suffix(".json").unlink(missing_ok=True)
         raise Problem(slug="file-digest-mismatch") from None
+    except FileNotFoundError:
+        raise _moved_on() from None
     path.with_suffix(".json").unlink(missing_ok=True)
     await _row(context, note, "stored")
     hit("file.after_row")
@@ -203,5 +240,6 @@ async def _enter(context: Context, note: dict[str, object], request: Request) ->
         media_type=str(note["media_type"]),
         uploaded_by=str(note["party"]),
     )
-    await run_in_threadpool(lambda: context.sender.submit(message, stated_at=stated))
+    # Through the same door as everybody's entries, so that a file costs no transaction of its own.
+    await context.appender.append(context.sender.pending(message, stated_at=stated))
     await _row(context, note, "verified")

@@ -23,7 +23,7 @@ from plumbline.exchange.signatures import Signer
 from plumbline.exchange.submission import Envelope, encode_envelope
 from plumbline.supervision.journal.append import Journal
 from plumbline.supervision.journal.heads import SigningStopped
-from plumbline.supervision.journal.model import Accepted, Pending, canonical_claim
+from plumbline.supervision.journal.model import Accepted, Outcome, Pending, canonical_claim
 from plumbline.supervision.journal.vault import SealedRecord
 
 _ENCODER = msgspec.json.Encoder()
@@ -105,10 +105,25 @@ class PlatformSender:
 
         A host that must not sign is `unavailable`: callers wait as they do for a lost database.
         """
+        pending = self.pending(message, session=session, personal=personal, stated_at=stated_at)
+        outcome = self.append([pending])[0]
+        if isinstance(outcome, Problem):
+            raise outcome
+        return outcome
+
+    def pending(
+        self,
+        message: Message,
+        *,
+        session: str | None = None,
+        personal: list[SealedRecord] | None = None,
+        stated_at: datetime | None = None,
+    ) -> Pending:
+        """The platform's own entry, ready to be appended; raises :class:`Problem` for a kind that it does not send."""
         kind = kind_of(message)
         if not kind.senders & self._roles:
             raise Problem(slug="kind-not-allowed", detail=f"{kind.title}（{kind.tag}）不由平台发送")
-        pending = pending_from(
+        return pending_from(
             message,
             self._signer,
             channel="session" if session else "internal",
@@ -116,10 +131,13 @@ class PlatformSender:
             personal=personal,
             stated_at=stated_at,
         )
+
+    def append(self, batch: list[Pending]) -> list[Outcome]:
+        """Append at most 64 entries in one transaction; what became of each, in the order given."""
         for attempt in range(5):
             try:
                 with self._lock:
-                    outcome = self._journal.append([pending])[0]
+                    return self._journal.append(batch)
             except psycopg.Error:
                 time.sleep(0.1 * 2**attempt)
                 continue
@@ -129,9 +147,6 @@ class PlatformSender:
             except BaseException:  # the outcome is unknown; nothing more may run on this connection
                 self._forget()
                 raise
-            if isinstance(outcome, Problem):
-                raise outcome
-            return outcome
         raise Problem(slug="unavailable", retry_after_s=5)
 
     def _forget(self) -> None:

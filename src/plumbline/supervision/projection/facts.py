@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -63,12 +64,8 @@ class FactState:
             self._fetch(table, keys)
 
     def _fetch(self, table: str, keys: set[str]) -> None:
-        kind = TABLES[table].key_type.split()[0]
-        statement = sql.SQL("SELECT * FROM {} WHERE id = ANY(%s::" + kind + "[])").format(
-            sql.Identifier(self._schema, table)
-        )
         with self._conn.cursor(row_factory=dict_row) as cur:
-            cur.execute(statement, [list(keys)])
+            cur.execute(_by_key("SELECT *", self._schema, table), [list(keys)])
             found = {str(row["id"]): row for row in cur.fetchall()}
         for key in keys:
             self._rows[table][key] = found.get(key)
@@ -94,7 +91,7 @@ class FactState:
     def put(self, table: str, key: str, values: Row) -> Row:
         """Insert the row, or change the named columns of the one that is there."""
         before = self._before(table, key)
-        row = dict.fromkeys(TABLES[table].all_columns) | (before or {}) | values | {"id": key}
+        row = dict.fromkeys(_columns(table)) | (before or {}) | values | {"id": key}
         for name, rule in TABLES[table].follows.items():
             row[name] = rule(row)
         self._rows[table][key] = row
@@ -144,31 +141,31 @@ class FactState:
         self._dirty.clear()
 
     def _write(self, table: str, keys: list[str]) -> None:
-        target = sql.Identifier(self._schema, table)
         stored = [key for key in keys if key in self._stored[table]]
         if stored:
-            kind = TABLES[table].key_type.split()[0]
-            self._conn.execute(
-                sql.SQL("DELETE FROM {} WHERE id = ANY(%s::" + kind + "[])").format(target), [stored]
-            )
+            self._conn.execute(_by_key("DELETE", self._schema, table), [stored])
         rows = [row for key in keys if (row := self._rows[table][key]) is not None]
-        insert_rows(self._conn, target, TABLES[table], rows)
+        insert_rows(self._conn, self._schema, TABLES[table], rows)
         self._stored[table].update(key for key in keys if self._rows[table][key] is not None)
         self._stored[table].difference_update(key for key in keys if self._rows[table][key] is None)
 
 
-def insert_rows(conn: psycopg.Connection, target: sql.Identifier, table: Table, rows: list[Row]) -> None:
+@cache
+def _by_key(verb: str, schema: str, table: str) -> bytes:
+    """SELECT or DELETE of the rows with the keys that are given; composed once, since a set has dozens of them."""
+    kind = TABLES[table].key_type.split()[0]
+    statement = sql.SQL(verb + " FROM {} WHERE id = ANY(%s::" + kind + "[])")
+    return statement.format(sql.Identifier(schema, table)).as_bytes(None)
+
+
+def insert_rows(conn: psycopg.Connection, schema: str, table: Table, rows: list[Row]) -> None:
     """Insert rows: as one JSON document a portion, which the server takes apart; tables with bytes by one statement a row."""
-    columns = table.all_columns
-    names = sql.SQL(", ").join(sql.Identifier(name) for name in columns)
-    again = sql.SQL(" ON CONFLICT (id) DO NOTHING" if table.settled else "")
-    into = sql.SQL("INSERT INTO {} ({}) ").format(target, names)
+    columns = _columns(table.name)
     if any(kind.startswith("bytea") for kind in columns.values()):
-        places = sql.SQL(", ").join([sql.Placeholder()] * len(columns))
         is_json = [kind.startswith("jsonb") for kind in columns.values()]
         with conn.cursor() as cur:
             cur.executemany(
-                into + sql.SQL("VALUES ({})").format(places) + again,
+                _insert_each(schema, table.name),
                 [
                     [
                         Jsonb(value) if json and value is not None else value
@@ -178,14 +175,41 @@ def insert_rows(conn: psycopg.Connection, target: sql.Identifier, table: Table, 
                 ],
             )
         return
-    statement = (
-        into
-        + sql.SQL("SELECT {} FROM json_populate_recordset(NULL::{}, %s::json)").format(names, target)
-        + again
-    )
     for start in range(0, len(rows), _PORTION):
         portion = [{name: row[name] for name in columns} for row in rows[start : start + _PORTION]]
-        conn.execute(statement, [msgspec.json.encode(portion).decode()])
+        conn.execute(_insert_document(schema, table.name), [msgspec.json.encode(portion).decode()])
+
+
+@cache
+def _columns(table: str) -> dict[str, str]:
+    return TABLES[table].all_columns
+
+
+@cache
+def _parts(table: str) -> tuple[sql.Composed, sql.SQL]:
+    """The columns of a table, and what happens to a row that is there already."""
+    kind = TABLES[table]
+    names = sql.SQL(", ").join(sql.Identifier(name) for name in kind.all_columns)
+    return names, sql.SQL(" ON CONFLICT (id) DO NOTHING" if kind.settled else "")
+
+
+@cache
+def _insert_each(schema: str, table: str) -> bytes:
+    names, again = _parts(table)
+    places = sql.SQL(", ").join([sql.Placeholder()] * len(TABLES[table].all_columns))
+    return (
+        sql.SQL("INSERT INTO {} ({}) VALUES ({}){}")
+        .format(sql.Identifier(schema, table), names, places, again)
+        .as_bytes(None)
+    )
+
+
+@cache
+def _insert_document(schema: str, table: str) -> bytes:
+    names, again = _parts(table)
+    taken = "INSERT INTO {} ({}) SELECT {} FROM json_populate_recordset(NULL::{}, %s::json){}"
+    target = sql.Identifier(schema, table)
+    return sql.SQL(taken).format(target, names, names, target, again).as_bytes(None)
 
 
 #: Rows of one statement: its text stays far below the gigabyte that the server takes.

@@ -33,6 +33,8 @@ from plumbline.supervision.projection.reads import parking_keys, reads
 from plumbline.supervision.projection.schema import LIVE
 
 SET_SIZE = 500
+#: A set costs as much as some dozens of entries: after one of fewer the next may gather a little.
+FEW = 64
 CHANNEL = "plumb_projected"
 #: No log grows that long: the bound of an unbounded projection.
 END = 2**62
@@ -160,10 +162,11 @@ class Projector:
         return total
 
     def run(self, stop: Callable[[], bool], *, idle_s: float = 0.02) -> None:
-        """Until `stop`: project, and wait a little when there is nothing new; survives a lost database."""
+        """Until `stop`: project, and wait a little when there was little, so that more come together in the next set; survives a
+        lost database."""
         while not stop():
             try:
-                if self.step() == 0:
+                if self.step() < FEW:
                     time.sleep(idle_s)
             except StandingBy:
                 time.sleep(1)

@@ -338,7 +338,7 @@ _TABLES = [
         },
         indexes={
             "application_of_commission": "(commission)",
-            "application_waiting": "(idx) WHERE state = 'applied'",
+            "application_waiting": "(idx) WHERE state IN ('applied', 'released')",
             "application_by_state": "(state, idx DESC)",
         },
     ),

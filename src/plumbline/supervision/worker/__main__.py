@@ -100,14 +100,15 @@ def _loop(
     stop: threading.Event,
 ) -> None:
     rounds, keys = 0, make_key_rounds(errands.platform, worker)
-    while not stop.is_set():
-        if rounds % 10 == 0:
-            keys.round()
-            worker.roots = load_roots(errands.platform.folder("roots"))
-        errands.look(conn)
-        if worker.round() == 0:
-            _wait(conn, 0.5)
-        rounds += 1
+    with worker.connect() as work:
+        while not stop.is_set():
+            if rounds % 10 == 0:
+                keys.round()
+                worker.roots = load_roots(errands.platform.folder("roots"))
+            errands.look(conn)
+            if worker.round(work) == 0:
+                _wait(conn, 0.5)
+            rounds += 1
 
 
 if __name__ == "__main__":

@@ -27,8 +27,10 @@ from plumbline.sdk.pdf.examine import examine_pdf
 from plumbline.sdk.pdf.roots import TrustRoot
 from plumbline.supervision.codes.facts import decide
 from plumbline.supervision.codes.issue import reservation, withholding
+from plumbline.supervision.journal.append import MAX_BATCH
 from plumbline.supervision.journal.demo_clock import DemoClock, read_demo_clock
 from plumbline.supervision.journal.files import FileDigestMismatch, FileStore
+from plumbline.supervision.journal.model import Outcome, Pending
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.worker.evaluations import (
     evaluation_message,
@@ -40,8 +42,19 @@ from plumbline.supervision.worker.masking import masked
 BATCH = 50
 RETRY_S = 60.0
 _log = logging.getLogger("plumbline.worker")
+#: How long an entry of ours may take to be projected before its work is done again, which would change nothing.
+PROJECTED_S = 3.0
 #: A demo log whose story is older than this follows the story's own time.
 STORY = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """An entry that settles something: the object's id, what it asked for, the entry."""
+
+    id: str
+    key: str
+    pending: Pending
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,15 +72,28 @@ class Worker:
     failed: dict[str, float] = field(default_factory=dict)
     #: A demo's clock, read anew for each round.
     clock: DemoClock = field(default_factory=DemoClock)
+    #: What was entered a moment ago → until when (monotonic) the projection is waited for, before it is looked at again.
+    entered: dict[str, float] = field(default_factory=dict)
+    #: When (monotonic) deadlines were looked for.
+    _looked: float = 0.0
 
-    def round(self) -> int:
-        """Do what is due now; returns how many entries were made."""
-        with psycopg.connect(self.conninfo, row_factory=dict_row, autocommit=True) as conn:
-            if self.demo:
-                self.clock = read_demo_clock(conn)
-            return (
-                self.decisions(conn) + self.examinations(conn) + self.evaluations(conn) + self.deadlines(conn)
-            )
+    def connect(self) -> psycopg.Connection[DictRow]:
+        """A connection to work on."""
+        return psycopg.connect(self.conninfo, row_factory=dict_row, autocommit=True)
+
+    def round(self, conn: psycopg.Connection[DictRow] | None = None) -> int:
+        """Do what is due now, on `conn` or a connection of its own; returns how many entries were made."""
+        if conn is None:
+            with self.connect() as own:
+                return self.round(own)
+        if self.demo:
+            self.clock = read_demo_clock(conn)
+        done = self.decisions(conn) + self.examinations(conn) + self.evaluations(conn)
+        # Deadlines are days long: where there is other work, a second is soon enough.
+        if not done or time.monotonic() - self._looked > 1:
+            self._looked = time.monotonic()
+            done += self.deadlines(conn)
+        return done
 
     def _waiting(self) -> list[str]:
         """Ids that failed a moment ago and are left alone for now."""
@@ -75,23 +101,62 @@ class Worker:
         self.failed = {key: until for key, until in self.failed.items() if until > now}
         return list(self.failed)
 
-    def _each(self, rows: Sequence[dict[str, Any]], work: Callable[[dict[str, Any]], int], what: str) -> int:
-        """Do the work for every row; a row that fails is logged and tried again after a while."""
-        done = 0
+    def _fresh(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows without those that were settled a moment ago and only wait for the projection."""
+        now = time.monotonic()
+        self.entered = {key: until for key, until in self.entered.items() if until > now}
+        return [row for row in rows if _key(row) not in self.entered][:BATCH]
+
+    def _each(
+        self, rows: Sequence[dict[str, Any]], work: Callable[[dict[str, Any]], list[_Made]], what: str
+    ) -> int:
+        """Do the work for every row and enter what came of it together; a row that fails is logged and tried again later."""
+        made: list[_Made] = []
         for row in rows:
             try:
-                done += work(row)
+                made += work(row)
             except (psycopg.OperationalError, psycopg.InterfaceError, OSError):
                 raise
             except Problem as problem:
-                if problem.kind.status >= 500 and problem.slug != "internal":
-                    raise  # the journal is not to be had at the moment: nothing is wrong with this row
-                _log.error("%s of %s is refused: %s", what, row["id"], problem)
-                self.failed[row["id"]] = time.monotonic() + RETRY_S
+                self._refused(row["id"], problem, what)
             except Exception:
                 _log.exception("%s of %s failed", what, row["id"])
                 self.failed[row["id"]] = time.monotonic() + RETRY_S
+        # Stated times and the clock's own do not go into one batch: its entries have one kind of time.
+        told = [each for each in made if each.pending.stated_at is not None]
+        return self._enter(told, what) + self._enter([e for e in made if e.pending.stated_at is None], what)
+
+    def _enter(self, made: Sequence[_Made], what: str) -> int:
+        """Append what was made; returns how many entries there are of it."""
+        done = 0
+        for start in range(0, len(made), MAX_BATCH):
+            part = made[start : start + MAX_BATCH]
+            for each, outcome in zip(part, self._outcomes(part, what), strict=True):
+                if not isinstance(outcome, Problem):
+                    done += 1
+                elif outcome.slug != "uid-conflict":  # another worker was first: its entry stands
+                    self._refused(each.id, outcome, what)
+                    continue
+                self.entered[each.key] = time.monotonic() + PROJECTED_S
         return done
+
+    def _outcomes(self, part: Sequence[_Made], what: str) -> Sequence[Outcome]:
+        """What became of each entry; where one of them breaks the journal in a way that nobody foresaw, the others go alone."""
+        try:
+            return self.sender.append([each.pending for each in part])
+        except (psycopg.Error, OSError, Problem):
+            raise
+        except Exception:
+            _log.exception("%s of %s failed", what, ", ".join(each.id for each in part))
+            if len(part) == 1:
+                return [Problem(slug="internal")]
+        return [outcome for each in part for outcome in self._outcomes([each], what)]
+
+    def _refused(self, about: str, problem: Problem, what: str) -> None:
+        if problem.kind.status >= 500 and problem.slug != "internal":
+            raise problem  # the journal is not to be had at the moment: nothing is wrong with this row
+        _log.error("%s of %s is refused: %s", what, about, problem)
+        self.failed[about] = time.monotonic() + RETRY_S
 
     def _moment(self, row: dict[str, Any]) -> tuple[datetime, datetime | None]:
         """(when the effect happens, the time to state to the log): a demo's story time, else now."""
@@ -102,33 +167,29 @@ class Worker:
             return row["logged_at"], row["logged_at"]
         return now, None
 
-    def _submit(self, message: Message, stated_at: datetime | None) -> int:
-        try:
-            self.sender.submit(masked(message), stated_at=stated_at)
-        except Problem as problem:
-            if problem.slug == "uid-conflict":  # another worker was first: its entry stands
-                return 0
-            raise
-        return 1
+    def _made(self, row: dict[str, Any], message: Message, stated_at: datetime | None) -> _Made:
+        """A message about a row, ready to be entered; it has passed the decoding that a stranger's would have to pass."""
+        return _Made(row["id"], _key(row), self.sender.pending(masked(message), stated_at=stated_at))
 
     def decisions(self, conn: psycopg.Connection[DictRow]) -> int:
         """Reserve or withhold for every application that waits."""
         rows = conn.execute(
             "SELECT * FROM fact.application WHERE state IN ('applied', 'released') AND id <> ALL(%s) "
             "ORDER BY idx LIMIT %s",
-            [self._waiting(), BATCH],
+            [self._waiting(), BATCH + len(self.entered)],
         ).fetchall()
-        return self._each(rows, lambda row: self._decide(conn, row), "decision")
+        return self._each(self._fresh(rows), lambda row: self._decide(conn, row), "decision")
 
-    def _decide(self, conn: psycopg.Connection[DictRow], row: dict[str, Any]) -> int:
+    def _decide(self, conn: psycopg.Connection[DictRow], row: dict[str, Any]) -> list[_Made]:
         data = _message_bytes(conn, row["entry"])
         message = parse_message(data)
         assert isinstance(message, ReportApplied)
         decision = decide(conn, message, row["logged_at"])
-        told = reported_differences(message, self._evaluations_of(conn, message))
+        known, made = self._evaluations_of(conn, message)
+        told = reported_differences(message, known)
         decision = replace(decision, notes=(*decision.notes, *told))
         at, stated = self._moment(row)
-        return self._submit(self._decided(row, message, data, decision, at), stated)
+        return [*made, self._made(row, self._decided(row, message, data, decision, at), stated)]
 
     def _decided(
         self, row: dict[str, Any], message: ReportApplied, data: bytes, decision: GateDecision, at: datetime
@@ -156,40 +217,43 @@ class Worker:
 
     def _evaluations_of(
         self, conn: psycopg.Connection[DictRow], message: ReportApplied
-    ) -> dict[str, dict[str, Any]]:
-        """Recomputations of a report's runs; those that are missing are made first, so that differences are told with the decision."""
+    ) -> tuple[dict[str, dict[str, Any]], list[_Made]]:
+        """Recomputations of a report's runs, and those of them that are entered with the decision because nobody had made them:
+        differences are told with it."""
         runs = [run for parameter in message.parameters for run in parameter.runs]
         stored = conn.execute(
             "SELECT id, outcome, body FROM fact.evaluation WHERE id = ANY(%s)", [runs]
         ).fetchall()
-        known = {row["id"]: row for row in stored}
+        known, entries = {row["id"]: row for row in stored}, []
         for row in conn.execute(
             "SELECT * FROM fact.run WHERE id = ANY(%s) AND NOT evaluated", [runs]
         ).fetchall():
-            made = self._evaluated(conn, row)
+            made, entry = self._evaluated(conn, row)
             known[row["id"]] = {"outcome": made.outcome, "body": msgspec.to_builtins(made)}
-        return known
+            entries.append(entry)
+        return known, entries
 
     def evaluations(self, conn: psycopg.Connection[DictRow]) -> int:
         """Recompute runs that nobody has recomputed."""
         rows = conn.execute(
             "SELECT * FROM fact.run WHERE NOT evaluated AND id <> ALL(%s) ORDER BY idx LIMIT %s",
-            [self._waiting(), BATCH],
+            [self._waiting(), BATCH + len(self.entered)],
         ).fetchall()
-        return self._each(rows, lambda row: int(bool(self._evaluated(conn, row))), "evaluation")
+        return self._each(self._fresh(rows), lambda row: [self._evaluated(conn, row)[1]], "evaluation")
 
-    def _evaluated(self, conn: psycopg.Connection[DictRow], row: dict[str, Any]) -> EvaluationComputed:
-        """Recompute and enter; what cannot be computed, or cannot be told in a message, is entered as such."""
+    def _evaluated(
+        self, conn: psycopg.Connection[DictRow], row: dict[str, Any]
+    ) -> tuple[EvaluationComputed, _Made]:
+        """Recompute; what cannot be computed, or cannot be told in a message, is entered as such."""
         try:
             made = self._evaluation(conn, row)
-            self._submit(made, self._moment(row)[1])
+            return made, self._made(row, made, self._moment(row)[1])
         except (ArithmeticError, LookupError, TypeError, ValueError, Problem) as error:
             if isinstance(error, Problem) and error.kind.status >= 500:
                 raise
             _log.error("run %s cannot be recomputed: %s", row["id"], type(error).__name__)
             made = unreadable_message(row, operator=self.operator, at=row["logged_at"])
-            self._submit(made, self._moment(row)[1])
-        return made
+            return made, self._made(row, made, self._moment(row)[1])
 
     def _evaluation(self, conn: psycopg.Connection[DictRow], row: dict[str, Any]) -> EvaluationComputed:
         curves = conn.execute("SELECT * FROM fact.curve WHERE run = %s", [row["id"]]).fetchall()
@@ -203,11 +267,11 @@ class Worker:
             "SELECT r.*, p.uscc, p.name AS institution_name FROM fact.registration r JOIN fact.party p ON p.id = r.institution "
             "JOIN ops.file f ON f.sha256 = decode(r.pdf_sha256, 'hex') AND f.state IN ('stored', 'verified') "
             "WHERE NOT r.examined AND r.id <> ALL(%s) ORDER BY r.idx LIMIT %s",
-            [self._waiting(), BATCH],
+            [self._waiting(), BATCH + len(self.entered)],
         ).fetchall()
-        return self._each(rows, self._examine, "examination")
+        return self._each(self._fresh(rows), self._examine, "examination")
 
-    def _examine(self, row: dict[str, Any]) -> int:
+    def _examine(self, row: dict[str, Any]) -> list[_Made]:
         try:
             data = self.files.read(row["pdf_sha256"])
         except FileDigestMismatch:
@@ -215,11 +279,10 @@ class Worker:
         except FileNotFoundError:  # its row says stored, the disk says no: nothing is wrong with the others
             _log.error("the file of registration %s is gone", row["id"])
             self.failed[row["id"]] = time.monotonic() + RETRY_S
-            return 0
+            return []
         stated = self._moment(row)[1]
         try:
-            made = self._examined(row, data)
-            return self._submit(made, stated)
+            return [self._made(row, self._examined(row, data), stated)]
         except (psycopg.Error, OSError):
             raise
         except Exception as error:
@@ -227,7 +290,7 @@ class Worker:
                 raise
             # a hostile file may break any reader; it is examined all the same, and unsound
             _log.error("registration %s cannot be examined: %s", row["id"], type(error).__name__)
-            return self._submit(self._unsound(row), stated)
+            return [self._made(row, self._unsound(row), stated)]
 
     def _unsound(self, row: dict[str, Any]) -> ReportExamined:
         sentence = "文件结构异常，查验程序读不下去"
@@ -271,8 +334,8 @@ class Worker:
 
     def _story_now(self, conn: psycopg.Connection[DictRow]) -> tuple[datetime, datetime | None]:
         """(the present, the time to state to the log): in a demo whose story is being told, the time of its newest entry."""
-        row = conn.execute("SELECT max(logged_at) AS logged_at FROM fact.event").fetchone()
-        if row is None or row["logged_at"] is None:
+        row = conn.execute("SELECT logged_at FROM fact.event ORDER BY idx DESC LIMIT 1").fetchone()
+        if row is None:
             return self.clock.now(), None
         return self._moment(row)
 
@@ -280,22 +343,29 @@ class Worker:
         """Reserved codes that nobody used in time die (`clock.deadline_passed`)."""
         now, stated = self._story_now(conn)
         rows = conn.execute(
-            "SELECT application, dies_at FROM fact.code WHERE state = 'reserved' AND dies_at < %s LIMIT %s",
-            [now, BATCH],
+            "SELECT id, application, dies_at FROM fact.code WHERE state = 'reserved' AND dies_at < %s "
+            "AND id <> ALL(%s) LIMIT %s",
+            [now, self._waiting(), BATCH + len(self.entered)],
         ).fetchall()
-        done = 0
-        for row in rows:
-            message = DeadlinePassed(
-                v=1,
-                uid=derived_uid("clock.deadline_passed", "code.unused", row["application"], row["dies_at"]),
-                sender=self.operator,
-                occurred_at=row["dies_at"],
-                rule="code.unused",
-                subject=row["application"],
-                due_at=row["dies_at"],
-            )
-            done += self._submit(message, stated)
-        return done
+        return self._each(
+            self._fresh(rows), lambda row: [self._made(row, self._passed(row), stated)], "deadline"
+        )
+
+    def _passed(self, row: dict[str, Any]) -> DeadlinePassed:
+        return DeadlinePassed(
+            v=1,
+            uid=derived_uid("clock.deadline_passed", "code.unused", row["application"], row["dies_at"]),
+            sender=self.operator,
+            occurred_at=row["dies_at"],
+            rule="code.unused",
+            subject=row["application"],
+            due_at=row["dies_at"],
+        )
+
+
+def _key(row: dict[str, Any]) -> str:
+    """What a row asks for now: an application that was released, or replaced by a new version, asks again."""
+    return f"{row['id']}/{row.get('state') or ''}/{row.get('logged_at') or ''}"
 
 
 def _long_number(message: ReportApplied) -> Finding:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,8 @@ from plumbline.acquisition.simulator import (
     BarSteel,
     SimulatedPress,
 )
+from plumbline.acquisition.simulator.curves import _rise
+from plumbline.acquisition.simulator.machine import wander
 
 STEEL = BarSteel(ReL_MPa=438.0, Rm_MPa=588.0, Agt_pct=13.0)
 
@@ -64,6 +68,22 @@ def test_the_same_seed_gives_the_same_tests_and_each_test_another_curve() -> Non
     assert all(one.sha256 == other.sha256 for one, other in pairs)
     assert len({one.sha256 for one, _ in pairs}) == 3
     assert SimulatedPress(10).cube(40.0).sha256 != pairs[0][0].sha256
+
+
+def test_the_force_is_that_of_reckoning_reading_by_reading_to_the_last_bit() -> None:
+    machine, peak, rate = PRESS_2000, 700.0, 11.0
+    rng, interval = np.random.default_rng(5), 1.0 / PRESS_2000.sampling_hz
+    longest = int(3.0 * peak / rate / interval) + int(30 / interval)
+    factor = wander(machine, rng, longest)
+    soft_from, force, expected = peak * rng.uniform(0.985, 0.995), machine.trigger_kN, []
+    for index in range(longest):
+        expected.append(min(force, peak))
+        if force >= peak:
+            break
+        contact = 0.35 + 0.65 * (1 - math.exp(-(index + 1) * interval / machine.toe_s))
+        soft = 1.0 if force < soft_from else max(0.2, 1 - 0.8 * (force - soft_from) / (peak - soft_from))
+        force += rate * float(factor[index]) * contact * soft * interval
+    assert _rise(machine, np.random.default_rng(5), peak, rate).tolist() == expected
 
 
 def test_two_machines_differ_in_their_texture() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -227,3 +228,103 @@ def test_active_content_is_refused_though_signed(
     reader = sign._pdf_signer(keys, SIGNED_AT, "检测专用章")
     found = examine_pdf(reader.sign_pdf(writer).getvalue(), roots=[root], at=NOW)
     assert codes(found) == {"active_content"}
+
+
+class _Spelled(generic.NameObject):
+    """A name that is written with an escape in it; readers take it for the plain one."""
+
+    def write_to_stream(self, stream, handler=None, container_ref=None):
+        text = str(self).encode("ascii")
+        stream.write(text[:-1] + b"#%02X" % text[-1])
+
+
+class _Written(generic.PdfObject):
+    """An object that is written as it stands."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+
+    def write_to_stream(self, stream, handler=None, container_ref=None):
+        stream.write(self._text)
+
+
+def signed_with(printed: bytes, keys: InstitutionKeys, change, *, certify: bool = True) -> bytes:
+    """What an accepted institution's key signs after `change` has been made to the update."""
+    writer = IncrementalPdfFileWriter(io.BytesIO(printed))
+    change(writer)
+    signer = sign._pdf_signer(keys, SIGNED_AT, "检测专用章")
+    if not certify:
+        signer.signature_meta = replace(signer.signature_meta, certify=False)
+    return signer.sign_pdf(writer).getvalue()
+
+
+@pytest.mark.parametrize("key", ["/JS", "/EmbeddedFile", "/XFA"])
+def test_a_spelled_name_of_active_content_is_refused_though_signed(
+    printed: bytes, keys: InstitutionKeys, root: TrustRoot, key: str
+) -> None:
+    hidden = signed_with(
+        printed,
+        keys,
+        lambda writer: writer.add_object(generic.DictionaryObject({_Spelled(key): generic.pdf_string("1")})),
+    )
+    assert key.encode() not in hidden
+    assert codes(examine_pdf(hidden, roots=[root], at=NOW)) == {"active_content"}
+
+
+def test_a_second_signature_with_a_spelled_byte_range_is_refused_though_signed(
+    printed: bytes, keys: InstitutionKeys, root: TrustRoot
+) -> None:
+    def second(writer: IncrementalPdfFileWriter) -> None:
+        name, numbers = generic.pdf_name, [generic.NumberObject(n) for n in (0, 10, 20, 10)]
+        value = writer.add_object(
+            generic.DictionaryObject(
+                {
+                    name("/Type"): name("/Sig"),
+                    name("/Filter"): name("/Adobe.PPKLite"),
+                    name("/SubFilter"): name("/ETSI.CAdES.detached"),
+                    name("/Contents"): generic.ByteStringObject(bytes.fromhex("3003020101")),
+                    _Spelled("/ByteRange"): generic.ArrayObject(numbers),
+                }
+            )
+        )
+        field = {name("/FT"): name("/Sig"), name("/T"): generic.pdf_string("Other"), name("/V"): value}
+        form = {
+            name("/Fields"): generic.ArrayObject([writer.add_object(generic.DictionaryObject(field))]),
+            name("/SigFlags"): generic.NumberObject(3),
+        }
+        writer.root[name("/AcroForm")] = writer.add_object(generic.DictionaryObject(form))
+        writer.update_root()
+
+    made = signed_with(printed, keys, second, certify=False)
+    assert made.count(b"/ByteRange") == 1
+    assert codes(examine_pdf(made, roots=[root], at=NOW)) == {"unreadable"}
+
+
+def test_a_field_added_to_the_form_after_signing_is_refused(signed: bytes, root: TrustRoot) -> None:
+    writer = IncrementalPdfFileWriter(io.BytesIO(signed))
+    name = generic.pdf_name
+    field = generic.DictionaryObject({name("/FT"): name("/Tx"), name("/T"): generic.pdf_string("note")})
+    writer.root["/AcroForm"]["/Fields"].append(writer.add_object(field))
+    writer.update_container(writer.root["/AcroForm"]["/Fields"])
+    output = io.BytesIO()
+    writer.write(output)
+    assert {"appended", "revisions"} <= codes(examine_pdf(output.getvalue(), roots=[root], at=NOW))
+
+
+@pytest.mark.parametrize(
+    "text", [b"<< /A 1 /A 2 >>", b"<< /A >>", b"<< /A [1 2 >>", b"(open", b"<< /A 1 >> 2", b"<< 1 2 >>"]
+)
+def test_an_object_that_no_strict_reader_reads_is_refused_though_signed(
+    printed: bytes, keys: InstitutionKeys, root: TrustRoot, text: bytes
+) -> None:
+    made = signed_with(printed, keys, lambda writer: writer.add_object(_Written(text)))
+    assert codes(examine_pdf(made, roots=[root], at=NOW)) == {"unreadable"}
+
+
+def test_every_signature_of_a_key_passes_however_it_was_made(
+    printed: bytes, keys: InstitutionKeys, root: TrustRoot
+) -> None:
+    other = render_report(replace(sample_document(), report_number="另一份"))
+    for pdf in (printed, other, printed):
+        assert examine_pdf(sign_report(pdf, keys, signed_at=SIGNED_AT), roots=[root], at=NOW).ok
+    assert sign._signer(keys)._frames

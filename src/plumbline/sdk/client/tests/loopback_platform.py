@@ -168,7 +168,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.platform.lengths[name] = length
             if len(held) == length:
                 return self.reply(200, b"{}")
-            return self.reply(201, headers={"Location": f"/x/v1/files/{name}"})
+            held += b"" if held else body
+            reached = {"Upload-Offset": str(len(held))}
+            return self.reply(201, headers={"Location": f"/x/v1/files/{name}"} | reached)
         if len(files[name]) == self.platform.lengths[name]:
             return answer_with(404, "not-found")(self) and None
         if self.command == "PATCH":

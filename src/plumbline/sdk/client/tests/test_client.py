@@ -22,6 +22,7 @@ from plumbline.sdk.client.tests.loopback_platform import (
     answer_with,
     cut_connection,
 )
+from plumbline.sdk.client.uploads import AT_ONCE_BYTES
 
 SENDER = "5e" * 16
 AT = datetime(2026, 11, 19, 6, 2, tzinfo=UTC)
@@ -160,7 +161,41 @@ def test_a_file_goes_in_chunks_and_is_known_by_its_hash(client: Client, platform
 def test_a_file_that_the_platform_holds_is_not_sent_again(client: Client, platform: LoopbackPlatform) -> None:
     client.upload(b"abc", "text/plain")
     client.upload(b"abc", "text/plain")
-    assert [method for method, *_ in platform.seen] == ["POST", "PATCH", "POST"]
+    assert [method for method, *_ in platform.seen] == ["POST", "POST"]
+
+
+def test_a_small_file_goes_with_its_announcement(client: Client, platform: LoopbackPlatform) -> None:
+    data = b"x" * AT_ONCE_BYTES
+    digest = client.upload(data, "application/pdf")
+    assert ([method for method, *_ in platform.seen], bytes(platform.files[digest])) == (["POST"], data)
+
+
+def test_a_platform_that_takes_no_bytes_with_an_announcement_is_given_them_after_it(
+    client: Client, platform: LoopbackPlatform
+) -> None:
+    platform.faults.append(answer_with(413, "too-large"))
+    digest = client.upload(b"abc", "text/plain")
+    assert [method for method, *_ in platform.seen] == ["POST", "POST", "PATCH"]
+    assert bytes(platform.files[digest]) == b"abc"
+
+
+def test_a_small_file_of_which_the_platform_has_a_part_goes_on_from_there(
+    client: Client, platform: LoopbackPlatform
+) -> None:
+    digest = hashlib.sha256(b"abcdef").hexdigest()
+    platform.files[digest] = bytearray(b"abc")
+    client.upload(b"abcdef", "text/plain")
+    assert [method for method, *_ in platform.seen] == ["POST", "PATCH"]
+    assert bytes(platform.files[digest]) == b"abcdef"
+
+
+@pytest.mark.parametrize("fault", [cut_connection, answer_lost, answer_with(503, "unavailable")])
+def test_a_small_file_whose_answer_is_lost_is_sent_again(
+    client: Client, platform: LoopbackPlatform, fault: object
+) -> None:
+    platform.faults.append(fault)  # type: ignore[arg-type]
+    digest = client.upload(b"abc", "text/plain")
+    assert bytes(platform.files[digest]) == b"abc"
 
 
 @pytest.mark.clause("CECS 6.0.4")
@@ -178,9 +213,35 @@ def test_a_lost_answer_to_the_last_chunk_is_found_out_by_asking(
     client: Client, platform: LoopbackPlatform
 ) -> None:
     platform.faults.extend([lambda _: False, answer_lost])
-    client.upload(b"abc", "text/plain", stated_at=AT)
+    client.upload(b"x" * (AT_ONCE_BYTES + 1), "text/plain", stated_at=AT)
     assert [method for method, *_ in platform.seen] == ["POST", "PATCH", "HEAD", "POST"]
     assert all("plumb-demo-time" in headers for _, _, headers, _ in platform.seen)
+
+
+def test_a_file_that_is_whole_but_could_not_be_entered_is_announced_again(
+    client: Client, platform: LoopbackPlatform
+) -> None:
+    data = b"x" * (AT_ONCE_BYTES + 1)
+
+    def kept(handler: object) -> bool:
+        platform.files[hashlib.sha256(data).hexdigest()] += data
+        return answer_with(503, "unavailable")(handler)  # type: ignore[arg-type]
+
+    platform.faults.extend([lambda _: False, kept])
+    client.upload(data, "text/plain")
+    assert [method for method, *_ in platform.seen] == ["POST", "PATCH", "PATCH", "HEAD", "POST"]
+
+
+def test_all_bytes_there_are_not_yet_a_stored_file(client: Client, platform: LoopbackPlatform) -> None:
+    data = b"x" * (AT_ONCE_BYTES + 1)
+
+    def whole(handler: object) -> bool:
+        handler.reply(200, headers={"Upload-Offset": str(len(data))})  # type: ignore[attr-defined]
+        return True
+
+    platform.faults.extend([lambda _: False, cut_connection, whole])
+    client.upload(data, "text/plain")
+    assert [method for method, *_ in platform.seen][:4] == ["POST", "PATCH", "HEAD", "POST"]
 
 
 def test_an_upload_that_another_sender_moved_on_is_taken_up_there(
@@ -190,7 +251,7 @@ def test_an_upload_that_another_sender_moved_on_is_taken_up_there(
         platform.files[digest] += data[:7]
         return False
 
-    data = b"0123456789"
+    data = b"0123456789" * (AT_ONCE_BYTES // 10 + 1)
     digest = hashlib.sha256(data).hexdigest()
     platform.faults.extend([lambda _: False, moved])
     client.upload(data, "text/plain")

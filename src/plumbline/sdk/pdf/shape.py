@@ -1,0 +1,101 @@
+"""Objects of the common shape, checked by their bytes alone (PDF 对象的常规写法; ISO 32000-1 §7.3).
+
+Reading every object into Python costs more than everything else in an examination. An object is of the common
+shape when its bytes are nothing but properly nested dictionaries, arrays and plain values, no key twice, no
+comment, and a stream as long as it says. Whatever is not of that shape, or not surely so, is left to the reader.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_SPACE = rb"[\x00\t\n\f\r ]"
+_REGULAR = rb"[^\x00\t\n\f\r ()<>\[\]{}/%]"
+_AFTER = rb"(?=[\x00\t\n\f\r ()<>\[\]/])"
+_TEXT = rb"\((?:[^()\\]|\\(?:[nrtbf()\\]|[0-7]{3}))*+\)"
+_HEX = rb"<[0-9A-Fa-f]*+>"
+_WORD = rb"(?:[+\-]?(?:\d++(?:\.\d*+)?+|\.\d++)|true|false|null)" + _AFTER
+#: Printable, and an escape is two hex digits: strict readers take no other.
+_NAME = rb"/(?:(?!#)(?=[!-~])" + _REGULAR + rb"|#[0-9A-Fa-f]{2})*+"
+#: `number generation obj`, what stands in it, and the word at its end
+_OBJECT = re.compile(
+    rb"(\d{1,10}) (\d{1,5}) obj"
+    + rb"((?:<<|>>|[\[\]]|%s|%s|%s|%s|R%s|%s++)++)" % (_NAME, _TEXT, _HEX, _WORD, _AFTER, _SPACE)
+    + rb"(endobj|stream\r?\n)",
+)
+_STRING = re.compile(rb"%s|(?<!<)%s" % (_TEXT, _HEX))
+#: Begins where a token begins: `/A1 0 R` is a name and two strays.
+_REFERENCE = re.compile(
+    rb"(?<![^\x00\t\n\f\r ()<>\[\]])[1-9]\d{0,9}%s++\d{1,5}%s++R%s" % (_SPACE, _SPACE, _AFTER)
+)
+_VALUE = rb"(?:%s|%s)" % (_NAME, _WORD)
+_ARRAY = re.compile(rb"\[%s*+(?:%s%s*+)*+\]" % (_SPACE, _VALUE, _SPACE))
+_DICTIONARY = re.compile(rb"<<%s*+((?:%s%s*+%s%s*+)*+)>>" % (_SPACE, _NAME, _SPACE, _VALUE, _SPACE))
+_PAIR = re.compile(rb"(%s)%s*+(%s)" % (_NAME, _SPACE, _VALUE))
+_WHOLE = re.compile(rb"%s*+%s%s*+" % (_SPACE, _VALUE, _SPACE))
+_STREAM_END = re.compile(rb"%s*+endstream%s++endobj" % (_SPACE, _SPACE))
+#: dictionaries and arrays within one another; a report's have six levels
+_DEEPEST = 20
+#: A value that stands for what was found in order; no number, so that it never becomes part of a reference.
+_DONE = b" null "
+
+
+def names_pattern(names: Iterable[str]) -> re.Pattern[bytes]:
+    """What any of the names (with their solidus) looks like in a file, however its characters are escaped."""
+    spelled = (b"".join(_spelled(character) for character in name[1:].encode("ascii")) for name in names)
+    return re.compile(rb"/(?:" + rb"|".join(spelled) + rb")(?!" + _REGULAR.replace(b"%]", b"%#]") + rb")")
+
+
+def _spelled(character: int) -> bytes:
+    # A letter's code holds a letter only in small hex digits; both cases of those are written by some.
+    code = b"".join(
+        bytes([digit]) if chr(digit).isdigit() else b"[%c%c]" % (digit, digit - 32)
+        for digit in b"%02x" % character
+    )
+    return b"(?:%c|#%s)" % (character, code)
+
+
+def is_common(data: bytes, start: int, number: int, generation: int) -> bool:
+    """Whether the object at `start` bears this number and is of the common shape."""
+    found = _OBJECT.match(data, start)
+    if found is None or (int(found[1]), int(found[2])) != (number, generation):
+        return False
+    value = found[3]
+    if b"(" in value or b"<" in value:
+        value = _STRING.sub(_DONE, value)
+    value = _REFERENCE.sub(_DONE, value)
+    length: int | None = None
+    for _ in range(_DEEPEST):
+        if b"[" in value:
+            value = _ARRAY.sub(_DONE, value)
+        outermost = _DICTIONARY.fullmatch(value.strip(b"\x00\t\n\f\r "))
+        if outermost is not None:
+            pairs = _pairs(outermost[1])
+            if pairs is None:
+                return False
+            stated = pairs.get(b"/Length", b"")
+            length = int(stated) if stated.isdigit() and len(stated) < 10 else None
+            value = _DONE
+            break
+        shorter = _DICTIONARY.sub(_closed, value)
+        if shorter == value:
+            break
+        value = shorter
+    if _WHOLE.fullmatch(value + b" ") is None:
+        return False
+    if found[4] == b"endobj":
+        return True
+    return length is not None and _STREAM_END.match(data, found.end() + length) is not None
+
+
+def _closed(found: re.Match[bytes]) -> bytes:
+    """A dictionary in order becomes a value; one with a key twice stays, so that nothing around it is in order."""
+    return found[0] if _pairs(found[1]) is None else _DONE
+
+
+def _pairs(text: bytes) -> dict[bytes, bytes] | None:
+    """Key → value; None when a key stands twice, or is escaped and may be another's double."""
+    pairs = _PAIR.findall(text + b" ")
+    known = dict(pairs)
+    return None if len(known) != len(pairs) or any(b"#" in key for key in known) else known
