@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -175,3 +176,20 @@ def test_validity_is_over_soon_over_or_far() -> None:
         "到 2026-12-23",
         "长期有效",
     ]
+
+
+def test_beside_a_condition_a_rare_views_own_table_leads_and_a_common_ones_is_looked_into() -> None:
+    chosen = selection("reminded", Condition(sql="t.category = %s", parameters=("rebar_tension",)))
+    common, _ = chosen.counted(1000)
+    rare, parameters = replace(chosen, is_rare=True).counted(1000)
+    assert "EXISTS (SELECT 1 FROM fact.reminder" in common and "JOIN" not in common.replace("CROSS JOIN", "")
+    assert (
+        "FROM fact.reminder d JOIN fact.application t ON t.id = d.id" in rare
+        and "d.jurisdiction = s.v" in rare
+    )
+    assert "t.category = %s" in rare and parameters[-1] == "rebar_tension"
+
+
+def test_where_the_way_is_no_column_of_the_views_own_table_it_never_leads() -> None:
+    by_project = replace(selection("reminded"), ways=(any_of("project", ["p"]),), is_rare=True)
+    assert "EXISTS (SELECT 1 FROM fact.reminder" in by_project.counted(1000)[0]
