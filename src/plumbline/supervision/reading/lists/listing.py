@@ -173,7 +173,7 @@ class Listing:
         found = rows(*selection.page(PAGE + 1, after, newer=False))
         return found[:PAGE], after is not None, len(found) > PAGE
 
-    def _counts(self) -> tuple[int, ...]:
+    def _counts(self) -> tuple[int | None, ...]:
         counts = [self._selection(view).counted(COUNTED) for view in self.views]
         found = row(*together(counts)) or {}
         return tuple(found[f"c{place}"] for place in range(len(counts)))
@@ -201,7 +201,7 @@ class Listing:
         )
 
     def _drawn(
-        self, found: list[Row], counts: tuple[int, ...], *, has_newer: bool, has_older: bool
+        self, found: list[Row], counts: tuple[int | None, ...], *, has_newer: bool, has_older: bool
     ) -> ListPage:
         def at(name: str, each: Row) -> str:
             return self._address(**{name: Position(value=each["k"], id=each["id"]).written()})

@@ -15,6 +15,8 @@ from uuid import UUID
 
 from plumbline.supervision.reading.lists.declare import Branch, Condition, ListKind, Sort, View
 
+#: Rows that a count looks up in the table of a view; beyond, the tab has no number rather than a slow one.
+LOOKED = 15_000
 #: Columns that a view's own table has as well.
 DRIVEN = ("jurisdiction", "institution")
 
@@ -84,22 +86,30 @@ class Selection:
         return statement, [*parameters, limit]
 
     def counted(self, cap: int) -> tuple[str, list[object]]:
-        """SQL of the number of rows, counted no further than the cap."""
+        """SQL of the number of rows, counted no further than the cap.
+
+        NULL where rows must be looked at one by one for their place in another table, and `LOOKED` of them were not enough to tell.
+        """
+        most = LOOKED if self._is_looked_into else cap + 1
         parts: list[str] = []
         parameters: list[object] = []
         for way in self.ways or (None,):
-            conditions, values = self._conditions(way)
-            values_of, before = (
-                ("", []) if way is None else (f"({way.values}) s(v) CROSS JOIN ", list(way.parameters))
-            )
+            conditions, values = self._conditions(way, without_driver=True)
             if way is None:
-                parts.append(f"SELECT t.id FROM {self._from()} WHERE {conditions} LIMIT {cap + 1}")
+                parts.append(f"SELECT t.id FROM {self._from()} WHERE {conditions} LIMIT {most}")
             else:
-                inner = f"SELECT t.id FROM {self._from()} WHERE {self._on(way)} = s.v AND {conditions} LIMIT {cap + 1}"
-                parts.append(f"SELECT x.id FROM {values_of}LATERAL ({inner}) x LIMIT {cap + 1}")
-            parameters += [*before, *values]
+                inner = f"SELECT t.id FROM {self._from()} WHERE {self._on(way)} = s.v AND {conditions} LIMIT {most}"
+                parts.append(
+                    f"SELECT x.id FROM ({way.values}) s(v) CROSS JOIN LATERAL ({inner}) x LIMIT {most}"
+                )
+                parameters += way.parameters
+            parameters += values
         union = " UNION ".join(f"({part})" for part in parts)
-        return f"SELECT count(*) FROM (SELECT 1 FROM ({union}) u LIMIT {cap + 1}) c", parameters
+        if not self._is_looked_into:
+            return f"SELECT count(*) FROM (SELECT 1 FROM ({union}) u LIMIT {most}) c", parameters
+        found = f"SELECT count(*) FROM (SELECT 1 FROM y WHERE {self._there('y')} LIMIT {cap + 1}) z"
+        known = f"SELECT CASE WHEN f.n > {cap} OR (SELECT count(*) FROM y) < {LOOKED} THEN f.n END FROM ({found}) f(n)"
+        return f"WITH y AS MATERIALIZED (SELECT id FROM ({union}) u LIMIT {LOOKED}) {known}", parameters
 
     def _rows(
         self, way: Branch | None, direction: str, limit: int, position: Position | None
@@ -127,15 +137,24 @@ class Selection:
             *values,
         ]
 
-    def _conditions(self, way: Branch | None) -> tuple[str, list[object]]:
+    def _conditions(self, way: Branch | None, *, without_driver: bool = False) -> tuple[str, list[object]]:
         own = [self.kind.always, self.view.condition, *(each.sql for each in self.conditions)]
-        if self.view.driver and not self._is_driven:
-            own.append(f"EXISTS (SELECT 1 FROM fact.{self.view.driver} d WHERE d.id = t.id)")
+        if self._is_looked_into and not without_driver:
+            own.append(self._there("t"))
         # Beside a narrow way no index of another condition is worth its while, though the planner, who takes a region for small,
         # may think so: a condition that is asked for its truth has none.
         asked = "({}) IS TRUE" if way is not None and way.column != "jurisdiction" else "({})"
         text = " AND ".join(asked.format(each) for each in own if each) or "true"
         return text, [value for each in self.conditions for value in each.parameters]
+
+    def _there(self, row: str) -> str:
+        """Whether a row stands in the view's own table."""
+        return f"EXISTS (SELECT 1 FROM fact.{self.view.driver} d WHERE d.id = {row}.id)"
+
+    @property
+    def _is_looked_into(self) -> bool:
+        """Whether each row of the list is looked up in the view's own table."""
+        return bool(self.view.driver) and not self._is_driven
 
     @property
     def _is_driven(self) -> bool:

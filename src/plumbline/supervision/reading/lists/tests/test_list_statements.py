@@ -16,7 +16,7 @@ from plumbline.supervision.reading.lists.declare import NEWEST, OLDEST, Conditio
 from plumbline.supervision.reading.lists.listing import KINDS
 from plumbline.supervision.reading.lists.named import like
 from plumbline.supervision.reading.lists.register import until
-from plumbline.supervision.reading.lists.statement import Position, Selection, together
+from plumbline.supervision.reading.lists.statement import LOOKED, Position, Selection, together
 from plumbline.supervision.reading.lists.ways import any_of
 
 NAME = Sort(key="name", label="名称", expression="COALESCE(t.name, '')", kind="text", descending=False)
@@ -183,6 +183,7 @@ def test_beside_a_condition_a_rare_views_own_table_leads_and_a_common_ones_is_lo
     common, _ = chosen.counted(1000)
     rare, parameters = replace(chosen, is_rare=True).counted(1000)
     assert "EXISTS (SELECT 1 FROM fact.reminder" in common and "JOIN" not in common.replace("CROSS JOIN", "")
+    assert f"LIMIT {LOOKED}" in common and "CASE WHEN" in common  # no number rather than a slow one
     assert (
         "FROM fact.reminder d JOIN fact.application t ON t.id = d.id" in rare
         and "d.jurisdiction = s.v" in rare
