@@ -19,6 +19,7 @@ from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.registry import KeyEnrolled, KeyRevoked, PartyRegistered
 from plumbline.exchange.personal import PersonalFields, make_record
 from plumbline.exchange.uids import new_uid
+from plumbline.supervision.access.grants import stopped
 from plumbline.supervision.access.principals import Principal
 from plumbline.supervision.administration.queries import AUTHORITIES
 from plumbline.supervision.administration.services import taken_over
@@ -410,6 +411,8 @@ def revoke(request: HttpRequest, principal: Principal, actor: str, key: OwnKey, 
 def rotate(request: HttpRequest, actor: str, key: OwnKey, typed: dict[str, str]) -> tuple[str, datetime]:
     """Enrol a new key beside an old one, which ends after the overlap; returns the new key's id and that moment."""
     errors: dict[str, str] = {}
+    if because := stopped(key.party):  # whoever has the old key asks without an account
+        raise FormRefused({"key1": f"单位已停用，停用期间不能轮换密钥。原因：{because}"})
     if problem := _challenge_problem(typed["challenge"]):
         errors["challenge"] = problem
     field = KeyField(number=1, pem=typed["key1"], use=key.use, proof=typed["proof1"])

@@ -384,6 +384,7 @@ FINDINGS = ListKind(
         Filter(
             key="kind", label="对象", kind="choice", column="subject_kind", options=tuple(SUBJECTS.items())
         ),
+        _PROJECT,
         Filter(key="institution", label="机构", kind="party", column="institution", hint="名称"),
         _DIVISION,
         *_DAYS,

@@ -33,6 +33,10 @@ _SUBJECTS = {
     "instrument": ("仪器", "instrument", "/instruments/", "ref"),
     "party": ("单位", "party", "/institutions/", "id"),
 }
+#: What may be read of a table that is open by columns only.
+_COLUMNS = {
+    "party": "id, name, entry, idx, sender, key_id, attestation, occurred_at, arrived_at, logged_at, version, body"
+}
 #: Names of facts that are not fields of a message.
 _FACTS = {
     "taken_s": "用时 s", "limit_s": "限 s", "start": "起", "end": "止", "tolerance": "允许偏差", "age_d": "龄期 d", "reference": "引用",
@@ -108,7 +112,10 @@ def page(desk: Desk, key: str) -> RecordPage | None:
 def _subject(found: Row) -> Row | None:
     """The record that the finding is about, where it has a table of its own and the reader sees it."""
     known = _SUBJECTS.get(found["subject_kind"])
-    return row(f"SELECT * FROM fact.{known[1]} WHERE id = %s", [found["subject"]]) if known else None  # noqa: S608
+    if known is None:
+        return None
+    columns = _COLUMNS.get(known[1], "*")
+    return row(f"SELECT {columns} FROM fact.{known[1]} WHERE id = %s", [found["subject"]])  # noqa: S608
 
 
 def _subject_fact(found: Row, subject: Row | None) -> Fact:

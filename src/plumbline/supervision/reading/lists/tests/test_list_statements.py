@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import date
 
 import pytest
@@ -46,10 +47,21 @@ def test_a_position_comes_back_as_it_was_written() -> None:
         "bnVsbA",
         Position(value="x", id="y").written(),
         Position(value="1" * 30, id="y").written(),
+        Position(value="\uff11\uff12", id="y").written(),
+        Position(value="1_0", id="y").written(),
     ],
 )
 def test_a_position_that_no_list_wrote_is_none(text: str) -> None:
     assert Position.read(text, NEWEST, "text") is None
+
+
+def test_a_position_that_the_database_would_not_read_is_none() -> None:
+    day = Sort(key="d", label="", kind="date")
+    assert Position.read(Position(value="2026-W01-1", id="y").written(), day, "text") is None
+    urn = Position(value="7", id="urn:uuid:00000000-0000-0000-0000-000000000000")
+    assert Position.read(urn.written(), NEWEST, "uuid") is None
+    half = base64.urlsafe_b64encode(b'["7", "\\ud800"]').decode()
+    assert Position.read(half, NEWEST, "text") is None
 
 
 def test_a_position_of_another_type_is_none() -> None:
