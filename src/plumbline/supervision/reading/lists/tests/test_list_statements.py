@@ -18,6 +18,7 @@ from plumbline.supervision.reading.lists.named import like
 from plumbline.supervision.reading.lists.register import until
 from plumbline.supervision.reading.lists.statement import Position, Selection, together
 from plumbline.supervision.reading.lists.ways import any_of
+from plumbline.supervision.reading.lists.work import subject_word
 
 NAME = Sort(key="name", label="名称", expression="COALESCE(t.name, '')", kind="text", descending=False)
 OFFICER = Principal(role=Role.OFFICER, party="a" * 32, division="610300")
@@ -187,3 +188,9 @@ def test_validity_is_over_soon_over_or_far() -> None:
         "到 2026-12-23",
         "长期有效",
     ]
+
+
+def test_what_a_finding_is_about_is_said_in_words() -> None:
+    assert subject_word("party") == "单位"
+    for kind in ("run.recorded", "charge", "what.nobody.knows"):
+        assert not subject_word(kind).isascii()
