@@ -64,7 +64,7 @@ def page(desk: Desk, key: str) -> RecordPage | None:
     )
     reports = rows(_REPORTS_OF_SAMPLE, [(subject or {}).get("commission") or ""])
     ids = {str(each) for each in (found["facts"] or {}).values() if _HEX.match(str(each))}
-    desk.know({found["institution"], (subject or {}).get("sender"), *ids}, ids)
+    desk.know({found["institution"], (subject or {}).get("sender"), found["subject"], *ids}, ids)
     card = judged.card(found)
     return RecordPage(
         head=RecordHead(
@@ -92,7 +92,7 @@ def page(desk: Desk, key: str) -> RecordPage | None:
                 "依据与处理",
                 Fact(label="条文", value=card.clause or "没有对应的条文"),
                 Fact(label="怎么办", value=found["remedy"] or ""),
-                _subject_fact(found, subject),
+                _subject_fact(desk, found, subject),
                 desk.party_fact("涉及机构", found["institution"]) if found["institution"] else None,
                 Fact(
                     label="谁能看到", value="本辖区的监督员和涉及的检测机构。认定以前，工程各方和公众看不到。"
@@ -118,15 +118,16 @@ def _subject(found: Row) -> Row | None:
     return row(f"SELECT {columns} FROM fact.{known[1]} WHERE id = %s", [found["subject"]])  # noqa: S608
 
 
-def _subject_fact(found: Row, subject: Row | None) -> Fact:
+def _subject_fact(desk: Desk, found: Row, subject: Row | None) -> Fact:
     known = _SUBJECTS.get(found["subject_kind"])
     if known is None or subject is None:
         return Fact(label="对象", value=f"日志里的一条记录 {found['subject'][:8]}…", is_code=True)
     word, _, path, column = known
     target = subject.get(column)
-    return Fact(
-        label="对象", value=f"{word} {_called(subject)}".strip(), url=f"{path}{target}/" if target else ""
-    )
+    url = f"{path}{target}/" if target else ""
+    if found["subject_kind"] == "party":  # the name is known to all, the page is not
+        url = desk.party_url(target)
+    return Fact(label="对象", value=f"{word} {_called(subject)}".strip(), url=url)
 
 
 def _called(subject: Row) -> str:
@@ -165,7 +166,7 @@ def _related(
 
 
 def _source_line(desk: Desk, found: Row, subject: Row) -> tuple[Cell, ...]:
-    fact = _subject_fact(found, subject)
+    fact = _subject_fact(desk, found, subject)
     return (
         Cell(text=fact.value, url=fact.url),
         lines.when(subject["occurred_at"]),
