@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import quote
 
 from plumbline.supervision.pages.record_models import Cell, Fact, RecordHead, RecordPage, RelatedList
 from plumbline.supervision.pages.view_models import Chip, EvidenceBlock, History, ProofChip
@@ -156,7 +157,7 @@ def _related(
     )  # fmt: skip
     yield related(
         "findings", "同一对象的其他发现", "flag-3", lines.FINDINGS, (lines.finding_line(each) for each in others),
-        limit=8, more_url=f"/findings/?subject={found['subject']}", empty="没有其他发现。",
+        limit=8, more_url=f"/findings/?subject={quote(found['subject'])}", empty="没有其他发现。",
     )  # fmt: skip
     if subject:
         yield related(
