@@ -186,7 +186,7 @@ def test_an_account_is_made_by_one_given_a_role_by_another_and_read_by_the_third
     trail = office.audit.get("/audit/").text
     assert "授予角色" in trail and "zhang.jd" in trail
     export = office.audit.get("/audit/export.csv?q=zhang.jd")
-    assert export.headers["content-type"].startswith("text/csv") and "role.granted" in export.text
+    assert export.headers["content-type"].startswith("text/csv") and "授予角色" in export.text
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,8 @@ def test_somebody_of_two_organisations_acts_for_one_at_a_time(office: Office, ru
     assert "下属区的导出" in owner.get("/exports/").text
     assert owner.post("/acting/", grant=grants[0]).url.path == "/"
     assert "下属区的导出" not in owner.get("/exports/").text  # nothing of the other role is left over
-    assert "before" in office.audit.get("/audit/?q=two.homes").text
+    assert "原角色" in office.audit.get("/audit/?q=two.homes").text
+    assert "two.homes" in office.audit.get("/audit/?q=选择角色").text  # found by the word that is shown
 
 
 @pytest.mark.clause("BJ 8.3.1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import subprocess
 
@@ -13,6 +14,7 @@ from plumbline.exchange.encode import encode_message
 from plumbline.exchange.messages.registry import PersonRegistered
 from plumbline.exchange.personal import PersonalFields, make_record
 from plumbline.supervision.config import Platform
+from plumbline.supervision.heartbeat import Heartbeat
 from plumbline.supervision.journal.setup import REQUIRED_SETTINGS, SetupProblem, check_settings
 
 pytestmark = pytest.mark.service
@@ -151,3 +153,19 @@ def test_a_folder_that_says_demo_and_a_log_that_does_not_are_refused(quiet_platf
     path.write_text(json.dumps(stored | {"origin": "jc.linchuan.example"}), "utf-8")
     with pytest.raises(SystemExit, match="演示"):
         Platform.open(quiet_platform.platform.data_dir, quiet_platform.platform.database)
+
+
+def test_a_process_that_was_killed_is_not_listed_as_silent_beside_its_successor(world) -> None:
+    conninfo, gone = world.platform.conninfo("plumb_worker"), "test@here:4194303"
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        conn.execute(
+            "INSERT INTO ops.process (name, kind, host, pid, started_at, beat_at, detail) "
+            "VALUES (%s, 'test', %s, 4194303, now(), now(), '{}')",
+            [gone, socket.gethostname()],
+        )
+    successor = Heartbeat(conninfo, "test")
+    successor.start()
+    noted = "SELECT count(*) FROM ops.process WHERE kind = 'test' AND name <> %s"
+    world.wait_for(lambda: _as_owner(world, noted, [gone]) == 1)
+    assert _as_owner(world, "SELECT count(*) FROM ops.process WHERE name = %s", [gone]) == 0
+    successor.stop()

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 import psycopg
 from psycopg.types.json import Jsonb
 
+from plumbline.embedded.processes import is_alive
+
 PERIOD_S = 5.0
 
 
@@ -38,6 +40,7 @@ class Heartbeat:
         while not self._stop.is_set():
             try:
                 with psycopg.connect(self._conninfo, autocommit=True) as conn:
+                    self._forget_the_dead(conn)
                     while True:
                         self._beat(conn)
                         if self._stop.wait(PERIOD_S):
@@ -45,6 +48,13 @@ class Heartbeat:
                             return
             except psycopg.Error:
                 self._stop.wait(1)
+
+    def _forget_the_dead(self, conn: psycopg.Connection) -> None:
+        """Take away rows of our kind whose process on this host is gone: killed, it could not do so itself."""
+        asked = "SELECT name, pid FROM ops.process WHERE kind = %s AND host = %s"
+        for name, pid in conn.execute(asked, [self._kind, socket.gethostname()]).fetchall():
+            if not is_alive(pid):
+                conn.execute("DELETE FROM ops.process WHERE name = %s", [name])
 
     def _beat(self, conn: psycopg.Connection) -> None:
         conn.execute(

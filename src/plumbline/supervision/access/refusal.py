@@ -6,7 +6,7 @@ import re
 
 from django.http import HttpRequest, HttpResponse
 
-from plumbline.supervision.access.sessions import demo_is_open
+from plumbline.supervision.access.sessions import demo_is_open, principal_of
 from plumbline.supervision.pages.pages import page_source
 from plumbline.supervision.pages.rendering import sign_in_needed
 
@@ -38,6 +38,8 @@ def refused(
     elif _has_account(request):
         headline, how = "您现在的角色看不了这一页", "角色没有选、已经终止，或不管这件事，请重新选择角色"
         link = ("选择角色", "/acting/")
+    elif principal_of(request).is_signed_in:  # by a role card of the demo
+        headline, how = "您现在的角色看不了这一页", "请换一个角色"
     source = page_source()
     return sign_in_needed(
         source.shell(request),

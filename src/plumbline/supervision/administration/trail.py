@@ -15,6 +15,7 @@ from django.http import HttpRequest
 
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.access.principals import Principal, division_range
+from plumbline.supervision.administration.trail_words import DETAILS, OUTCOMES, VALUES, WORDS
 from plumbline.supervision.boot import operator_of
 
 PAGE = 100
@@ -72,57 +73,6 @@ def _name(request: HttpRequest) -> str:
     return str(match.view_name if match else "?")
 
 
-#: Action → how readers say it; what is missing here is shown as it is.
-WORDS = {
-    "account.made": "建立账号",
-    "account.link_made": "给了设置密码的链接",
-    "account.password_set": "设置了密码",
-    "account.suspended": "停用账号",
-    "account.reactivated": "恢复账号",
-    "account.unlocked": "解锁",
-    "account.link_released": "放行改密码的链接",
-    "account.password_changed": "改了密码",
-    "second_factor.added": "开启第二因素",
-    "second_factor.removed": "关闭第二因素",
-    "second_factor.refused": "第二因素不对",
-    "account.second_factor_reset": "清除第二因素",
-    "role.granted": "授予角色",
-    "role.ended": "终止角色",
-    "session.begun": "登录",
-    "session.ended": "退出",
-    "session.ended_elsewhere": "结束了别处的登录",
-    "session.refused": "登录失败",
-    "session.acts_as": "选择角色",
-    "organisation.suspension_proposed": "提出停用单位",
-    "organisation.reinstatement_proposed": "提出恢复单位",
-    "organisation.proposal_declined": "没有同意停用或恢复单位",
-    "organisation.suspended": "停用单位",
-    "organisation.reinstated": "恢复单位",
-    "charge.assigned": "分工",
-    "charge.ended": "终止分工",
-    "list.export_ordered": "提出后台导出名录",
-    "view_as.begun": "开始以他人身份查看",
-    "view_as.ended": "结束以他人身份查看",
-    "audit.exported": "导出审计记录",
-    "exchange.exported": "导出报送记录",
-    "exchange.replayed": "重放一次报送",
-    "key.applied": "申请密钥",
-    "key.sandbox": "放进沙箱试报",
-    "key.refused": "退回密钥申请",
-    "key.production": "正式启用密钥",
-    "key.contact_seen": "查看联系人",
-    "key.rotated": "轮换密钥",
-    "key.revoked": "停用密钥",
-    "list.exported": "导出名录",
-    "log.resume": "日志另开一期",
-    "log.clock_confirm": "确认时钟",
-}
-
-
-#: Outcome → how readers say it.
-OUTCOMES = {"done": "已办", "refused": "没有办成", "intended": "打算办"}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One line of the trail."""
@@ -144,8 +94,12 @@ class Event:
 
     @property
     def shown(self) -> list[tuple[str, str]]:
-        """What a reader is told beside; the number of the intent only ties the two lines together."""
-        return [(name, value) for name, value in self.detail.items() if name != "intent"]
+        """What a reader is told beside, in words; the number of the intent only ties the two lines together."""
+        told = ((name, value) for name, value in self.detail.items() if name != "intent" and value)
+        return [
+            (DETAILS.get(name, name), VALUES.get(name, {}).get(str(value), str(value)))
+            for name, value in told
+        ]
 
     @property
     def told(self) -> str:
@@ -171,8 +125,11 @@ def events(
         conditions.append("id < %s")
         parameters.append(before)
     if text:
-        conditions.append("position(lower(%s) in lower(actor || ' ' || action || ' ' || subject)) > 0")
-        parameters.append(text)
+        said = [action for action, word in WORDS.items() if text in word]
+        conditions.append(
+            "(position(lower(%s) in lower(actor || ' ' || action || ' ' || subject)) > 0 OR action = ANY(%s))"
+        )
+        parameters += [text, said]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     with connection.cursor() as cursor:
         cursor.execute(f"{_SELECT}{where} ORDER BY id DESC LIMIT %s", [*parameters, limit])

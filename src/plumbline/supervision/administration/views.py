@@ -214,8 +214,8 @@ def audit_export(request: HttpRequest) -> HttpResponse:
     writer = csv.writer(answer)
     writer.writerow(["时间", "谁", "做了什么", "对谁", "结果", "说明"])
     for each in trail.events(principal_of(request), text=request.GET.get("q", "")[:60], limit=10_000):
-        told = "；".join(f"{name} {value}" for name, value in each.detail.items())
-        line = [each.at.isoformat(), each.actor, each.action, each.subject, each.told, told]
+        told = "；".join(f"{name} {value}" for name, value in each.shown)
+        line = [each.at.isoformat(), each.actor, each.word, each.subject, each.told, told]
         writer.writerow([f"'{cell}" if cell[:1] in "=+-@\t\r" else cell for cell in line])
     trail.record(
         request, principal_of(request).account, "audit.exported", request.GET.get("q", "")[:60] or "all"

@@ -155,7 +155,9 @@ def test_what_an_officer_decides_about_others_is_confirmed_first(name: str) -> N
 @pytest.mark.parametrize("address", ["/live-tests/t1/", "/numbers/", "/findings/"])
 def test_a_party_sees_neither_machines_nor_numbers(client: Client, address: str) -> None:
     act_as(client, Role.PARTY)
-    assert client.get(address).status_code == 403
+    answer = client.get(address)
+    assert answer.status_code == 403
+    assert "您现在的角色看不了这一页" in answer.content.decode()  # signed in: not that it had to sign in
 
 
 @pytest.mark.parametrize("role", [Role.OFFICER, Role.INSTITUTION])

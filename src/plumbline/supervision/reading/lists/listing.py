@@ -21,7 +21,7 @@ from plumbline.supervision.pages.list_models import (
     RecordRow,
     ViewTab,
 )
-from plumbline.supervision.reading.database import Row, by_id, row, rows
+from plumbline.supervision.reading.database import Row, by_id, count, row, rows
 from plumbline.supervision.reading.lists.conditions import Asked
 from plumbline.supervision.reading.lists.declare import (
     Branch,
@@ -33,13 +33,15 @@ from plumbline.supervision.reading.lists.declare import (
     View,
 )
 from plumbline.supervision.reading.lists.register import INSTITUTIONS, INSTRUMENTS, PEOPLE, PROJECTS
-from plumbline.supervision.reading.lists.statement import Position, Selection, together
+from plumbline.supervision.reading.lists.statement import DRIVEN, Position, Selection, together
 from plumbline.supervision.reading.lists.ways import scope_of_parties, way_in_charge
 from plumbline.supervision.reading.lists.work import FINDINGS, REPORTS, SAMPLES, TESTS
 from plumbline.supervision.reading.people import Names
 from plumbline.supervision.reading.proofs import newest_checkpoint
 
 PAGE, PORTION = 25, 500
+#: With so many rows of a view's own table in reach, or more, one in thirty of a million reports has one: a tab reaches its cap soon.
+FEW = 30_000
 KINDS: dict[str, ListKind] = {
     kind.key: kind
     for kind in (INSTITUTIONS, PROJECTS, SAMPLES, TESTS, REPORTS, FINDINGS, PEOPLE, INSTRUMENTS)
@@ -49,6 +51,8 @@ _FIELD_KINDS = {"choice": "choice", "since": "day", "until": "day", "id": "hidde
 #: The planner does not know how many rows a policy lets through, takes them for few, and would gather and sort them all; an index
 #: that is read in its order stops after one page.
 _IN_ORDER = "SELECT set_config('enable_bitmapscan', 'off', true)"
+#: How many rows of a view's own table the policy lets through, counted no further than needed.
+_RARE = "SELECT count(*) FROM (SELECT 1 FROM fact.{table} LIMIT %s) d"
 _PROJECT_NAME = "SELECT name FROM fact.project WHERE id = %s"
 #: The directory of parties is open to all; a list names those only with whom the reader has to do.
 _PARTY_NAME = "SELECT t.name FROM fact.party t WHERE t.id = %s AND {scope}"
@@ -63,12 +67,25 @@ class Listing:
     query: ListQuery
     asked: Asked = field(init=False)
     ways: tuple[Branch, ...] = field(init=False)
+    #: Views whose own table holds few rows in reach.
+    rare: frozenset[str] = field(init=False, default=frozenset())
 
     def prepare(self) -> None:
         """Read filters and ways; at the beginning of every transaction of the reader that asks for a page."""
         row(_IN_ORDER, [])
         self.asked = Asked.of(self.kind, self.principal, self.query)
         self.ways = self.asked.ways(self.query.text)
+        self.rare = self._rare_views()
+
+    def _rare_views(self) -> frozenset[str]:
+        """Asked only where it decides: a view with a table of its own, beside conditions that have no way of their own."""
+        driven = [view for view in self.views if view.driver]
+        if not driven or not self.asked.conditions or any(way.column not in DRIVEN for way in self.ways):
+            return frozenset()
+        return frozenset(view.key for view in driven if self._is_rare(view.driver))
+
+    def _is_rare(self, table: str) -> bool:
+        return count(_RARE.format(table=table), [FEW + 1]) <= FEW
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -136,7 +153,14 @@ class Listing:
             if not self.query.text and not self.asked.narrow:
                 ways = (charge,)
                 conditions.append(self.kind.scope(self.principal))
-        return Selection(kind=self.kind, view=view, ways=ways, conditions=tuple(conditions), sort=self.sort)
+        return Selection(
+            kind=self.kind,
+            view=view,
+            ways=ways,
+            conditions=tuple(conditions),
+            sort=self.sort,
+            is_rare=view.key in self.rare,
+        )
 
     def _portion(self) -> tuple[list[Row], bool, bool]:
         """(ids in order, are there rows before them, are there rows behind them)."""

@@ -15,6 +15,9 @@ from uuid import UUID
 
 from plumbline.supervision.reading.lists.declare import Branch, Condition, ListKind, Sort, View
 
+#: Columns that a view's own table has as well.
+DRIVEN = ("jurisdiction", "institution")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
@@ -68,6 +71,8 @@ class Selection:
     ways: tuple[Branch, ...]
     conditions: tuple[Condition, ...]
     sort: Sort
+    #: The view's own table holds few rows in the reader's reach: each is looked at rather than every row of the list.
+    is_rare: bool = False
 
     def page(self, limit: int, position: Position | None, *, newer: bool) -> tuple[str, list[object]]:
         """SQL of `(id, value)` of one page: the rows behind the position, or those before it in reverse."""
@@ -139,8 +144,11 @@ class Selection:
 
     @property
     def _is_driven(self) -> bool:
-        """Whether rows are found by the view's own table; where conditions narrow the list, their indexes are better."""
-        return bool(self.view.driver) and not self.conditions
+        """Whether rows are found by the view's own table; where conditions narrow the list, their indexes are better,
+        unless that table holds so few rows that most of the list would be looked at in vain."""
+        if not self.view.driver or any(way.column not in DRIVEN for way in self.ways):
+            return False
+        return not self.conditions or self.is_rare
 
     def _from(self) -> str:
         table = f"fact.{self.kind.table} t"

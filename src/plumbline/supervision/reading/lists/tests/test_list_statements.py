@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -194,3 +195,20 @@ def test_what_a_finding_is_about_is_said_in_words() -> None:
     assert subject_word("party") == "单位"
     for kind in ("run.recorded", "charge", "what.nobody.knows"):
         assert not subject_word(kind).isascii()
+
+
+def test_beside_a_condition_a_rare_views_own_table_leads_and_a_common_ones_is_looked_into() -> None:
+    chosen = selection("reminded", Condition(sql="t.category = %s", parameters=("rebar_tension",)))
+    common, _ = chosen.counted(1000)
+    rare, parameters = replace(chosen, is_rare=True).counted(1000)
+    assert "EXISTS (SELECT 1 FROM fact.reminder" in common and "JOIN" not in common.replace("CROSS JOIN", "")
+    assert (
+        "FROM fact.reminder d JOIN fact.application t ON t.id = d.id" in rare
+        and "d.jurisdiction = s.v" in rare
+    )
+    assert "t.category = %s" in rare and parameters[-1] == "rebar_tension"
+
+
+def test_where_the_way_is_no_column_of_the_views_own_table_it_never_leads() -> None:
+    by_project = replace(selection("reminded"), ways=(any_of("project", ["p"]),), is_rare=True)
+    assert "EXISTS (SELECT 1 FROM fact.reminder" in by_project.counted(1000)[0]

@@ -115,8 +115,8 @@ def test_lists_walk_count_and_search_within_the_readers_rows(quiet_platform) -> 
     assert told["back"]
     assert told["oldest first"]
     assert told["ties"] == [60, 60]
-    assert len(set(told["statements"])) == 1
-    assert told["statements"][0] <= 9
+    # As many whatever the number of rows; one more where a filter meets a view with a table of its own.
+    assert told["statements"][0] == told["statements"][1] <= told["statements"][2] <= 9
     assert told["counts"] == {"all": 80, "failed": 8, "reminded": 0, "unproved": 0, "open": 0}
     assert (told["lab"], told["place"]) == (40, 40)
     assert (told["days"], told["word"], told["wildcard"]) == (0, 6, 0)
