@@ -288,3 +288,7 @@ def test_a_revoked_key_that_still_sends_is_refused_and_noted(world, visitors) ->
     asked = "SELECT 1 FROM ops.exchange_request WHERE key_id = %s AND slug = 'key-revoked'"
     with psycopg.connect(world.platform.conninfo("plumb_gateway"), autocommit=True) as conn:
         world.wait_for(lambda: conn.execute(asked, [stranger.transport.key_id]).fetchone(), 30)
+    asked = "SELECT outcome FROM ops.audit_event WHERE action = 'key.revoked' AND subject = %s ORDER BY id"
+    with psycopg.connect(world.platform.conninfo("plumb_web")) as conn:
+        told = conn.execute(asked, [stranger.transport.key_id]).fetchall()
+    assert told == [("intended",), ("done",)]

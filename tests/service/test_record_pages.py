@@ -160,11 +160,15 @@ def test_the_calibration_beside_a_test_is_the_one_that_held_then(quiet_world) ->
     instrument(quiet_world, later, "C-2")
     quiet_world.settle()
     institution, owner = (quiet_world.parties[name].party for name in ("institution", "owner"))
-    own, party = read(
+    ref = quiet_world.rows("SELECT ref FROM fact.instrument WHERE instrument = 'NEW-1'")[0]["ref"]
+    own, party, (_, machine) = read(
         quiet_world,
         ("institution", institution, "tests", case.ids["run"]),
         ("party", owner, "tests", case.ids["run"]),
+        ("party", owner, "instruments", ref),
     )
+    # Whoever sees the instrument and not its history is not told that nothing was changed.
+    assert machine is not None and "不在您能看到的范围" in machine and "没有改过" not in machine
     assert f"label='试验时的校准有效期', value='{first}'" in str(own[1])
     for _, page in (own, party):
         assert page is not None
@@ -176,6 +180,11 @@ def test_findings_are_for_the_officer_and_the_institution(quiet_world) -> None:
     sample = case.sample()
     case.commission(), case.receive()
     case.test(instrument="NOBODYS")
+    lab = quiet_world.parties["institution"]
+    stray = quiet_world.send(
+        "institution", registry.PartyRegistered, party=lab.party, uscc="0" * 18, name="x", roles=["institution"],
+        division=HOME,
+    )  # fmt: skip
     quiet_world.settle()
     found = quiet_world.rows(
         "SELECT id FROM fact.finding WHERE code = 'testing.unknown_instrument' AND subject = %s",
@@ -199,3 +208,11 @@ def test_findings_are_for_the_officer_and_the_institution(quiet_world) -> None:
         assert "仪器没有登记" not in page
         assert "findings=None" in page
         assert "由监督机构核对" in page
+    about_party = quiet_world.rows(
+        "SELECT id, subject_kind FROM fact.finding WHERE entry = %s", [stray.entry]
+    )
+    assert [each["subject_kind"] for each in about_party] == ["party"]
+    ((_, page),) = read(
+        quiet_world, ("officer", quiet_world.station, "findings", str(about_party[0]["id"]).replace("-", ""))
+    )
+    assert page is not None

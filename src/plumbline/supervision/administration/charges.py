@@ -6,7 +6,7 @@ Who assigns reaches below only: the project lies in the own region, and so does 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from django.db import connection
 from django.http import HttpRequest
@@ -204,6 +204,20 @@ def _require_place(project: Project, officer: str, part: str, begun: date, ended
         raise AdministrationRefused("part", "这段时间没有主办，先定主办再定代办")
     if part == "deputy" and officer in {each.officer for each in leads}:
         raise AdministrationRefused("officer", "代办不能就是主办本人")
+    if part == "deputy" and ended is not None and not _are_led(leads, begun, ended):
+        raise AdministrationRefused("valid_until", "这段时间有几天没有主办，请改日期，或先定那几天的主办")
+
+
+def _are_led(leads: list[Charge], begun: date, ended: date) -> bool:
+    """Whether somebody is in charge on every day from the one to the other."""
+    day = begun
+    for each in sorted(leads, key=lambda lead: lead.valid_from):
+        if each.valid_from > day:
+            return False
+        if each.valid_until is None or each.valid_until >= ended:
+            return True
+        day = each.valid_until + timedelta(days=1)
+    return False
 
 
 def _day(text: str, field: str) -> date:

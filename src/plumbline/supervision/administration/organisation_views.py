@@ -43,7 +43,10 @@ def organisation_act(request: HttpRequest, party: str, act: str) -> HttpResponse
     if found is None or act not in _SAID:
         raise Http404
     because = request.POST.get("because", "")
+    seen, waits = request.POST.get("proposal", ""), found.proposal
     try:
+        if seen and waits and seen != str(waits.id):
+            raise AdministrationRefused("proposal", "您看到的那一条已经办了，现在是另一条，请看清再决定")
         if act == "propose":
             organisations.propose(request, principal, found, because)
             return _shown(request, principal, done=_SAID[act])

@@ -99,7 +99,12 @@ def organisations(principal: Principal, text: str = "") -> list[Organisation]:
 
 def organisation(principal: Principal, party: str) -> Organisation | None:
     """One organisation of the officer's region; None for any other, there or not."""
-    return next((each for each in organisations(principal) if each.id == party), None)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM ops.party_of(%s)", [party])
+        named = cursor.fetchone()
+    # By its name: the list of a large region ends before it has told of all.
+    found = organisations(principal, named[0]) if named else []
+    return next((each for each in found if each.id == party), None)
 
 
 def propose(request: HttpRequest, principal: Principal, found: Organisation, because: str) -> None:
@@ -128,16 +133,26 @@ def decide(request: HttpRequest, principal: Principal, found: Organisation, *, a
         raise AdministrationRefused("proposal", "没有待复核的事项：可能已经有人办了，请刷新")
     if agreed and principal.person == proposal.person:
         raise AdministrationRefused("proposal", "提出的人不能自己复核，请另一位监督人员同意")
-    with connection.cursor() as cursor:
-        cursor.execute(_SETTLE, [principal.account, "agreed" if agreed else "declined", proposal.id])
-        if not cursor.rowcount:
-            raise AdministrationRefused("proposal", "刚刚已经有人办了，请刷新")
     if not agreed:
+        _settle(proposal, principal, "declined")
         record(request, principal.account, "organisation.proposal_declined", found.name, kind=proposal.kind)
         return True
     action = _ACTIONS[proposal.kind][1]
-    with attempt(request, principal.account, action, found.name, proposed_by=proposal.proposed_by):
-        return taken_over(submit(_decision(principal, found, proposal), request), "proposal")
+    with transaction.atomic():  # an entry that could not be made leaves the proposal open
+        _settle(proposal, principal, "agreed")
+        try:
+            with attempt(request, principal.account, action, found.name, proposed_by=proposal.proposed_by):
+                return taken_over(submit(_decision(principal, found, proposal), request), "proposal")
+        except AdministrationRefused as refused:
+            refusal = refused  # the entry is made, whatever became of it: the proposal is settled
+    raise refusal
+
+
+def _settle(proposal: Proposal, principal: Principal, outcome: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTLE, [principal.account, outcome, proposal.id])
+        if not cursor.rowcount:
+            raise AdministrationRefused("proposal", "刚刚已经有人办了，请刷新")
 
 
 def _decision(principal: Principal, found: Organisation, proposal: Proposal) -> Message:

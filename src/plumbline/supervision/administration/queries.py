@@ -69,8 +69,14 @@ def account_rows(principal: Principal, *, text: str = "", after: str = "") -> li
         found = found.filter(username__icontains=text) | found.filter(label__icontains=text)
     if after:
         found = found.filter(username__gt=after)
-    rows = [account_row(each) for each in found.order_by("username")[:PAGE]]
-    return [each for each in rows if _is_below(principal, each.grants)]
+    rows: list[AccountRow] = []
+    for each in found.order_by("username").iterator(PAGE):
+        row = account_row(each)
+        if _is_below(principal, row.grants):
+            rows.append(row)
+        if len(rows) == PAGE:
+            break
+    return rows
 
 
 def account_row(account: Account) -> AccountRow:

@@ -19,11 +19,12 @@ from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.registry import KeyEnrolled, KeyRevoked, PartyRegistered
 from plumbline.exchange.personal import PersonalFields, make_record
 from plumbline.exchange.uids import new_uid
+from plumbline.supervision.access.grants import stopped
 from plumbline.supervision.access.principals import Principal
 from plumbline.supervision.administration.queries import AUTHORITIES
 from plumbline.supervision.administration.services import taken_over
 from plumbline.supervision.administration.submission import operator_party, submit
-from plumbline.supervision.administration.trail import record
+from plumbline.supervision.administration.trail import attempt, record
 from plumbline.supervision.enrolment import applications
 from plumbline.supervision.enrolment.applications import Application, AppliedKey
 from plumbline.supervision.enrolment.public_keys import KeyRefused, PublicKey, parse_public_key, proves
@@ -329,12 +330,11 @@ def put_into_production(request: HttpRequest, actor: str, application: Applicati
             )
         if not known:  # an earlier attempt may have entered some of them
             messages.append(_key_message(application.party, key))
-    is_projected = True
-    for message in messages:
-        is_projected = taken_over(submit(message, request), "state")
-    applications.decide(application.id, "production", actor)
-    keys = " ".join(key.key_id for key in application.keys)
-    record(request, actor, "key.production", application.id, uscc=application.uscc, keys=keys)
+    is_projected, keys = True, " ".join(key.key_id for key in application.keys)
+    with attempt(request, actor, "key.production", application.id, uscc=application.uscc, keys=keys):
+        for message in messages:
+            is_projected = taken_over(submit(message, request), "state")
+        applications.decide(application.id, "production", actor)
     return is_projected
 
 
@@ -402,14 +402,16 @@ def revoke(request: HttpRequest, principal: Principal, actor: str, key: OwnKey, 
         key_id=key.id,
         because=_reason(because),
     )
-    is_projected = taken_over(submit(message, request), "because")
-    record(request, actor, "key.revoked", key.id, because=because.strip()[:200], by_party=principal.party)
-    return is_projected
+    told = {"because": because.strip()[:200], "by_party": principal.party}
+    with attempt(request, actor, "key.revoked", key.id, **told):
+        return taken_over(submit(message, request), "because")
 
 
 def rotate(request: HttpRequest, actor: str, key: OwnKey, typed: dict[str, str]) -> tuple[str, datetime]:
     """Enrol a new key beside an old one, which ends after the overlap; returns the new key's id and that moment."""
     errors: dict[str, str] = {}
+    if because := stopped(key.party):  # whoever has the old key asks without an account
+        raise FormRefused({"key1": f"单位已停用，停用期间不能轮换密钥。原因：{because}"})
     if problem := _challenge_problem(typed["challenge"]):
         errors["challenge"] = problem
     field = KeyField(number=1, pem=typed["key1"], use=key.use, proof=typed["proof1"])
@@ -424,13 +426,13 @@ def rotate(request: HttpRequest, actor: str, key: OwnKey, typed: dict[str, str])
     if errors or new is None:
         raise FormRefused(errors)
     ends = datetime.now(UTC) + timedelta(days=int(days))
-    taken_over(submit(_key_message(key.party, new), request), "key1")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO ops.key_rotation (old_key, new_key, party, asked_by, ends_at) VALUES (%s, %s, %s, %s, %s)",
-            [key.id, new.key_id, key.party, actor, ends],
-        )
-    record(request, actor, "key.rotated", key.id, new=new.key_id, ends=local_time(ends))
+    with attempt(request, actor, "key.rotated", key.id, new=new.key_id, ends=local_time(ends)):
+        taken_over(submit(_key_message(key.party, new), request), "key1")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO ops.key_rotation (old_key, new_key, party, asked_by, ends_at) VALUES (%s, %s, %s, %s, %s)",
+                [key.id, new.key_id, key.party, actor, ends],
+            )
     return new.key_id, ends
 
 

@@ -113,8 +113,9 @@ def order_export(principal: Principal, grant: str, key: str, query: ListQuery) -
 
 
 def jobs_of(principal: Principal) -> list[Job]:
-    """The newest jobs of a principal."""
+    """The newest jobs of a principal. One whose process was ended is told so here too: nothing else may be ordered for long."""
     with connection.cursor() as cursor:
+        cursor.execute(_LOST)
         cursor.execute(_MINE, [owner_of(principal)])
         return [
             Job(

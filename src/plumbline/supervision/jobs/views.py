@@ -30,9 +30,9 @@ def exports(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         try:
             job = orders.order_export(principal, str(request.session.get(GRANT, "")), key, query)
-            trail.record(
-                request, principal.account or principal.capacity, "list.export_ordered", job, list=key
-            )
+            asked = {"list": key, "q": query.text, "view": query.view} | query.filters
+            told = {name: value for name, value in asked.items() if value}
+            trail.record(request, principal.account or principal.capacity, "list.export_ordered", job, **told)
             return SeeOther("/exports/")
         except orders.JobRefused as refusal:
             problem = str(refusal)

@@ -189,3 +189,8 @@ class SearchPage:
     def count(self) -> int:
         """How many records are shown."""
         return sum(len(group.hits) for group in self.groups)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there may be more than are shown."""
+        return any(group.more_url for group in self.groups)

@@ -346,6 +346,8 @@ class History:
     entries: tuple[HistoryEntry, ...] = ()
     #: 第 1 版 2026-09-01 10:20 由某单位报送
     first: str = ""
+    #: whether there are changes that this reader does not see
+    is_withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -407,6 +407,8 @@ def _climate(body: Row) -> str:
 def _machine(run: Row, machine: Row | None) -> str:
     if machine is None:
         return f"仪器 {run['instrument']} 没有登记"
+    if machine["idx"] > run["idx"]:  # calibrated anew or registered since: that says nothing of this test
+        return f"{machine['name']} {run['instrument']}"
     return f"{machine['name']} {run['instrument']}，校准至 {machine['calibrated_until'].isoformat()}"
 
 

@@ -60,7 +60,7 @@ def curve_document(facts: Specimens, number: int) -> bytes | None:
         "log_index": run["idx"],
     }
     machine = facts.instruments.get(f"{run['institution']}/{run['instrument']}")
-    if machine:
+    if machine and machine["idx"] <= run["idx"]:  # what was registered since says nothing of this test
         certificate = machine["body"].get("calibration_certificate", "")
         document["calibration"] = (
             f"{run['instrument']} 校准证书 {certificate}，有效至 {machine['calibrated_until'].isoformat()}"

@@ -113,6 +113,10 @@ def _last_name(path: tuple[str | int, ...]) -> str:
 def history(record: Row, versions: list[Row], known: dict[str, str], covered: int) -> History:
     """The history of one record: its versions, newest first, and when it first came."""
     own = [each for each in versions if each["object"] == record["id"]]
+    if not own and record["version"] > 1:
+        # The object is open to more readers than its history is.
+        told = f"现在是第 {record['version']} 版，{local_time(record['logged_at'])} 入账；以前改了什么，不在您能看到的范围。"
+        return History(first=told, is_withheld=True)
     if not own:
         return History(first=_first(record["logged_at"], record["sender"], known))
     earliest = own[-1]["before"] or {}

@@ -143,6 +143,15 @@ def test_what_an_administrator_changes_is_confirmed_first(pattern: object) -> No
     assert is_read or getattr(view, "asks_again", False), "管理操作要先再次确认身份：用 confirmed"
 
 
+DECIDES = ("organisation-act", "charge-project", "charge-end", "key-application-act", "key-act")
+
+
+@pytest.mark.parametrize("name", DECIDES)
+def test_what_an_officer_decides_about_others_is_confirmed_first(name: str) -> None:
+    pattern = next(each for each in urls.urlpatterns if each.name == name)
+    assert pattern.callback.__wrapped__.asks_again
+
+
 @pytest.mark.parametrize("address", ["/live-tests/t1/", "/numbers/", "/findings/"])
 def test_a_party_sees_neither_machines_nor_numbers(client: Client, address: str) -> None:
     act_as(client, Role.PARTY)

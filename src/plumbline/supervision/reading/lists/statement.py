@@ -40,20 +40,25 @@ class Position:
             value, key = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         except (ValueError, TypeError, binascii.Error):
             return None
-        if not isinstance(value, str) or not isinstance(key, str) or "\0" in value + key:
+        if not isinstance(value, str) or not isinstance(key, str) or not _is_text(value + key):
             return None
         return cls(value=value, id=key) if _is_of(value, sort.kind) and _is_of(key, id_type) else None
 
 
+def _is_text(text: str) -> bool:
+    """Whether the database takes it as text at all: no NUL, no half of a character."""
+    return "\0" not in text and not any("\ud800" <= each <= "\udfff" for each in text)
+
+
 def _is_of(text: str, kind: str) -> bool:
-    """Whether the database will read the text as a value of this type."""
+    """Whether the database will read the text as a value of this type, written as it writes it itself."""
     try:
         if kind == "bigint":
-            return 0 <= int(text) < 2**62
+            return text.isascii() and text.isdigit() and int(text) < 2**62
         if kind == "date":
-            date.fromisoformat(text)
-        elif kind == "uuid":
-            UUID(text)
+            return date.fromisoformat(text).isoformat() == text
+        if kind == "uuid":
+            return str(UUID(text)) == text
     except ValueError:
         return False
     return True

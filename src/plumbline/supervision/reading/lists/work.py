@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from plumbline.domain.basics.findings import Severity
+from plumbline.exchange.messages import KINDS
 from plumbline.supervision.pages.list_models import Cell, Column
 from plumbline.supervision.pages.view_models import Chip, ProofChip
 from plumbline.supervision.pages.wording import TONE_ICONS, Tone
@@ -329,8 +330,21 @@ SUBJECTS = {
     "instrument": "设备",
     "review.recorded": "审核",
     "value.corrected": "更正",
+    "project": "工程",
+    "number": "编号",
+    "site": "场所",
+    "capability": "检测能力",
+    "filing": "备案",
+    "custodians": "取样、见证人员",
+    "role_grant": "角色",
+    "charge": "分工",
 }
 _TONES = {Severity.BLOCK: Tone.BAD, Severity.SEVERE: Tone.BAD, Severity.WARNING: Tone.WARN}
+
+
+def subject_word(kind: str) -> str:
+    """What a finding is about, in a word: an object, or an entry by the name of its message."""
+    return SUBJECTS.get(kind) or (KINDS[kind].title if kind in KINDS else "记录")
 
 
 def _finding(row: Row, drawing: Drawing) -> tuple[Cell, ...]:
@@ -339,7 +353,7 @@ def _finding(row: Row, drawing: Drawing) -> tuple[Cell, ...]:
         Cell(text=row["sentence"], url=f"/findings/{finding_key(row)}/"),
         tag(severity.label, _TONES.get(severity, Tone.OFF)),
         Cell(text=words.clause_text(row["clause"])),
-        Cell(text=SUBJECTS.get(row["subject_kind"], str(row["subject_kind"]))),
+        Cell(text=subject_word(row["subject_kind"])),
         Cell(text=row["code"]),
         Cell(text=row["institution"] or ""),
         Cell(at=row["logged_at"]),
@@ -384,6 +398,7 @@ FINDINGS = ListKind(
         Filter(
             key="kind", label="对象", kind="choice", column="subject_kind", options=tuple(SUBJECTS.items())
         ),
+        _PROJECT,
         Filter(key="institution", label="机构", kind="party", column="institution", hint="名称"),
         _DIVISION,
         *_DAYS,

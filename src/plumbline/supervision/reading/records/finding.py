@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import quote
 
 from plumbline.supervision.pages.record_models import Cell, Fact, RecordHead, RecordPage, RelatedList
 from plumbline.supervision.pages.view_models import Chip, EvidenceBlock, History, ProofChip
@@ -33,6 +34,10 @@ _SUBJECTS = {
     "instrument": ("仪器", "instrument", "/instruments/", "ref"),
     "party": ("单位", "party", "/institutions/", "id"),
 }
+#: What may be read of a table that is open by columns only.
+_COLUMNS = {
+    "party": "id, name, entry, idx, sender, key_id, attestation, occurred_at, arrived_at, logged_at, version, body"
+}
 #: Names of facts that are not fields of a message.
 _FACTS = {
     "taken_s": "用时 s", "limit_s": "限 s", "start": "起", "end": "止", "tolerance": "允许偏差", "age_d": "龄期 d", "reference": "引用",
@@ -60,7 +65,7 @@ def page(desk: Desk, key: str) -> RecordPage | None:
     )
     reports = rows(_REPORTS_OF_SAMPLE, [(subject or {}).get("commission") or ""])
     ids = {str(each) for each in (found["facts"] or {}).values() if _HEX.match(str(each))}
-    desk.know({found["institution"], (subject or {}).get("sender"), *ids}, ids)
+    desk.know({found["institution"], (subject or {}).get("sender"), found["subject"], *ids}, ids)
     card = judged.card(found)
     return RecordPage(
         head=RecordHead(
@@ -88,7 +93,7 @@ def page(desk: Desk, key: str) -> RecordPage | None:
                 "依据与处理",
                 Fact(label="条文", value=card.clause or "没有对应的条文"),
                 Fact(label="怎么办", value=found["remedy"] or ""),
-                _subject_fact(found, subject),
+                _subject_fact(desk, found, subject),
                 desk.party_fact("涉及机构", found["institution"]) if found["institution"] else None,
                 Fact(
                     label="谁能看到", value="本辖区的监督员和涉及的检测机构。认定以前，工程各方和公众看不到。"
@@ -108,18 +113,22 @@ def page(desk: Desk, key: str) -> RecordPage | None:
 def _subject(found: Row) -> Row | None:
     """The record that the finding is about, where it has a table of its own and the reader sees it."""
     known = _SUBJECTS.get(found["subject_kind"])
-    return row(f"SELECT * FROM fact.{known[1]} WHERE id = %s", [found["subject"]]) if known else None  # noqa: S608
+    if known is None:
+        return None
+    columns = _COLUMNS.get(known[1], "*")
+    return row(f"SELECT {columns} FROM fact.{known[1]} WHERE id = %s", [found["subject"]])  # noqa: S608
 
 
-def _subject_fact(found: Row, subject: Row | None) -> Fact:
+def _subject_fact(desk: Desk, found: Row, subject: Row | None) -> Fact:
     known = _SUBJECTS.get(found["subject_kind"])
     if known is None or subject is None:
         return Fact(label="对象", value=f"日志里的一条记录 {found['subject'][:8]}…", is_code=True)
     word, _, path, column = known
     target = subject.get(column)
-    return Fact(
-        label="对象", value=f"{word} {_called(subject)}".strip(), url=f"{path}{target}/" if target else ""
-    )
+    url = f"{path}{target}/" if target else ""
+    if found["subject_kind"] == "party":  # the name is known to all, the page is not
+        url = desk.party_url(target)
+    return Fact(label="对象", value=f"{word} {_called(subject)}".strip(), url=url)
 
 
 def _called(subject: Row) -> str:
@@ -148,7 +157,7 @@ def _related(
     )  # fmt: skip
     yield related(
         "findings", "同一对象的其他发现", "flag-3", lines.FINDINGS, (lines.finding_line(each) for each in others),
-        limit=8, more_url=f"/findings/?subject={found['subject']}", empty="没有其他发现。",
+        limit=8, more_url=f"/findings/?subject={quote(found['subject'])}", empty="没有其他发现。",
     )  # fmt: skip
     if subject:
         yield related(
@@ -158,7 +167,7 @@ def _related(
 
 
 def _source_line(desk: Desk, found: Row, subject: Row) -> tuple[Cell, ...]:
-    fact = _subject_fact(found, subject)
+    fact = _subject_fact(desk, found, subject)
     return (
         Cell(text=fact.value, url=fact.url),
         lines.when(subject["occurred_at"]),

@@ -133,7 +133,7 @@ def _of_institution(desk: Desk, key: str, people: list[Row], found: list[Row]) -
     )
     yield related(
         "capabilities", "检测能力与备案", "certificate", ("项目", "参数", "场所", "有效期", "状态", "存证"),
-        _qualifications(desk, key), limit=50, empty="没有登记检测能力。",
+        _qualifications(desk, key), limit=40, empty="没有登记检测能力。",
     )  # fmt: skip
     yield related(
         "instruments", "仪器设备", "gauge", ("名称", "编号", "校准", "有效期至", "存证"),
@@ -148,7 +148,8 @@ def _of_party(desk: Desk, key: str, people: list[Row]) -> Iterator[RelatedList]:
     number = counted(people=("fact.person WHERE party = %s", (key,)))
     yield related(
         "projects", "参与的工程", "building", ("工程", "编号", "身份", "存证"),
-        (_project_line(desk, key, each) for each in rows(_PROJECTS, [key, key, key])), empty="没有参与的工程。",
+        (_project_line(desk, key, each) for each in rows(_PROJECTS, [key, key, key])),
+        limit=20, more_url=f"/projects/?party={key}", empty="没有参与的工程。",
     )  # fmt: skip
     yield _people(desk, key, people, number["people"])
     yield _keys(desk, key)
@@ -166,7 +167,7 @@ def _keys(desk: Desk, key: str) -> RelatedList:
     """Keys are for the organisation itself and its officers; others see none."""
     return related(
         "keys", "密钥", "fingerprint", ("密钥编号", "用途", "算法", "有效期", "状态", "存证"),
-        (_key_line(desk, each) for each in rows(_KEYS, [key])), empty="没有登记密钥，或不给您看。",
+        (_key_line(desk, each) for each in rows(_KEYS, [key])), limit=20, empty="没有登记密钥，或不给您看。",
     )  # fmt: skip
 
 

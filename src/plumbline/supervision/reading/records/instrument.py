@@ -85,7 +85,7 @@ def _related(desk: Desk, machine: Row, kept: list[Row]) -> Iterator[RelatedList]
     )  # fmt: skip
     yield related(
         "checks", "期间核查", "list-check", ("日期", "结果", "报送单位", "存证"),
-        (_check_line(desk, each) for each in kept), empty="没有报送过期间核查。",
+        (_check_line(desk, each) for each in kept), limit=20, empty="没有报送过期间核查。",
     )  # fmt: skip
 
 

@@ -93,7 +93,7 @@ def _related(desk: Desk, key: str, confirmed: list[Row]) -> Iterator[RelatedList
     )  # fmt: skip
     yield related(
         "duties", "到岗预约", "clock", ("从", "到", "事项", "存证"),
-        (_duty_line(desk, each) for each in rows(_DUTIES, [projects, key])), empty="没有预约。",
+        (_duty_line(desk, each) for each in rows(_DUTIES, [projects, key])), limit=8, empty="没有预约。",
     )  # fmt: skip
     yield related(
         "samples", "取过的样品", "package", lines.SAMPLES,

@@ -44,6 +44,7 @@ _CONTRACTS = (
     "WHERE project = %s ORDER BY idx DESC LIMIT 20"
 )
 _KEPT = "SELECT * FROM fact.record WHERE project = %s AND kind = ANY(%s) ORDER BY idx DESC LIMIT 8"
+_PEOPLE_SHOWN = 12
 _PLANS = ["schedule.submitted", "schedule.approved"]
 
 
@@ -106,7 +107,10 @@ def _people(desk: Desk, custodians: Row | None) -> tuple[FactGroup, ...]:
     named = [("取样员", each) for each in custodians["samplers"]]
     named += [("见证员", each) for each in custodians["witnesses"]]
     at = Fact(label="核验时间", value=local_time(custodians["occurred_at"]))
-    return (group("取样、见证人员", *(desk.person_fact(word, each) for word, each in named[:12]), at),)
+    others = len(named) - _PEOPLE_SHOWN
+    more = Fact(label="另有", value=f"{others} 人没有列出") if others > 0 else None
+    shown = (desk.person_fact(word, each) for word, each in named[:_PEOPLE_SHOWN])
+    return (group("取样、见证人员", *shown, more, at),)
 
 
 def _related(

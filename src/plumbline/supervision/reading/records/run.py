@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
 from plumbline.domain.basics.calendar import local_date
@@ -68,10 +68,12 @@ class Facts:
     def calibrated_until(self) -> date | None:
         """Until when the instrument was calibrated as it stood on record at the test; a later calibration says nothing of it."""
         if self.earlier is not None:
-            return date.fromisoformat(self.earlier["before"]["calibrated_until"])
+            before = self.earlier["before"]
+            is_known = datetime.fromisoformat(before["occurred_at"]) <= self.run["logged_at"]
+            return date.fromisoformat(before["calibrated_until"]) if is_known else None
         machine = self.instrument
-        # A reader who does not see the history cannot be told what held before a later calibration.
-        is_later = machine is None or (machine["version"] > 1 and machine["idx"] > self.run["idx"])
+        # What was registered after the test says nothing of it; a reader who does not see the history cannot be told what held before.
+        is_later = machine is None or machine["idx"] > self.run["idx"]
         return None if is_later or machine is None else machine["calibrated_until"]
 
     @property
@@ -354,4 +356,6 @@ def _history(desk: Desk, facts: Facts, versions: list[Row]) -> History:
     events = {each["entry"]: event_of(each) for each in facts.corrections}
     entries = [correction_of(each, desk.names, events, desk.covered) for each in facts.corrections]
     both = sorted((*found.entries, *entries), key=lambda each: each.at, reverse=True)
-    return History(entries=tuple(both), first=found.first)
+    # A value that was read anew changes no version of the run, and is a change all the same.
+    first = found.first.replace("只有一版，没有改过", "试验记录只有一版") if entries else found.first
+    return History(entries=tuple(both), first=first, is_withheld=found.is_withheld)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from plumbline.supervision.reading.field_words import field_word, value_word
-from plumbline.supervision.reading.history import differences, entry_of
+from plumbline.supervision.reading.history import differences, entry_of, history
 
 BEFORE = {
     "uid": "1",
@@ -60,3 +62,11 @@ def test_values_are_written_for_readers() -> None:
     assert value_word("roles", ["sampler", "witness"], {}) == "取样员、见证员"
     assert len(value_word("reason", "长" * 500, {})) == 80
     assert field_word(("specimens", 0, "readings", 1, "value")) == "试件 1 读数 2 数值"
+
+
+def test_only_what_was_never_changed_is_said_to_be_unchanged() -> None:
+    record = {"id": "a", "version": 1, "logged_at": datetime(2026, 11, 1, 2, tzinfo=UTC), "sender": "s"}
+    assert "没有改过" in history(record, [], {"s": "示例公司"}, covered=9).first
+    withheld = history(record | {"version": 3}, [], {"s": "示例公司"}, covered=9)
+    assert withheld.is_withheld and "第 3 版" in withheld.first
+    assert "没有改过" not in withheld.first

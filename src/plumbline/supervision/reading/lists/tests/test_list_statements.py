@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from datetime import date
 
@@ -18,6 +19,7 @@ from plumbline.supervision.reading.lists.named import like
 from plumbline.supervision.reading.lists.register import until
 from plumbline.supervision.reading.lists.statement import LOOKED, Position, Selection, together
 from plumbline.supervision.reading.lists.ways import any_of
+from plumbline.supervision.reading.lists.work import subject_word
 
 NAME = Sort(key="name", label="名称", expression="COALESCE(t.name, '')", kind="text", descending=False)
 OFFICER = Principal(role=Role.OFFICER, party="a" * 32, division="610300")
@@ -47,10 +49,21 @@ def test_a_position_comes_back_as_it_was_written() -> None:
         "bnVsbA",
         Position(value="x", id="y").written(),
         Position(value="1" * 30, id="y").written(),
+        Position(value="\uff11\uff12", id="y").written(),
+        Position(value="1_0", id="y").written(),
     ],
 )
 def test_a_position_that_no_list_wrote_is_none(text: str) -> None:
     assert Position.read(text, NEWEST, "text") is None
+
+
+def test_a_position_that_the_database_would_not_read_is_none() -> None:
+    day = Sort(key="d", label="", kind="date")
+    assert Position.read(Position(value="2026-W01-1", id="y").written(), day, "text") is None
+    urn = Position(value="7", id="urn:uuid:00000000-0000-0000-0000-000000000000")
+    assert Position.read(urn.written(), NEWEST, "uuid") is None
+    half = base64.urlsafe_b64encode(b'["7", "\\ud800"]').decode()
+    assert Position.read(half, NEWEST, "text") is None
 
 
 def test_a_position_of_another_type_is_none() -> None:
@@ -176,6 +189,12 @@ def test_validity_is_over_soon_over_or_far() -> None:
         "到 2026-12-23",
         "长期有效",
     ]
+
+
+def test_what_a_finding_is_about_is_said_in_words() -> None:
+    assert subject_word("party") == "单位"
+    for kind in ("run.recorded", "charge", "what.nobody.knows"):
+        assert not subject_word(kind).isascii()
 
 
 def test_beside_a_condition_a_rare_views_own_table_leads_and_a_common_ones_is_looked_into() -> None:
