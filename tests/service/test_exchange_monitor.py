@@ -114,7 +114,7 @@ def test_a_number_of_a_person_is_kept_nowhere(world) -> None:
         body, masked = conn.execute(
             "SELECT body, masked FROM ops.exchange_body WHERE request = %s", [row["id"]]
         ).fetchone()
-        assert masked and number.encode() not in bytes(body) and "联系".encode() in bytes(body)
+        assert masked and number.encode() not in bytes(body) and "联系".encode() not in bytes(body)
         held = conn.execute(
             "SELECT count(*) FROM ops.exchange_request q WHERE q::text LIKE %s", [f"%{number}%"]
         )
