@@ -173,7 +173,7 @@ def admitted(world, visitors) -> Applicant:
     return who
 
 
-@pytest.mark.clause("CECS 6.0.7", "CECS 6.0.8")
+@pytest.mark.clause("CECS 6.0.8")
 def test_from_the_form_through_the_sandbox_to_production(world, visitors, admitted) -> None:
     world.settle()
     party = world.rows("SELECT name, roles FROM fact.party WHERE id = %s", [admitted.party])

@@ -83,7 +83,8 @@ def apply(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         try:
             _take_turn(request)
-            return SeeOther(f"/keys/status/{services.apply_for_keys(request, typed)}/")
+            token = services.apply_for_keys(request, _applicant(principal_of(request)), typed)
+            return SeeOther(f"/keys/status/{token}/")
         except FormRefused as refused:
             errors = refused.errors
             typed["challenge"] = _challenge_of(typed, errors)
@@ -102,6 +103,14 @@ def apply(request: HttpRequest) -> HttpResponse:
         for n in ("1", "2")
     ]
     return _page(request, "apply", context, ("申请密钥", "/keys/apply/"), status=422 if errors else 200)
+
+
+def _applicant(principal: Principal) -> str:
+    """Who applies, for the audit trail; whoever decides on applications makes none."""
+    if principal.role is Role.OFFICER:
+        told = "监督员审核密钥申请，不能替单位申请：请由单位自己在不登录时填这张表"
+        raise FormRefused({"organisation": told})
+    return actor_of(principal) if principal.is_signed_in else "公众"
 
 
 @require_safe
@@ -172,6 +181,8 @@ def _application_page(
 ) -> HttpResponse:
     shown = {"application": found, "party_roles": services.PARTY_ROLES, **_progress(found), **context}
     shown["on_record"] = services.on_record(found.party)
+    held = "SELECT 1 FROM ops.region_keys() k WHERE k.party = %s AND k.revoked_at IS NULL AND k.valid_until > now()"
+    shown["keys_held"] = len(rows(held, [found.party])) if found.state in ("applied", "sandbox") else 0
     return _page(request, "application", shown, APPLICATIONS, (found.organisation, ""), status=status)
 
 
@@ -237,8 +248,11 @@ def key_list(request: HttpRequest) -> HttpResponse:
     """The keys of an institution, or of the parties that work in the officer's region."""
     principal = principal_of(request)
     source = "ops.region_keys()" if principal.role is Role.OFFICER else "ops.own_keys()"
+    # first, in web's own role
+    asked = applications.asked_by(principal.party) if principal.role is Role.INSTITUTION else []
     found = rows(_KEYS.format(source=source), [])
-    return _page(request, "keys", {"keys": [_dressed(each) for each in found], "uses": services.USES}, KEYS)
+    context = {"keys": [_dressed(each) for each in found], "uses": services.USES, "asked": asked}
+    return _page(request, "keys", context, KEYS)
 
 
 _STANDINGS = {
