@@ -147,6 +147,10 @@ def test_the_officer_reads_list_reasons_and_export(visitors, refused) -> None:
     assert export.headers["content-type"].startswith("text/csv") and str(row["uid"]) in export.text
     nothing = officer.get("/exchange/?day=2020-01-01")
     assert "没有符合条件的报送" in nothing.text and "日期" in officer.get("/exchange/?day=gestern").text
+    for odd in ("day=9999-12-31", f"before={'z' * 36}"):
+        assert officer.get(f"/exchange/?{odd}").status_code == 200, odd
+    cells = officer.get(f"/exchange/export.csv?holder={row['holder']}&outcome=accepted").text
+    assert ",," in cells and ",'," not in cells
 
 
 def test_a_refusal_is_tried_again_and_compared_with_the_last_that_worked(world, visitors, refused) -> None:

@@ -238,10 +238,46 @@ def test_a_key_of_another_party_and_a_used_challenge_are_refused(visitors, admit
     mine = ed25519.Ed25519PrivateKey.generate()
     elsewhere = public.post("/keys/apply/", **form(challenge, mine, uscc=admitted.uscc, division="620100"))
     assert elsewhere.status_code == 422 and "登记的所在地是 610300" in elsewhere.text
+    other_class = form(challenge, mine, uscc=admitted.uscc, party_role="institution")
+    assert "这个单位登记的类别是施工单位" in public.post("/keys/apply/", **other_class).text
     fields = form(challenge, mine)
     assert public.post("/keys/apply/", **fields).url.path.startswith("/keys/status/")
     again = public.post("/keys/apply/", **form(challenge, ed25519.Ed25519PrivateKey.generate()))
     assert again.status_code == 422 and "已经用过" in again.text
+
+
+def test_an_officer_applies_for_nobody(visitors) -> None:
+    officer = visitors["officer"]
+    fields = form(officer.challenge("/keys/apply/"), ed25519.Ed25519PrivateKey.generate())
+    answer = officer.post("/keys/apply/", **fields)
+    assert answer.status_code == 422 and "不能替单位申请" in answer.text
+
+
+def test_whoever_is_asked_for_sees_it_and_so_does_the_officer(world, visitors) -> None:
+    """A credit code is public: a stranger's application in an institution's name stays hidden from neither."""
+    known = world.cast.organisations["institution"]
+    challenge, key = visitors["public"].challenge("/keys/apply/"), ed25519.Ed25519PrivateKey.generate()
+    changes = {"organisation": known.name, "uscc": known.uscc, "party_role": "institution"}
+    done = visitors["public"].post("/keys/apply/", **form(challenge, key, **changes))
+    assert done.url.path.startswith("/keys/status/"), done.text
+    assert "有人以贵单位的名义申请密钥" in visitors["institution"].http.get("/keys/").text
+    listed = visitors["officer"].http.get("/keys/applications/?state=applied").text
+    desk = re.search(rf'/keys/applications/(\w+)/">{known.name}<', listed)
+    assert desk
+    shown = visitors["officer"].http.get(f"/keys/applications/{desk[1]}/").text
+    assert "把在用的密钥" in shown and "用登记在册的电话" in shown
+    visitors["officer"].post(f"/keys/applications/{desk[1]}/refuse/", because="单位说没有申请")
+    assert "有人以贵单位的名义" not in visitors["institution"].http.get("/keys/").text
+
+
+def audited(world, action: str, subject: str) -> list[str]:
+    with psycopg.connect(world.platform.conninfo("plumb_web")) as conn:
+        asked = "SELECT outcome FROM ops.audit_event WHERE action = %s AND subject = %s ORDER BY id"
+        return [row[0] for row in conn.execute(asked, [action, subject])]
+
+
+def test_what_enters_the_log_was_intended_in_the_audit_trail(world, admitted) -> None:
+    assert audited(world, "key.production", admitted.desk.split("/")[3]) == ["intended", "done"]
 
 
 def test_a_link_that_is_guessed_shows_nothing(visitors) -> None:
@@ -262,6 +298,11 @@ def test_a_key_is_rotated_by_its_old_one_and_both_work_for_a_while(world, visito
         "/keys/rotate/", **fields, proof1=proof(new, challenge), proof_old=proof(admitted.key, challenge)
     )
     assert done.status_code == 200 and "新密钥已登记" in done.text, done.text
+    third, again = ed25519.Ed25519PrivateKey.generate(), public.challenge("/keys/rotate/")
+    twice = fields | {"challenge": again, "key1": pem(third), "proof1": proof(third, again)}
+    refused = public.post("/keys/rotate/", **twice, proof_old=proof(admitted.key, again))
+    assert refused.status_code == 422 and "已经安排了轮换" in refused.text
+    assert audited(world, "key.rotated", admitted.signer.key_id) == ["intended", "done"]
     signer = Ed25519Signer(parse_public_key(pem(new)).key_id("origin"), new)
     both = [admitted, Applicant(new, admitted.uscc, "", "", signer)]
     for who in both:

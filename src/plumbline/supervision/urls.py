@@ -91,13 +91,13 @@ urlpatterns = [
     ),
     path(
         "keys/applications/<str:wanted>/<slug:act>/",
-        allow("officer")(enrolment.application_act),
+        allow("officer")(confirmed(enrolment.application_act)),
         name="key-application-act",
     ),
     path("keys/of/<str:key_id>/", allow("officer", "institution")(enrolment.key_detail), name="key"),
     path(
         "keys/of/<str:key_id>/<slug:act>/",
-        allow("officer", "institution")(enrolment.key_act),
+        allow("officer", "institution")(confirmed(enrolment.key_act)),
         name="key-act",
     ),
     path("acting/", allow(*EVERYBODY)(administration.acting), name="acting"),

@@ -132,7 +132,7 @@ def is_challenge_used(challenge: str) -> bool:
 def open_counts(uscc: str) -> tuple[int, int]:
     """(open applications of the organisation, applications of everybody within an hour)."""
     row = fetched(
-        "SELECT count(*) FILTER (WHERE uscc = %s AND state IN ('applied', 'sandbox')) AS own, "
+        "SELECT count(*) FILTER (WHERE uscc = %s AND (state = 'applied' OR state = 'sandbox' AND sandbox_until > now())) AS own, "
         "count(*) FILTER (WHERE at > now() - interval '1 hour') AS hour FROM ops.key_application",
         [uscc],
     )[0]
