@@ -22,7 +22,7 @@ from plumbline.exchange.messages.project import PourRecorded
 from plumbline.exchange.origin import sign_origin
 from plumbline.exchange.signatures import Ed25519Signer
 from plumbline.sdk.client.stamp import stamp
-from plumbline.supervision.enrolment.public_keys import PROOF_PREFIX, parse_public_key
+from plumbline.supervision.enrolment.public_keys import PROOF_PREFIX, ROTATION_PREFIX, parse_public_key
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
 _serial = itertools.count(1)
@@ -36,14 +36,19 @@ def pem(key, *, private: bool = False) -> str:
     return key.public_key().public_bytes(serialization.Encoding.PEM, spki).decode()
 
 
-def proof(key, challenge: str) -> str:
-    data = (PROOF_PREFIX + challenge).encode()
+def proof(key, challenge: str, prefix: str = PROOF_PREFIX) -> str:
+    data = (prefix + challenge).encode()
     raw = (
         key.sign(data)
         if isinstance(key, ed25519.Ed25519PrivateKey)
         else key.sign(data, ec.ECDSA(hashes.SHA256()))
     )
     return base64.b64encode(raw).decode()
+
+
+def way_given(key, challenge: str, new) -> str:
+    """The old key's signature for the new one."""
+    return proof(key, f"{challenge}\n{proof(new, challenge)}", ROTATION_PREFIX)
 
 
 @dataclass
@@ -290,17 +295,17 @@ def test_a_key_is_rotated_by_its_old_one_and_both_work_for_a_while(world, visito
     new, public = ed25519.Ed25519PrivateKey.generate(), visitors["public"]
     challenge = public.challenge("/keys/rotate/")
     fields = {"challenge": challenge, "old_key": admitted.signer.key_id, "days": "7", "key1": pem(new)}
-    stolen = public.post(
-        "/keys/rotate/", **fields, proof1=proof(new, challenge), proof_old=proof(new, challenge)
-    )
-    assert stolen.status_code == 422 and "旧密钥的签名验不过" in stolen.text
-    done = public.post(
-        "/keys/rotate/", **fields, proof1=proof(new, challenge), proof_old=proof(admitted.key, challenge)
-    )
+    fields["proof1"] = proof(new, challenge)
+    # by another key, made for an application, and made for another new key
+    other = way_given(admitted.key, challenge, ed25519.Ed25519PrivateKey.generate())
+    for stolen in (way_given(new, challenge, new), proof(admitted.key, challenge), other):
+        answer = public.post("/keys/rotate/", **fields, proof_old=stolen)
+        assert answer.status_code == 422 and "旧密钥的签名验不过" in answer.text
+    done = public.post("/keys/rotate/", **fields, proof_old=way_given(admitted.key, challenge, new))
     assert done.status_code == 200 and "新密钥已登记" in done.text, done.text
     third, again = ed25519.Ed25519PrivateKey.generate(), public.challenge("/keys/rotate/")
     twice = fields | {"challenge": again, "key1": pem(third), "proof1": proof(third, again)}
-    refused = public.post("/keys/rotate/", **twice, proof_old=proof(admitted.key, again))
+    refused = public.post("/keys/rotate/", **twice, proof_old=way_given(admitted.key, again, third))
     assert refused.status_code == 422 and "已经安排了轮换" in refused.text
     assert audited(world, "key.rotated", admitted.signer.key_id) == ["intended", "done"]
     signer = Ed25519Signer(parse_public_key(pem(new)).key_id("origin"), new)

@@ -27,7 +27,13 @@ from plumbline.supervision.administration.submission import operator_party, subm
 from plumbline.supervision.administration.trail import attempt, record
 from plumbline.supervision.enrolment import applications
 from plumbline.supervision.enrolment.applications import Application, AppliedKey
-from plumbline.supervision.enrolment.public_keys import KeyRefused, PublicKey, parse_public_key, proves
+from plumbline.supervision.enrolment.public_keys import (
+    KeyRefused,
+    PublicKey,
+    gives_way,
+    parse_public_key,
+    proves,
+)
 from plumbline.supervision.reading.people import vault
 from plumbline.supervision.rules import parameters
 from plumbline.web.formats import local_time
@@ -507,11 +513,11 @@ def key_in_use(key_id: str) -> OwnKey | None:
 
 
 def signed_by_old(key: OwnKey, typed: dict[str, str]) -> bool:
-    """Whether the holder of the old key asks: its signature over the same challenge."""
+    """Whether the holder of the old key asks: its signature over the same challenge and the new key's signature."""
     if key.algorithm not in ("ed25519", "p256") or not key.public_key:
         return False  # of a shared secret nothing is known here that could be checked
     try:
         loaded = PublicKey(key.algorithm, key.public_key)
-        return proves(loaded, typed["challenge"], typed["proof_old"])
+        return gives_way(loaded, typed["challenge"], typed["proof1"], typed["proof_old"])
     except ValueError:
         return False

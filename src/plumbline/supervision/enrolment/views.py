@@ -20,7 +20,7 @@ from plumbline.supervision.administration.services import AdministrationRefused,
 from plumbline.supervision.administration.views import SeeOther
 from plumbline.supervision.enrolment import applications, services
 from plumbline.supervision.enrolment.applications import Application
-from plumbline.supervision.enrolment.public_keys import PROOF_PREFIX
+from plumbline.supervision.enrolment.public_keys import PROOF_PREFIX, ROTATION_PREFIX
 from plumbline.supervision.enrolment.services import FormRefused, OwnKey
 from plumbline.supervision.gateway.limits import RateLimit
 from plumbline.supervision.monitor.views import actor_of
@@ -45,6 +45,7 @@ def _page(
 ) -> HttpResponse:
     shell = with_place(page_source().shell(request), *place)
     context |= {"shell": shell, "principal": principal_of(request), "proof_prefix": PROOF_PREFIX.strip()}
+    context["rotation_prefix"] = ROTATION_PREFIX.strip()
     return HttpResponse(render_to_string(f"enrolment/{name}.html", context, request=request), status=status)
 
 
@@ -73,6 +74,13 @@ def _challenge_of(typed: dict[str, str], errors: dict[str, str]) -> str:
     )
 
 
+def _forget_private(typed: dict[str, str]) -> None:
+    """A private key that was pasted is not sent back to the browser either."""
+    for name in ("key1", "key2"):
+        if "PRIVATE KEY" in typed.get(name, "").upper() or '"d"' in typed.get(name, ""):
+            typed[name] = ""
+
+
 # --- the public form ---
 
 
@@ -88,9 +96,7 @@ def apply(request: HttpRequest) -> HttpResponse:
         except FormRefused as refused:
             errors = refused.errors
             typed["challenge"] = _challenge_of(typed, errors)
-            for n in ("1", "2"):  # a private key is not sent back to the browser either
-                if "PRIVATE KEY" in typed[f"key{n}"].upper() or '"d"' in typed[f"key{n}"]:
-                    typed[f"key{n}"] = ""
+            _forget_private(typed)
     else:
         typed |= {"challenge": services.new_challenge(), "use1": "transport", "use2": "origin"}
     context = {"typed": typed, "errors": errors, "uses": services.USES, "party_roles": services.PARTY_ROLES}
@@ -324,6 +330,7 @@ def key_act(request: HttpRequest, key_id: str, act: str) -> HttpResponse:
             return _key_page(request, key, new_key=new, ends=ends)
     except FormRefused as refused:
         typed["challenge"] = _challenge_of(typed, refused.errors)
+        _forget_private(typed)
         return _key_page(request, key, typed=typed, status=422, errors=refused.errors, problem=str(refused))
     except (AdministrationRefused, Problem) as refused:
         return _key_page(request, key, status=422, problem=str(refused))
@@ -342,7 +349,7 @@ def rotate_by_key(request: HttpRequest) -> HttpResponse:
                 # one answer for both: whoever has no key learns of none
                 raise FormRefused(
                     {
-                        "proof_old": "旧密钥的签名验不过，或者没有这把在用的密钥：请核对编号，用旧私钥签页面上的质询"
+                        "proof_old": "旧密钥的签名验不过，或者没有这把在用的密钥：请核对编号，按页面上的命令用旧私钥签"
                     }
                 )
             new, ends = services.rotate(request, f"密钥 {key.id}", key, typed)
@@ -353,6 +360,7 @@ def rotate_by_key(request: HttpRequest) -> HttpResponse:
             errors = {"key1": str(refused)}
     if not done:
         typed["challenge"] = _challenge_of(typed, errors)
+        _forget_private(typed)
         typed["days"] = typed["days"] or "7"
     context = {"typed": typed, "errors": errors, "longest": services.LONGEST_OVERLAP_DAYS, **done}
     return _page(request, "rotate", context, ("轮换密钥", "/keys/rotate/"), status=422 if errors else 200)
