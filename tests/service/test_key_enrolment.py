@@ -22,7 +22,7 @@ from plumbline.exchange.messages.project import PourRecorded
 from plumbline.exchange.origin import sign_origin
 from plumbline.exchange.signatures import Ed25519Signer
 from plumbline.sdk.client.stamp import stamp
-from plumbline.supervision.enrolment.public_keys import PROOF_PREFIX, parse_public_key
+from plumbline.supervision.enrolment.public_keys import PROOF_PREFIX, ROTATION_PREFIX, parse_public_key
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
 _serial = itertools.count(1)
@@ -36,14 +36,19 @@ def pem(key, *, private: bool = False) -> str:
     return key.public_key().public_bytes(serialization.Encoding.PEM, spki).decode()
 
 
-def proof(key, challenge: str) -> str:
-    data = (PROOF_PREFIX + challenge).encode()
+def proof(key, challenge: str, prefix: str = PROOF_PREFIX) -> str:
+    data = (prefix + challenge).encode()
     raw = (
         key.sign(data)
         if isinstance(key, ed25519.Ed25519PrivateKey)
         else key.sign(data, ec.ECDSA(hashes.SHA256()))
     )
     return base64.b64encode(raw).decode()
+
+
+def way_given(key, challenge: str, new) -> str:
+    """The old key's signature for the new one."""
+    return proof(key, f"{challenge}\n{proof(new, challenge)}", ROTATION_PREFIX)
 
 
 @dataclass
@@ -173,7 +178,7 @@ def admitted(world, visitors) -> Applicant:
     return who
 
 
-@pytest.mark.clause("CECS 6.0.7", "CECS 6.0.8")
+@pytest.mark.clause("CECS 6.0.8")
 def test_from_the_form_through_the_sandbox_to_production(world, visitors, admitted) -> None:
     world.settle()
     party = world.rows("SELECT name, roles FROM fact.party WHERE id = %s", [admitted.party])
@@ -238,10 +243,46 @@ def test_a_key_of_another_party_and_a_used_challenge_are_refused(visitors, admit
     mine = ed25519.Ed25519PrivateKey.generate()
     elsewhere = public.post("/keys/apply/", **form(challenge, mine, uscc=admitted.uscc, division="620100"))
     assert elsewhere.status_code == 422 and "登记的所在地是 610300" in elsewhere.text
+    other_class = form(challenge, mine, uscc=admitted.uscc, party_role="institution")
+    assert "这个单位登记的类别是施工单位" in public.post("/keys/apply/", **other_class).text
     fields = form(challenge, mine)
     assert public.post("/keys/apply/", **fields).url.path.startswith("/keys/status/")
     again = public.post("/keys/apply/", **form(challenge, ed25519.Ed25519PrivateKey.generate()))
     assert again.status_code == 422 and "已经用过" in again.text
+
+
+def test_an_officer_applies_for_nobody(visitors) -> None:
+    officer = visitors["officer"]
+    fields = form(officer.challenge("/keys/apply/"), ed25519.Ed25519PrivateKey.generate())
+    answer = officer.post("/keys/apply/", **fields)
+    assert answer.status_code == 422 and "不能替单位申请" in answer.text
+
+
+def test_whoever_is_asked_for_sees_it_and_so_does_the_officer(world, visitors) -> None:
+    """A credit code is public: a stranger's application in an institution's name stays hidden from neither."""
+    known = world.cast.organisations["institution"]
+    challenge, key = visitors["public"].challenge("/keys/apply/"), ed25519.Ed25519PrivateKey.generate()
+    changes = {"organisation": known.name, "uscc": known.uscc, "party_role": "institution"}
+    done = visitors["public"].post("/keys/apply/", **form(challenge, key, **changes))
+    assert done.url.path.startswith("/keys/status/"), done.text
+    assert "有人以贵单位的名义申请密钥" in visitors["institution"].http.get("/keys/").text
+    listed = visitors["officer"].http.get("/keys/applications/?state=applied").text
+    desk = re.search(rf'/keys/applications/(\w+)/">{known.name}<', listed)
+    assert desk
+    shown = visitors["officer"].http.get(f"/keys/applications/{desk[1]}/").text
+    assert "把在用的密钥" in shown and "用登记在册的电话" in shown
+    visitors["officer"].post(f"/keys/applications/{desk[1]}/refuse/", because="单位说没有申请")
+    assert "有人以贵单位的名义" not in visitors["institution"].http.get("/keys/").text
+
+
+def audited(world, action: str, subject: str) -> list[str]:
+    with psycopg.connect(world.platform.conninfo("plumb_web")) as conn:
+        asked = "SELECT outcome FROM ops.audit_event WHERE action = %s AND subject = %s ORDER BY id"
+        return [row[0] for row in conn.execute(asked, [action, subject])]
+
+
+def test_what_enters_the_log_was_intended_in_the_audit_trail(world, admitted) -> None:
+    assert audited(world, "key.production", admitted.desk.split("/")[3]) == ["intended", "done"]
 
 
 def test_a_link_that_is_guessed_shows_nothing(visitors) -> None:
@@ -254,14 +295,19 @@ def test_a_key_is_rotated_by_its_old_one_and_both_work_for_a_while(world, visito
     new, public = ed25519.Ed25519PrivateKey.generate(), visitors["public"]
     challenge = public.challenge("/keys/rotate/")
     fields = {"challenge": challenge, "old_key": admitted.signer.key_id, "days": "7", "key1": pem(new)}
-    stolen = public.post(
-        "/keys/rotate/", **fields, proof1=proof(new, challenge), proof_old=proof(new, challenge)
-    )
-    assert stolen.status_code == 422 and "旧密钥的签名验不过" in stolen.text
-    done = public.post(
-        "/keys/rotate/", **fields, proof1=proof(new, challenge), proof_old=proof(admitted.key, challenge)
-    )
+    fields["proof1"] = proof(new, challenge)
+    # by another key, made for an application, and made for another new key
+    other = way_given(admitted.key, challenge, ed25519.Ed25519PrivateKey.generate())
+    for stolen in (way_given(new, challenge, new), proof(admitted.key, challenge), other):
+        answer = public.post("/keys/rotate/", **fields, proof_old=stolen)
+        assert answer.status_code == 422 and "旧密钥的签名验不过" in answer.text
+    done = public.post("/keys/rotate/", **fields, proof_old=way_given(admitted.key, challenge, new))
     assert done.status_code == 200 and "新密钥已登记" in done.text, done.text
+    third, again = ed25519.Ed25519PrivateKey.generate(), public.challenge("/keys/rotate/")
+    twice = fields | {"challenge": again, "key1": pem(third), "proof1": proof(third, again)}
+    refused = public.post("/keys/rotate/", **twice, proof_old=way_given(admitted.key, again, third))
+    assert refused.status_code == 422 and "已经安排了轮换" in refused.text
+    assert audited(world, "key.rotated", admitted.signer.key_id) == ["intended", "done"]
     signer = Ed25519Signer(parse_public_key(pem(new)).key_id("origin"), new)
     both = [admitted, Applicant(new, admitted.uscc, "", "", signer)]
     for who in both:

@@ -87,7 +87,8 @@ def kept_message(body: bytes) -> Kept | None:
             clean == read
         ):  # as it was sent, so that it can be tried again byte by byte; a repeated name could hide another value
             return Kept(message, False) if not personal_spans(_unescaped(text)) else None
-        return Kept(json.dumps(_without_words(clean), ensure_ascii=False).encode(), True)
+        data = json.dumps(_without_words(clean), ensure_ascii=False).encode()
+        return Kept(data, True) if len(data) <= MAX_KEPT_BYTES else None  # a star is longer than a figure
     except (ValueError, RecursionError):
         return None
 

@@ -88,3 +88,8 @@ def test_the_head_of_a_message_is_read_where_it_can_be() -> None:
 def test_masking_leaves_hashes_alone() -> None:
     digest = "9f3c13912345678a10dde4d8b27e0011"
     assert masked_text(digest) == digest
+
+
+def test_what_grows_too_large_by_masking_is_not_kept() -> None:
+    """A star takes three bytes: one row too large would lose all that is written with it."""
+    assert kept_message(body(f'{{"a":"{"x" * 100_000} {MOBILE}"}}')) is None

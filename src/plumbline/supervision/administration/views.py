@@ -22,6 +22,7 @@ from plumbline.supervision.access.sessions import GRANT, VIEWED, begin_acting, p
 from plumbline.supervision.administration import queries, services, trail
 from plumbline.supervision.administration.services import AdministrationRefused
 from plumbline.supervision.administration.shell import SeeOther, page
+from plumbline.supervision.pages.lists import guarded
 from plumbline.web.accounts.models import Account
 
 _ACCOUNTS = ("账号", "/accounts/")
@@ -216,7 +217,7 @@ def audit_export(request: HttpRequest) -> HttpResponse:
     for each in trail.events(principal_of(request), text=request.GET.get("q", "")[:60], limit=10_000):
         told = "；".join(f"{name} {value}" for name, value in each.shown)
         line = [each.at.isoformat(), each.actor, each.word, each.subject, each.told, told]
-        writer.writerow([f"'{cell}" if cell[:1] in "=+-@\t\r" else cell for cell in line])
+        writer.writerow([guarded(cell) for cell in line])
     trail.record(
         request, principal_of(request).account, "audit.exported", request.GET.get("q", "")[:60] or "all"
     )

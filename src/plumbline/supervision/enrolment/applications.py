@@ -114,6 +114,16 @@ def application_by_link(token: str) -> Application | None:
     return _whole(found[0]) if found else None
 
 
+def asked_by(party: str) -> list[Application]:
+    """Applications in an organisation's name that nobody has decided yet, whoever made them."""
+    found = fetched(
+        f"SELECT {_COLUMNS} FROM ops.key_application WHERE party = %s AND state IN ('applied', 'sandbox') "  # noqa: S608
+        "ORDER BY at DESC LIMIT 20",
+        [party],
+    )
+    return [made(each) for each in found] if party else []
+
+
 def is_challenge_used(challenge: str) -> bool:
     """Whether a challenge has brought an application already."""
     return bool(fetched("SELECT 1 AS one FROM ops.key_application WHERE challenge = %s", [challenge]))
@@ -122,7 +132,7 @@ def is_challenge_used(challenge: str) -> bool:
 def open_counts(uscc: str) -> tuple[int, int]:
     """(open applications of the organisation, applications of everybody within an hour)."""
     row = fetched(
-        "SELECT count(*) FILTER (WHERE uscc = %s AND state IN ('applied', 'sandbox')) AS own, "
+        "SELECT count(*) FILTER (WHERE uscc = %s AND (state = 'applied' OR state = 'sandbox' AND sandbox_until > now())) AS own, "
         "count(*) FILTER (WHERE at > now() - interval '1 hour') AS hour FROM ops.key_application",
         [uscc],
     )[0]

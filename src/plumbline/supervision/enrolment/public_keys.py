@@ -18,6 +18,9 @@ from plumbline.exchange.signatures import verify
 MAX_TEXT = 4000
 #: What is signed: this line, then the challenge as it is shown.
 PROOF_PREFIX = "plumb/key-enrolment/v1\n"
+#: What an old key signs to be replaced: this line, the challenge, a line end, the new key's signature as it was typed. So it speaks
+#: for that one new key, and a signature made for an application is none for this.
+ROTATION_PREFIX = "plumb/key-rotation/v1\n"
 PRIVATE = "贴进来的是私钥。它已经离开了您的机器，请立即作废：重新生成一对密钥，只贴公钥。这里没有保存它。"
 _P = 2**255 - 19
 #: y coordinates of the points of small order: anybody can sign for such a key.
@@ -152,11 +155,20 @@ def _require_strong(key: PublicKey) -> None:
 
 def proves(key: PublicKey, challenge: str, signature: str) -> bool:
     """Whether the text is the signature of the key over the challenge: base64, for P-256 DER or r ‖ s."""
+    return _has_signed(key, PROOF_PREFIX + challenge, signature)
+
+
+def gives_way(key: PublicKey, challenge: str, new_proof: str, signature: str) -> bool:
+    """Whether the old key has signed that the new one, known by its own signature, takes its place."""
+    return _has_signed(key, f"{ROTATION_PREFIX}{challenge}\n{''.join(new_proof.split())}", signature)
+
+
+def _has_signed(key: PublicKey, text: str, signature: str) -> bool:
     try:
         raw = base64.b64decode("".join(signature.split()), validate=True)
     except (binascii.Error, ValueError):
         return False
-    signed = (PROOF_PREFIX + challenge).encode()
+    signed = text.encode("utf-8", "replace")
     if key.algorithm == "p256" and len(raw) != 64:
         try:
             r, s = decode_dss_signature(raw)

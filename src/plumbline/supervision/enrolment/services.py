@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.core import signing
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.http import HttpRequest
 
 from plumbline.domain.basics.calendar import local_date
@@ -27,7 +28,13 @@ from plumbline.supervision.administration.submission import operator_party, subm
 from plumbline.supervision.administration.trail import attempt, record
 from plumbline.supervision.enrolment import applications
 from plumbline.supervision.enrolment.applications import Application, AppliedKey
-from plumbline.supervision.enrolment.public_keys import KeyRefused, PublicKey, parse_public_key, proves
+from plumbline.supervision.enrolment.public_keys import (
+    KeyRefused,
+    PublicKey,
+    gives_way,
+    parse_public_key,
+    proves,
+)
 from plumbline.supervision.reading.people import vault
 from plumbline.supervision.rules import parameters
 from plumbline.web.formats import local_time
@@ -48,6 +55,10 @@ PARTY_ROLES = {
     "resident_engineer_firm": "监理单位",
     "plant": "生产厂",
 }
+#: How a message writes a code: what does not fit could not be entered when the key goes into production.
+_DEVICE = re.compile(
+    r"[0-9A-Za-z\u4e00-\u9fff][0-9A-Za-z\u4e00-\u9fff._/:#()（）+-]*( [0-9A-Za-z._/-]+)*", re.ASCII
+)
 _CHALLENGES = signing.TimestampSigner(salt="plumb.key-enrolment")
 
 
@@ -97,6 +108,8 @@ def _checked_key(typed: KeyField, challenge: str, party: str, errors: dict[str, 
         errors[f"device{n}"] = "设备密钥要写设备编号"
     if typed.device and (len(typed.device) > 60 or personal_spans(typed.device)):
         errors[f"device{n}"] = "设备编号最多 60 个字符，不能写证件号或电话"
+    elif typed.device.strip() and not _DEVICE.fullmatch(typed.device.strip()):
+        errors[f"device{n}"] = "设备编号只用汉字、字母、数字和 . _ - / : # ( ) +，以汉字、字母或数字开头"
     try:
         key = parse_public_key(typed.pem)
     except KeyRefused as refused:
@@ -127,7 +140,7 @@ def _taken(key: PublicKey, use: str, party: str) -> str:
     return ""
 
 
-def apply_for_keys(request: HttpRequest, typed: dict[str, str]) -> str:
+def apply_for_keys(request: HttpRequest, actor: str, typed: dict[str, str]) -> str:
     """Store an application and return the token of its link; raises :class:`FormRefused` with everything that is wrong."""
     errors: dict[str, str] = {}
     _check_organisation(typed, errors)
@@ -147,10 +160,12 @@ def apply_for_keys(request: HttpRequest, typed: dict[str, str]) -> str:
     if errors:
         raise FormRefused(errors)
     _check_pace(typed["uscc"])
-    return _stored(request, typed, party, applied)
+    return _stored(request, actor, typed, party, applied)
 
 
-def _stored(request: HttpRequest, typed: dict[str, str], party: str, applied: list[AppliedKey]) -> str:
+def _stored(
+    request: HttpRequest, actor: str, typed: dict[str, str], party: str, applied: list[AppliedKey]
+) -> str:
     key = secrets.token_hex(16)
     contact = PersonalFields(name=typed["contact"].strip(), phone=typed["phone"].strip())
     values: dict[str, object] = {
@@ -163,8 +178,14 @@ def _stored(request: HttpRequest, typed: dict[str, str], party: str, applied: li
         "division": typed["division"],
         "purpose": typed["purpose"].strip(),
     }
-    token = applications.insert(values, applied, vault().seal(make_record(key, contact)))
-    record(request, "公众", "key.applied", key, uscc=typed["uscc"], keys=" ".join(k.key_id for k in applied))
+    sealed = vault().seal(make_record(key, contact))
+    try:
+        with transaction.atomic():
+            token = applications.insert(values, applied, sealed)
+    except IntegrityError:  # the same form a moment ago, or the same key in another one
+        told = "这份申请（同一个质询或同一把密钥）刚才已经提交过：请用上一次提交以后的网页地址看进度，或换一个质询重新签名"
+        raise FormRefused({"challenge": told}) from None
+    record(request, actor, "key.applied", key, uscc=typed["uscc"], keys=" ".join(k.key_id for k in applied))
     return token
 
 
@@ -218,12 +239,20 @@ def on_record(party: str) -> OnRecord | None:
 def _check_against_record(party: str, typed: dict[str, str], errors: dict[str, str]) -> None:
     """Nobody asks in the name of a supervising body, or brings a registered party before another region's officers."""
     known = on_record(party) if party else None
-    if known is None:
-        return
+    if known is not None:
+        errors |= against_record(known, typed["division"], typed["party_role"])
+
+
+def against_record(known: OnRecord, division: str, party_role: str) -> dict[str, str]:
+    """What of an application is otherwise in the log: field → what to do."""
     if known.roles & set(AUTHORITIES):
-        errors["uscc"] = "监督机构和平台的密钥不在这里申请，由平台运维人员登记"
-    elif known.division and known.division != typed["division"]:
-        errors["division"] = f"这个单位登记的所在地是 {known.division}：请写这个代码，由那里的监督站审核"
+        return {"uscc": "监督机构和平台的密钥不在这里申请，由平台运维人员登记"}
+    if known.division and known.division != division:
+        return {"division": f"这个单位登记的所在地是 {known.division}：请写这个代码，由那里的监督站审核"}
+    if party_role not in known.roles:
+        words = "、".join(PARTY_ROLES.get(role, role) for role in sorted(known.roles))
+        return {"party_role": f"这个单位登记的类别是{words}：请选登记的类别，要加类别请先联系监督站"}
+    return {}
 
 
 def _check_pace(uscc: str) -> None:
@@ -316,26 +345,38 @@ def put_into_production(request: HttpRequest, actor: str, application: Applicati
     reached = threshold(application)
     if not reached.is_reached:
         raise FormRefused({"state": f"还不能正式启用：{reached.sentence}"})
-    messages: list[Message] = []
-    known_party = on_record(application.party)
-    if known_party is None:
-        messages.append(_party_message(application))
-    elif known_party.roles & set(AUTHORITIES):
-        raise FormRefused({"state": "监督机构和平台的密钥不在这里启用"})
-    for key in application.keys:
-        known = applications.known_keys(key.key_id, [key.public_key])
-        if any(each["party"] != application.party for each in known):
-            raise FormRefused(
-                {"state": f"密钥 {key.key_id} 在试报期间已由别的单位登记，不能启用：请退回，让申请人换一把"}
-            )
-        if not known:  # an earlier attempt may have entered some of them
-            messages.append(_key_message(application.party, key))
-    is_projected, keys = True, " ".join(key.key_id for key in application.keys)
+    messages = _production_messages(application)
+    keys = " ".join(key.key_id for key in application.keys)
+    is_projected = True
     with attempt(request, actor, "key.production", application.id, uscc=application.uscc, keys=keys):
         for message in messages:
             is_projected = taken_over(submit(message, request), "state")
         applications.decide(application.id, "production", actor)
     return is_projected
+
+
+def _production_messages(application: Application) -> list[Message]:
+    """What has to be entered; raises where the log has come to say otherwise since the application."""
+    messages: list[Message] = []
+    known_party = on_record(application.party)
+    if known_party is None:
+        messages.append(_party_message(application))
+    elif wrong := against_record(known_party, application.division, application.party_role):
+        raise FormRefused(
+            {"state": f"与日志里的单位不符，不能启用，请退回让单位重新申请：{'；'.join(wrong.values())}"}
+        )
+    for key in application.keys:
+        encodings = PublicKey(key.algorithm, key.public_key).encodings()
+        known = applications.known_keys(key.key_id, encodings)
+        if any(each["party"] != application.party for each in known):
+            raise FormRefused(
+                {"state": f"密钥 {key.key_id} 在试报期间已由别的单位登记，不能启用：请退回，让申请人换一把"}
+            )
+        if any(each["revoked_at"] is not None for each in known):
+            raise FormRefused({"state": f"密钥 {key.key_id} 已经停用，不能启用：请退回，让申请人换一把"})
+        if not known:  # an earlier attempt may have entered some of them
+            messages.append(_key_message(application.party, key))
+    return messages
 
 
 def _party_message(application: Application) -> PartyRegistered:
@@ -353,7 +394,7 @@ def _party_message(application: Application) -> PartyRegistered:
     )
 
 
-def _key_message(party: str, key: AppliedKey) -> KeyEnrolled:
+def _key_message(party: str, key: AppliedKey, *, person: str = "") -> KeyEnrolled:
     now = datetime.now(UTC)
     return KeyEnrolled(
         v=1,
@@ -365,6 +406,7 @@ def _key_message(party: str, key: AppliedKey) -> KeyEnrolled:
         algorithm=key.algorithm,  # type: ignore[arg-type]
         use=key.use,  # type: ignore[arg-type]
         public_key=base64.b64encode(key.public_key).decode(),
+        person=person or None,
         device=key.device or None,
         valid_from=now - timedelta(minutes=1),
         valid_until=now + KEY_LASTS,
@@ -386,7 +428,10 @@ class OwnKey:
     party: str
     algorithm: str
     use: str
+    #: Empty for a shared secret, which can be ended here and not rotated.
     public_key: bytes
+    device: str = ""
+    person: str = ""
 
 
 def revoke(request: HttpRequest, principal: Principal, actor: str, key: OwnKey, because: str) -> bool:
@@ -402,23 +447,33 @@ def revoke(request: HttpRequest, principal: Principal, actor: str, key: OwnKey, 
         key_id=key.id,
         because=_reason(because),
     )
-    told = {"because": because.strip()[:200], "by_party": principal.party}
+    _hold(key)
+    told = {"because": message.because, "by_party": principal.party}
     with attempt(request, actor, "key.revoked", key.id, **told):
         return taken_over(submit(message, request), "because")
 
 
+def _hold(key: OwnKey) -> None:
+    """One act on a key at a time, until the request's transaction ends; raises when it has been ended meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('key ' || %s, 0))", [key.id])
+    if key_in_use(key.id) is None:
+        raise FormRefused({"key1": "这把密钥刚刚停用了，没有办"})
+
+
 def rotate(request: HttpRequest, actor: str, key: OwnKey, typed: dict[str, str]) -> tuple[str, datetime]:
     """Enrol a new key beside an old one, which ends after the overlap; returns the new key's id and that moment."""
+    _hold(key)
     errors: dict[str, str] = {}
     if because := stopped(key.party):  # whoever has the old key asks without an account
         raise FormRefused({"key1": f"单位已停用，停用期间不能轮换密钥。原因：{because}"})
     if problem := _challenge_problem(typed["challenge"]):
         errors["challenge"] = problem
-    field = KeyField(number=1, pem=typed["key1"], use=key.use, proof=typed["proof1"])
+    field = KeyField(number=1, pem=typed["key1"], use=key.use, proof=typed["proof1"], device=key.device)
     days = typed["days"]
     if not (days.isascii() and days.isdigit() and 1 <= int(days) <= LONGEST_OVERLAP_DAYS):
         errors["days"] = f"新旧并用要写 1 到 {LONGEST_OVERLAP_DAYS} 天"
-    if key.use not in USES:
+    if key.use not in USES or not key.public_key:
         errors["key1"] = "这种密钥不能在这里轮换"
     if applications.fetched("SELECT 1 AS one FROM ops.key_rotation WHERE old_key = %s", [key.id]):
         errors["key1"] = "这把密钥已经安排了轮换，请轮换新的那一把"
@@ -427,39 +482,45 @@ def rotate(request: HttpRequest, actor: str, key: OwnKey, typed: dict[str, str])
         raise FormRefused(errors)
     ends = datetime.now(UTC) + timedelta(days=int(days))
     with attempt(request, actor, "key.rotated", key.id, new=new.key_id, ends=local_time(ends)):
-        taken_over(submit(_key_message(key.party, new), request), "key1")
+        _enter_rotation(request, actor, key, new, ends)
+    return new.key_id, ends
+
+
+def _enter_rotation(request: HttpRequest, actor: str, key: OwnKey, new: AppliedKey, ends: datetime) -> None:
+    """The end of the old key is put down before the new one is entered, and taken back when that is refused."""
+    message = _key_message(key.party, new, person=key.person)
+    with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO ops.key_rotation (old_key, new_key, party, asked_by, ends_at) VALUES (%s, %s, %s, %s, %s)",
                 [key.id, new.key_id, key.party, actor, ends],
             )
-    return new.key_id, ends
+        taken_over(submit(message, request), "key1")
 
 
 def key_in_use(key_id: str) -> OwnKey | None:
     """A key on record that has not ended."""
     now = datetime.now(UTC)
     for each in applications.known_keys(key_id, []):
-        if (
-            each["id"] == key_id
-            and each["revoked_at"] is None
-            and each["valid_until"] > now
-            and each["public_key"]
-        ):
+        if each["id"] == key_id and each["revoked_at"] is None and each["valid_until"] > now:
             return OwnKey(
                 id=each["id"],
                 party=each["party"],
                 algorithm=each["algorithm"],
                 use=each["use"],
-                public_key=bytes(each["public_key"]),
+                public_key=bytes(each["public_key"] or b""),
+                device=each["device"] or "",
+                person=each["person"] or "",
             )
     return None
 
 
 def signed_by_old(key: OwnKey, typed: dict[str, str]) -> bool:
-    """Whether the holder of the old key asks: its signature over the same challenge."""
+    """Whether the holder of the old key asks: its signature over the same challenge and the new key's signature."""
+    if key.algorithm not in ("ed25519", "p256") or not key.public_key:
+        return False  # of a shared secret nothing is known here that could be checked
     try:
         loaded = PublicKey(key.algorithm, key.public_key)
-        return proves(loaded, typed["challenge"], typed["proof_old"])
+        return gives_way(loaded, typed["challenge"], typed["proof1"], typed["proof_old"])
     except ValueError:
         return False

@@ -20,7 +20,7 @@ from plumbline.supervision.administration.services import AdministrationRefused,
 from plumbline.supervision.administration.views import SeeOther
 from plumbline.supervision.enrolment import applications, services
 from plumbline.supervision.enrolment.applications import Application
-from plumbline.supervision.enrolment.public_keys import PROOF_PREFIX
+from plumbline.supervision.enrolment.public_keys import PROOF_PREFIX, ROTATION_PREFIX
 from plumbline.supervision.enrolment.services import FormRefused, OwnKey
 from plumbline.supervision.gateway.limits import RateLimit
 from plumbline.supervision.monitor.views import actor_of
@@ -45,6 +45,7 @@ def _page(
 ) -> HttpResponse:
     shell = with_place(page_source().shell(request), *place)
     context |= {"shell": shell, "principal": principal_of(request), "proof_prefix": PROOF_PREFIX.strip()}
+    context["rotation_prefix"] = ROTATION_PREFIX.strip()
     return HttpResponse(render_to_string(f"enrolment/{name}.html", context, request=request), status=status)
 
 
@@ -73,6 +74,13 @@ def _challenge_of(typed: dict[str, str], errors: dict[str, str]) -> str:
     )
 
 
+def _forget_private(typed: dict[str, str]) -> None:
+    """A private key that was pasted is not sent back to the browser either."""
+    for name in ("key1", "key2"):
+        if "PRIVATE KEY" in typed.get(name, "").upper() or '"d"' in typed.get(name, ""):
+            typed[name] = ""
+
+
 # --- the public form ---
 
 
@@ -83,13 +91,12 @@ def apply(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         try:
             _take_turn(request)
-            return SeeOther(f"/keys/status/{services.apply_for_keys(request, typed)}/")
+            token = services.apply_for_keys(request, _applicant(principal_of(request)), typed)
+            return SeeOther(f"/keys/status/{token}/")
         except FormRefused as refused:
             errors = refused.errors
             typed["challenge"] = _challenge_of(typed, errors)
-            for n in ("1", "2"):  # a private key is not sent back to the browser either
-                if "PRIVATE KEY" in typed[f"key{n}"].upper() or '"d"' in typed[f"key{n}"]:
-                    typed[f"key{n}"] = ""
+            _forget_private(typed)
     else:
         typed |= {"challenge": services.new_challenge(), "use1": "transport", "use2": "origin"}
     context = {"typed": typed, "errors": errors, "uses": services.USES, "party_roles": services.PARTY_ROLES}
@@ -102,6 +109,14 @@ def apply(request: HttpRequest) -> HttpResponse:
         for n in ("1", "2")
     ]
     return _page(request, "apply", context, ("申请密钥", "/keys/apply/"), status=422 if errors else 200)
+
+
+def _applicant(principal: Principal) -> str:
+    """Who applies, for the audit trail; whoever decides on applications makes none."""
+    if principal.role is Role.OFFICER:
+        told = "监督员审核密钥申请，不能替单位申请：请由单位自己在不登录时填这张表"
+        raise FormRefused({"organisation": told})
+    return actor_of(principal) if principal.is_signed_in else "公众"
 
 
 @require_safe
@@ -172,6 +187,8 @@ def _application_page(
 ) -> HttpResponse:
     shown = {"application": found, "party_roles": services.PARTY_ROLES, **_progress(found), **context}
     shown["on_record"] = services.on_record(found.party)
+    held = "SELECT 1 FROM ops.region_keys() k WHERE k.party = %s AND k.revoked_at IS NULL AND k.valid_until > now()"
+    shown["keys_held"] = len(rows(held, [found.party])) if found.state in ("applied", "sandbox") else 0
     return _page(request, "application", shown, APPLICATIONS, (found.organisation, ""), status=status)
 
 
@@ -237,8 +254,11 @@ def key_list(request: HttpRequest) -> HttpResponse:
     """The keys of an institution, or of the parties that work in the officer's region."""
     principal = principal_of(request)
     source = "ops.region_keys()" if principal.role is Role.OFFICER else "ops.own_keys()"
+    # first, in web's own role
+    asked = applications.asked_by(principal.party) if principal.role is Role.INSTITUTION else []
     found = rows(_KEYS.format(source=source), [])
-    return _page(request, "keys", {"keys": [_dressed(each) for each in found], "uses": services.USES}, KEYS)
+    context = {"keys": [_dressed(each) for each in found], "uses": services.USES, "asked": asked}
+    return _page(request, "keys", context, KEYS)
 
 
 _STANDINGS = {
@@ -310,6 +330,7 @@ def key_act(request: HttpRequest, key_id: str, act: str) -> HttpResponse:
             return _key_page(request, key, new_key=new, ends=ends)
     except FormRefused as refused:
         typed["challenge"] = _challenge_of(typed, refused.errors)
+        _forget_private(typed)
         return _key_page(request, key, typed=typed, status=422, errors=refused.errors, problem=str(refused))
     except (AdministrationRefused, Problem) as refused:
         return _key_page(request, key, status=422, problem=str(refused))
@@ -328,7 +349,7 @@ def rotate_by_key(request: HttpRequest) -> HttpResponse:
                 # one answer for both: whoever has no key learns of none
                 raise FormRefused(
                     {
-                        "proof_old": "旧密钥的签名验不过，或者没有这把在用的密钥：请核对编号，用旧私钥签页面上的质询"
+                        "proof_old": "旧密钥的签名验不过，或者没有这把在用的密钥：请核对编号，按页面上的命令用旧私钥签"
                     }
                 )
             new, ends = services.rotate(request, f"密钥 {key.id}", key, typed)
@@ -339,6 +360,7 @@ def rotate_by_key(request: HttpRequest) -> HttpResponse:
             errors = {"key1": str(refused)}
     if not done:
         typed["challenge"] = _challenge_of(typed, errors)
+        _forget_private(typed)
         typed["days"] = typed["days"] or "7"
     context = {"typed": typed, "errors": errors, "longest": services.LONGEST_OVERLAP_DAYS, **done}
     return _page(request, "rotate", context, ("轮换密钥", "/keys/rotate/"), status=422 if errors else 200)

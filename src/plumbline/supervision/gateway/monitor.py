@@ -91,8 +91,9 @@ class Monitor:
     _swept: float = 0.0
     #: Sender and kind → when its last accepted message was kept.
     _lasts: dict[tuple[str, str], float] = field(default_factory=dict)
-    #: What nobody signed for: a flood of it is not written down whole.
-    _strangers: RateLimit = field(default_factory=lambda: RateLimit(50, 1000))
+    #: Refusals, by sender, and those that nobody signed for together: a flood is not written down whole, so that it does not
+    #: push everybody else's requests out of the monitor.
+    _refusals: RateLimit = field(default_factory=lambda: RateLimit(5, 1000))
 
     def start(self) -> None:
         """Begin to write."""
@@ -121,12 +122,9 @@ class Monitor:
     def _note(self, request: Request, began: float, status: int, told: tuple[Problem | None, str]) -> None:
         received: Received | None = getattr(request.state, "received", None)
         problem, number = told
-        if problem is not None and not (received and received.seen.is_proved):
-            try:
-                self._strangers.take("")
-            except Problem:
-                self.dropped += 1
-                return
+        if problem is not None and not self._has_room_for(received):
+            self.dropped += 1
+            return
         if len(self._notes) >= MOST_WAITING:
             self.dropped += 1
             return
@@ -152,6 +150,15 @@ class Monitor:
             )
         )
 
+    def _has_room_for(self, received: Received | None) -> bool:
+        """Whether one more refusal of this sender is written down."""
+        seen = received.seen if received else None
+        try:
+            self._refusals.take(seen.key.party if seen and seen.key and seen.is_proved else "")
+        except Problem:
+            return False
+        return True
+
     async def _run(self) -> None:
         while True:
             try:
@@ -166,6 +173,8 @@ class Monitor:
             except (psycopg.Error, OSError) as error:
                 _log.warning("the exchange monitor cannot write: %s", type(error).__name__)
                 await asyncio.sleep(2)
+            except Exception:  # whatever one batch held, the next ones are written
+                _log.exception("the exchange monitor could not write a batch")
 
     async def _flush(self, conn: psycopg.AsyncConnection[Any] | None) -> None:
         """Write up to a batch; it leaves the queue before it is written, so that a row that fails is not tried for ever."""
@@ -174,12 +183,16 @@ class Monitor:
         if self.dropped:
             _log.warning("%d requests are not in the exchange monitor", self.dropped)
             self.dropped = 0
-        rows = await asyncio.to_thread(self._rows, batch)
-        if conn is None:
-            async with await psycopg.AsyncConnection.connect(self.conninfo, autocommit=True) as own:
-                await _write(own, rows)
-        else:
-            await _write(conn, rows)
+        try:
+            rows = await asyncio.to_thread(self._rows, batch)
+            if conn is None:
+                async with await psycopg.AsyncConnection.connect(self.conninfo, autocommit=True) as own:
+                    await _write(own, rows)
+            else:
+                await _write(conn, rows)
+        except Exception:
+            self.dropped += len(batch)
+            raise
 
     def _rows(self, batch: list[_Note]) -> list[_Written]:
         """Rows of a batch. Of what was taken only the last of a sender and kind is read again, and that not every second."""
@@ -201,10 +214,16 @@ class Monitor:
         if time.monotonic() - self._swept < SWEEP_EVERY_S:
             return
         self._swept, now = time.monotonic(), datetime.now(UTC)
+        counted = await conn.execute(
+            "SELECT reltuples > %s FROM pg_class WHERE oid = 'ops.exchange_request'::regclass", [MOST_ROWS]
+        )
+        row = await counted.fetchone()
+        # the bound is known before: a look at the oldest rows alone
+        before = now if row and row[0] else now - KEEP_ROWS
         await conn.execute(
-            "DELETE FROM ops.exchange_request WHERE id IN (SELECT id FROM ops.exchange_request WHERE id < %s OR "
-            "(SELECT reltuples FROM pg_class WHERE oid = 'ops.exchange_request'::regclass) > %s ORDER BY id LIMIT %s)",
-            [_first_of(now - KEEP_ROWS), MOST_ROWS, SWEEP_AT_ONCE],
+            "DELETE FROM ops.exchange_request WHERE id IN "
+            "(SELECT id FROM ops.exchange_request WHERE id < %s ORDER BY id LIMIT %s)",
+            [_first_of(before), SWEEP_AT_ONCE],
         )
         await conn.execute(
             "DELETE FROM ops.exchange_body WHERE request < %s OR request IN "

@@ -8,6 +8,7 @@ organisation that was suspended in between, or a job without a principal, fails.
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,15 +25,23 @@ from plumbline.supervision.reading.lists.exports import export_of
 from plumbline.supervision.reading.lists.listing import KINDS
 from plumbline.web.accounts.models import Account
 
+_log = logging.getLogger("plumbline.jobs")
 #: At most so many jobs of one person wait at a time.
 MOST_WAITING = 3
 MOST_BYTES = 64 * 1024 * 1024
+#: So many finished ones of one person are kept, and shown.
+MOST_KEPT = 20
 _ORDER = (
     "INSERT INTO ops.job (id, kind, owner, principal, arguments) VALUES (%s, %s, %s, %s::jsonb, %s::jsonb)"
 )
 _MINE = (
     "SELECT id, arguments::text, state, problem, ordered_at, finished_at, octet_length(result) FROM ops.job "
-    "WHERE owner = %s ORDER BY ordered_at DESC LIMIT 20"
+    "WHERE owner = %s ORDER BY ordered_at DESC LIMIT %s"
+)
+#: What the list no longer shows nobody can fetch.
+_UNSEEN = (
+    "DELETE FROM ops.job WHERE owner = %s AND state IN ('done', 'failed') AND id NOT IN "
+    "(SELECT id FROM ops.job WHERE owner = %s ORDER BY ordered_at DESC LIMIT %s)"
 )
 _RESULT = "SELECT result FROM ops.job WHERE id = %s AND owner = %s AND state = 'done'"
 _CLAIM = (
@@ -109,6 +118,7 @@ def order_export(principal: Principal, grant: str, key: str, query: ListQuery) -
     asked = json.dumps(arguments | {"filters": query.filters}, ensure_ascii=False)
     with connection.cursor() as cursor:
         cursor.execute(_ORDER, [job, "list_export", owner_of(principal), stored, asked])
+        cursor.execute(_UNSEEN, [owner_of(principal), owner_of(principal), MOST_KEPT])
     return job
 
 
@@ -116,7 +126,7 @@ def jobs_of(principal: Principal) -> list[Job]:
     """The newest jobs of a principal. One whose process was ended is told so here too: nothing else may be ordered for long."""
     with connection.cursor() as cursor:
         cursor.execute(_LOST)
-        cursor.execute(_MINE, [owner_of(principal)])
+        cursor.execute(_MINE, [owner_of(principal), MOST_KEPT])
         return [
             Job(
                 id=row[0],
@@ -154,8 +164,9 @@ def do_next() -> bool:
         result = _export(principal_for(json.loads(row[1]), arguments), arguments)
     except JobRefused as refusal:
         state, problem = "failed", str(refusal)
-    except Exception as error:
-        state, problem = "failed", f"平台出错了（{type(error).__name__}），请重新提出"
+    except Exception:
+        _log.exception("job %s failed", row[0])
+        state, problem = "failed", "平台出错了，请重新提出；再出错请告诉运维人员"
     with connection.cursor() as cursor:
         cursor.execute(_SETTLE, [state, problem, result, row[0]])
     return True

@@ -49,11 +49,11 @@ def difference(before: bytes, now: bytes) -> Difference | None:
     """What `now` has other than `before`; None when one of them is no JSON object."""
     try:
         old, new = json.loads(before), json.loads(now)
+        if not isinstance(old, dict) or not isinstance(new, dict):
+            return None
+        left, right = dict(_fields(old, "", False)), dict(_fields(new, "", False))
     except (ValueError, RecursionError):
         return None
-    if not isinstance(old, dict) or not isinstance(new, dict):
-        return None
-    left, right = dict(_fields(old, "", False)), dict(_fields(new, "", False))
     found, same = [], 0
     for pointer in sorted(left.keys() | right.keys(), key=_place):
         if pointer in left and pointer in right and left[pointer] == right[pointer]:

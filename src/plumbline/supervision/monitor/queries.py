@@ -63,10 +63,10 @@ class Query:
         """First uid of the day and of the next, Shanghai time; None without a day."""
         try:
             day = date.fromisoformat(self.day)
-        except ValueError:
+            start = datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)
+            return _first_of(start), _first_of(start + timedelta(days=1))
+        except (ValueError, OverflowError):  # the last day of the calendar has no next
             return None
-        start = datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)
-        return _first_of(start), _first_of(start + timedelta(days=1))
 
 
 def _first_of(at: datetime) -> uuid.UUID:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,12 +20,14 @@ from plumbline.supervision.monitor import queries
 from plumbline.supervision.monitor.difference import difference
 from plumbline.supervision.monitor.queries import Query
 from plumbline.supervision.monitor.replay import NOT_ASKED, Replay, Sender, replay
+from plumbline.supervision.pages.lists import guarded
 from plumbline.supervision.pages.pages import page_source
 from plumbline.supervision.pages.rendering import not_found, with_place
 from plumbline.supervision.reading.database import Row
 from plumbline.web.formats import local_time
 
 PLACE = ("数据交换监控", "/exchange/")
+_UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HEADINGS = (
     "时间",
     "单位",
@@ -55,7 +58,7 @@ def actor_of(principal: Principal) -> str:
 
 def _query(request: HttpRequest) -> Query:
     values = {name: request.GET.get(name, "").strip()[:100] for name in Query.__slots__}
-    if len(values["before"]) != 36:
+    if not _UID.fullmatch(values["before"]):
         values["before"] = ""
     return Query(**{name: value.replace("\0", "") for name, value in values.items()})
 
@@ -111,8 +114,7 @@ def export(request: HttpRequest) -> HttpResponse:
     writer = csv.writer(answer)
     writer.writerow(_HEADINGS)
     for each in queries.exported(query, queries.holders(principal)):
-        line = _line(each)
-        writer.writerow([f"'{cell}" if cell[:1] in "=+-@\t\r" else cell for cell in line])
+        writer.writerow([guarded(cell) for cell in _line(each)])
     return answer
 
 

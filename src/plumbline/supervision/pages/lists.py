@@ -55,9 +55,13 @@ class _Echo:
         return line
 
 
+#: What a spreadsheet takes for the beginning of a formula, in full width, too.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
 def guarded(cell: str) -> str:
     """Return the cell so that a spreadsheet never reads it as a formula (OWASP, CSV injection)."""
-    return f"'{cell}" if cell[:1] in "=+-@\t\r" else cell
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
 def csv_lines(export: Export) -> Iterator[str]:

@@ -10,7 +10,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from plumbline.supervision.enrolment.public_keys import PROOF_PREFIX, KeyRefused, parse_public_key, proves
+from plumbline.supervision.enrolment.public_keys import (
+    PROOF_PREFIX,
+    ROTATION_PREFIX,
+    KeyRefused,
+    gives_way,
+    parse_public_key,
+    proves,
+)
 
 ED, P256 = ed25519.Ed25519PrivateKey.generate(), ec.generate_private_key(ec.SECP256R1())
 SPKI = serialization.PublicFormat.SubjectPublicKeyInfo
@@ -79,6 +86,15 @@ def test_a_proof_is_by_this_key_over_this_challenge() -> None:
     assert proves(key, "c", made) and proves(key, "c", made[:30] + "\n" + made[30:])
     assert not proves(key, "d", made) and not proves(parse_public_key(pem(P256)), "c", made)
     assert not proves(key, "c", "*") and not proves(key, "c", "")
+
+
+def test_an_old_key_gives_way_to_one_new_key_only() -> None:
+    key = parse_public_key(pem(ED))
+    made = base64.b64encode(ED.sign((ROTATION_PREFIX + "c\nbmV3").encode())).decode()
+    assert gives_way(key, "c", "bm V3\n", made)
+    assert not gives_way(key, "c", "b3RoZXI", made) and not gives_way(key, "d", "bmV3", made)
+    applied = base64.b64encode(ED.sign((PROOF_PREFIX + "c").encode())).decode()
+    assert not gives_way(key, "c", "bmV3", applied) and not proves(key, "c", made)
 
 
 def test_a_proof_of_p256_may_be_der_or_raw() -> None:

@@ -1,4 +1,4 @@
--- The exchange monitor and the enrolment of keys (T/CECS 6.0.7, 6.0.8). Run as plumb_owner.
+-- The exchange monitor and the enrolment of keys (T/CECS 6.0.8). Run as plumb_owner.
 
 -- One row = one request that asked the gateway to store something. Operational: swept by age and number, never part of the log.
 CREATE TABLE ops.exchange_request (
@@ -147,12 +147,13 @@ END $$;
 
 -- For the forms of enrolment, in web's own role: who holds a key of these bytes or of this name.
 CREATE FUNCTION ops.key_of(wanted text, public_keys bytea[])
-RETURNS TABLE (id text, party text, algorithm text, use text, public_key bytea, valid_until timestamptz, revoked_at timestamptz)
+RETURNS TABLE (id text, party text, algorithm text, use text, public_key bytea, valid_until timestamptz, revoked_at timestamptz,
+               person text, device text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN QUERY SELECT k.id, k.party, k.algorithm, k.use, k.public_key, k.valid_until, k.revoked_at FROM fact.key k
-     WHERE k.id = wanted
-    UNION ALL SELECT k.id, k.party, k.algorithm, k.use, k.public_key, k.valid_until, k.revoked_at FROM fact.key k
+    RETURN QUERY SELECT k.id, k.party, k.algorithm, k.use, k.public_key, k.valid_until, k.revoked_at, k.person, k.device
+      FROM fact.key k WHERE k.id = wanted
+    UNION ALL SELECT k.id, k.party, k.algorithm, k.use, k.public_key, k.valid_until, k.revoked_at, k.person, k.device FROM fact.key k
      WHERE k.public_key = ANY (public_keys) AND k.id <> wanted;
 END $$;
 

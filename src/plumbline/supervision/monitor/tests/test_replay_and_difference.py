@@ -11,6 +11,7 @@ import pytest
 from plumbline.exchange.messages.project import PourRecorded
 from plumbline.exchange.uids import new_uid
 from plumbline.supervision.monitor.difference import HIDDEN, difference
+from plumbline.supervision.monitor.queries import Query
 from plumbline.supervision.monitor.replay import Sender, replay
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -84,3 +85,13 @@ def test_what_is_personal_is_not_shown() -> None:
 @pytest.mark.parametrize("body", [b"", b"[1]", b"\xff", b"[" * 100_000])
 def test_what_is_no_object_is_not_compared(body: bytes) -> None:
     assert difference(b"{}", body) is None
+
+
+def test_a_body_too_deep_to_compare_breaks_no_page() -> None:
+    deep = b'{"a":' * 5000 + b"1" + b"}" * 5000
+    assert difference(message(), deep) is None
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "gestern", "2026-02-30"])
+def test_a_day_that_is_none_has_no_bounds(day: str) -> None:
+    assert Query(day=day).bounds is None

@@ -76,9 +76,13 @@ def test_the_export_holds_the_rows_of_the_filter_with_labels(client: Client) -> 
     assert lines[-1] == "合计,1"
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\tx"])
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\tx", "\nx", "\uff1d1"])
 def test_an_exported_cell_is_never_a_formula(cell: str) -> None:
     assert guarded(cell) == "'" + cell
+
+
+def test_an_empty_cell_stays_empty() -> None:
+    assert guarded("") == "" and guarded("甲=乙") == "甲=乙"
 
 
 def test_changing_methods_are_refused(client: Client) -> None:
