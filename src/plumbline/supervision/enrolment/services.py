@@ -463,10 +463,10 @@ def _hold(key: OwnKey) -> None:
 
 def rotate(request: HttpRequest, actor: str, key: OwnKey, typed: dict[str, str]) -> tuple[str, datetime]:
     """Enrol a new key beside an old one, which ends after the overlap; returns the new key's id and that moment."""
-    _hold(key)
     errors: dict[str, str] = {}
     if because := stopped(key.party):  # whoever has the old key asks without an account
         raise FormRefused({"key1": f"单位已停用，停用期间不能轮换密钥。原因：{because}"})
+    _hold(key)
     if problem := _challenge_problem(typed["challenge"]):
         errors["challenge"] = problem
     field = KeyField(number=1, pem=typed["key1"], use=key.use, proof=typed["proof1"], device=key.device)
