@@ -33,6 +33,8 @@ SUPERUSER = "postgres"
 _LOG_LIMIT = 5_000_000
 #: Within this time even a busy disk has written what a process that is to end waits for.
 _DISK_ANSWERS_S = 60
+#: How long a process that was forked when its parent was killed may take to show, and how often one may.
+_LATE_S, _ROUNDS = 0.1, 5
 
 
 @dataclass(frozen=True)
@@ -298,11 +300,16 @@ class Cluster:
             if not processes.wait_until(lambda: not processes.is_alive(pid), 30):
                 _signal(pid, signal.SIGQUIT)
                 processes.wait_until(lambda: not processes.is_alive(pid), 10)
-        if not processes.wait_until(lambda: not self._left_over(), 10):
-            for orphan in self._left_over():
-                _signal(orphan, signal.SIGKILL)
-            # A killed process that waits for a busy disk (fsync) ends only when the disk has answered.
-            processes.wait_until(lambda: not self._left_over(), _DISK_ANSWERS_S)
+        for _ in range(_ROUNDS):
+            if not processes.wait_until(lambda: not self._left_over(), 10):
+                for orphan in self._left_over():
+                    _signal(orphan, signal.SIGKILL)
+                # A killed process that waits for a busy disk (fsync) ends only when the disk has answered.
+                processes.wait_until(lambda: not self._left_over(), _DISK_ANSWERS_S)
+            # What a killed initdb had only just forked comes to the folder a moment later.
+            may_come = pgdata.exists() and not self.folder.is_initialised
+            if not may_come or not processes.wait_until(lambda: bool(self._left_over()), _LATE_S):
+                break
         if remaining := self._left_over():
             raise ClusterProblem(
                 f"数据目录 {self.data_dir} 仍被上次运行的数据库进程 {remaining} 占用，请结束这些进程后重试。",
@@ -311,7 +318,10 @@ class Cluster:
         (pgdata / "postmaster.pid").unlink(missing_ok=True)
 
     def _left_over(self) -> list[int]:
-        return [pid for pid in processes.working_in(self.folder.pgdata) if self._is_our_server(pid)]
+        """Our servers, and what a killed initdb has started: it is told the folder by PGDATA before it works there."""
+        pgdata = self.folder.pgdata
+        inside = [pid for pid in processes.working_in(pgdata) if self._is_our_server(pid)]
+        return sorted({*inside, *processes.started_with("postgres", "PGDATA", str(pgdata))})
 
     def _is_our_server(self, pid: int) -> bool:
         """A live postgres that sits in our folder: a number in a stale lock file may be anybody's by now."""

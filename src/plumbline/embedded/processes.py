@@ -61,6 +61,17 @@ def working_in(folder: Path) -> list[int]:
     return found
 
 
+def started_with(program: str, variable: str, value: str) -> list[int]:
+    """Live processes of a program that were started with this variable of the environment; those of others cannot be read."""
+    wanted, found = f"{variable}={value}".encode(), []
+    for entry in os.listdir("/proc"):
+        if entry.isdecimal() and program_of(int(entry)) == program and is_alive(int(entry)):
+            with contextlib.suppress(OSError):
+                if wanted in Path(f"/proc/{entry}/environ").read_bytes().split(b"\0"):
+                    found.append(int(entry))
+    return found
+
+
 def program_of(pid: int) -> str:
     """Base name of the program that a process runs, or an empty string."""
     try:

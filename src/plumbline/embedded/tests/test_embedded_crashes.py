@@ -167,3 +167,18 @@ def test_the_socket_folder_of_a_crash_is_removed(cluster: Cluster) -> None:
     assert running.socket_dir.exists()
     cluster.start()
     assert not running.socket_dir.exists()
+
+
+def test_a_process_is_found_by_what_it_was_told_before_it_works_anywhere(cluster: Cluster) -> None:
+    told = os.environ | {"PGDATA": str(cluster.folder.pgdata)}
+    with subprocess.Popen(["sleep", "60"], env=told, cwd="/") as orphan:
+        folder = str(cluster.folder.pgdata)
+
+        def found(where: str) -> list[int]:
+            return processes.started_with(processes.program_of(orphan.pid), "PGDATA", where)
+
+        assert processes.wait_until(lambda: found(folder) == [orphan.pid], 5)
+        assert found(folder + "2") == []
+        name = processes.program_of(orphan.pid)
+        orphan.kill()
+    assert processes.started_with(name, "PGDATA", folder) == []
