@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from plumbline.evidence.checkpoint import Checkpoint, parse_note, sign_checkpoint
 from plumbline.evidence.gm import encodings
 from plumbline.evidence.gm.backend import Backend
 from plumbline.evidence.gm.sealing import hmac_sm3, sm4_gcm_open, sm4_gcm_seal
 from plumbline.evidence.gm.sm2 import Sm2PrivateKey, Sm2PublicKey
+from plumbline.evidence.testing import make_sm2_signer
 from plumbline.evidence.tests.gm_backends import BACKENDS
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl program here")
@@ -59,6 +61,18 @@ def test_we_read_its_keys_and_accept_its_signatures(backend: Backend, folder: Pa
     assert public.verify(MESSAGE, signature, backend=backend)
     assert not public.verify(MESSAGE + b" ", signature, backend=backend)
     assert not public.verify(MESSAGE, signature, b"another", backend=backend)
+
+
+def test_it_accepts_the_signature_of_a_checkpoint(folder: Path) -> None:
+    signer = make_sm2_signer("demo.log.test", 3)
+    note = parse_note(sign_checkpoint(Checkpoint("demo.log.test", 1, b"\x07" * 32), [signer]))
+    key = Sm2PrivateKey.from_secret(bytes([3]) * 32).public_key
+    files = {"log.pub": key.to_pem().encode(), "body": note.text.encode()}
+    files["line"] = encodings.signature_to_der(note.signatures[0].signature)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    check = ("pkeyutl", "-verify", "-pubin", "-inkey", folder / "log.pub", "-rawin", "-digest", "sm3")
+    openssl(*check, *IDENTITY, "-in", folder / "body", "-sigfile", folder / "line")
 
 
 def test_its_digests_are_ours(folder: Path) -> None:
