@@ -1,4 +1,4 @@
-"""Who does the arithmetic (算法实现): the port of the two backends, and the choice between them.
+"""Who does the arithmetic (算法实现): the port of the two backends.
 
 A backend gets arguments that were checked (lengths, ranges, points on the curve) by :mod:`.sm2` and
 :mod:`.sealing`, keeps no state between calls and may be called from several threads at once.
@@ -6,7 +6,6 @@ A backend gets arguments that were checked (lengths, ranges, points on the curve
 
 from __future__ import annotations
 
-import functools
 from typing import Protocol
 
 
@@ -45,12 +44,3 @@ class Backend(Protocol):
     def sm4_gcm_open(self, key: bytes, nonce: bytes, sealed: bytes, associated: bytes) -> bytes | None:
         """Plaintext, or None if the tag does not hold."""
         ...
-
-
-@functools.cache
-def default_backend() -> Backend:
-    """OpenSSL if it is there and passes its known answers, else plain Python."""
-    from plumbline.evidence.gm.openssl import load_openssl
-    from plumbline.evidence.gm.pure import PureBackend
-
-    return load_openssl() or PureBackend()

@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from plumbline.evidence.gm import encodings
+from plumbline.evidence.gm.known_answers import gives_known_answers
 
 _NAMES = ("libcrypto.so.3", "libcrypto.3.dylib", "libcrypto-3-x64.dll")
 #: Longer than any DER signature of SM2.
@@ -158,8 +159,6 @@ class OpensslBackend:
 
 def load_openssl() -> OpensslBackend | None:
     """The backend, if a libcrypto of OpenSSL 3 is found and gives the published answers; else None."""
-    from plumbline.evidence.gm.known_answers import gives_known_answers
-
     for name in (*_NAMES, ctypes.util.find_library("crypto")):
         if name is None:
             continue

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hmac
 
-from plumbline.evidence.gm.backend import Backend, default_backend
+from plumbline.evidence.gm.backend import Backend
+from plumbline.evidence.gm.choice import default_backend
 
 KEY_SIZE, NONCE_SIZE, TAG_SIZE = 16, 12, 16
 #: Shortest key of an HMAC-SM3 that is taken, in bytes.

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from plumbline.evidence.gm import encodings
-from plumbline.evidence.gm.backend import Backend, default_backend
+from plumbline.evidence.gm.backend import Backend
+from plumbline.evidence.gm.choice import default_backend
 from plumbline.evidence.gm.curve import N, decode_point
 from plumbline.evidence.gm.identity import DEFAULT_IDENTITY, MAX_IDENTITY
 

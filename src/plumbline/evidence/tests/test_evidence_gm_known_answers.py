@@ -7,7 +7,8 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from plumbline.evidence.gm import curve, known_answers, openssl, pure, sm4
-from plumbline.evidence.gm.backend import Backend, default_backend
+from plumbline.evidence.gm.backend import Backend
+from plumbline.evidence.gm.choice import default_backend
 from plumbline.evidence.gm.identity import DEFAULT_IDENTITY, identity_digest
 from plumbline.evidence.gm.sealing import hmac_sm3, sm4_gcm_open, sm4_gcm_seal
 from plumbline.evidence.gm.sm2 import Sm2PrivateKey, Sm2PublicKey

@@ -65,7 +65,7 @@ async def health(request: Request) -> Response:
 def _context(platform: Platform, pool: AsyncConnectionPool) -> Context:
     limits = GatewaySettings.from_env()
     keys = PlatformKeys.load(platform.folder("keys"))
-    signer = CheckpointSigner(keys.log, platform.folder("marks"))
+    signer = CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2)
     directory = Directory(pool, key_encryption_key(platform.folder("keys")), cache_s=limits.key_cache_s)
     vault = Vault(platform.folder("subjects"))
     gateway = platform.conninfo("plumb_gateway")
