@@ -73,7 +73,7 @@ def _context(platform: Platform, pool: AsyncConnectionPool) -> Context:
         platform=platform,
         pool=pool,
         directory=directory,
-        door=Door(directory, vault),
+        door=Door(directory, vault, is_national=keys.log_sm2 is not None),
         appender=Appender(Journal(gateway, signer), queue_limit=limits.queue),
         files=FileStore(platform.folder("files")),
         vault=vault,
