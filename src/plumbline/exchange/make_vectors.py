@@ -3,7 +3,7 @@ claims, entry ids.
 
 Run `python -m plumbline.exchange.make_vectors` after a deliberate change of format; a test holds the files
 equal to what this module makes. Private keys are bytes([n]) * 32 (Ed25519), the scalar 7 (P-256), bytes([4]) * 32
-(SM2, nonces of RFC 6979 with HMAC-SM3) and 32 bytes 0x2a (HMAC); they protect nothing.
+(SM2, nonces of RFC 6979 with HMAC-SM3) and 32 bytes 0x2a (both HMACs); they protect nothing.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from plumbline.exchange.personal import PersonalFields, record_digest
 from plumbline.exchange.signatures import (
     Ed25519Signer,
     HmacSigner,
+    HmacSm3Signer,
     Signer,
     Sm2Signer,
     Target,
@@ -74,6 +75,7 @@ SM2 = Sm2Signer(
     "vector.sm2", Sm2PrivateKey.from_secret(bytes([4]) * 32, backend=PureBackend()), backend=PureBackend()
 )
 HMAC = HmacSigner("vector.hmac", bytes([42]) * 32)
+HMAC_SM3 = HmacSm3Signer("vector.hmac-sm3", bytes([42]) * 32)
 
 
 def make_vectors() -> dict[str, Any]:
@@ -110,7 +112,7 @@ def public_material(signer: Signer) -> bytes:
         )
     if isinstance(signer, Sm2Signer):
         return signer.key.public_key.point
-    assert isinstance(signer, HmacSigner)
+    assert isinstance(signer, HmacSigner | HmacSm3Signer)
     return signer.secret
 
 
@@ -122,6 +124,7 @@ def _transport() -> Any:
         ("post", HMAC, "POST", URI, body, message, ""),
         ("post", P256, "POST", URI, body, message, ""),
         ("post", SM2, "POST", URI, body, message, ""),
+        ("post", HMAC_SM3, "POST", URI, body, message, ""),
         ("query", ED25519, "GET", "https://jianguan.example/x/v1/changes?after=17", b"", b"", ""),
         ("nonce", ED25519, "POST", "https://jianguan.example/x/v1/files", b"", b"", "bm9uY2U"),
     ]

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from plumbline.evidence.gm.backend import Backend
+from plumbline.evidence.gm.sealing import hmac_sm3, is_hmac_sm3
 from plumbline.evidence.gm.sm2 import Sm2PrivateKey, Sm2PublicKey
 from plumbline.exchange.problems import Problem
 
@@ -31,11 +32,14 @@ MAX_SKEW_S = 300
 ALGORITHMS = {
     "ed25519": "ed25519",
     "hmac-sha256": "hmac-sha256",
+    "hmac-sm3": "hmac-sm3",
     "p256": "ecdsa-p256-sha256",
     "sm2": "sm2-sm3",
 }
 #: Algorithms of the suite `gm`; a platform of the suite `standard` takes no signature by them.
-NATIONAL = frozenset({"sm2"})
+NATIONAL = frozenset({"sm2", "hmac-sm3"})
+#: Shared secrets: they authenticate transport only, and the platform could forge them.
+SYMMETRIC = frozenset({"hmac-sha256", "hmac-sm3"})
 _INPUT = re.compile(
     r'^(?P<label>[a-z][a-z0-9_-]{0,19})=(?P<params>\((?P<items>[^()]*)\)(?P<rest>(;[a-z]+=("[^"]*"|[0-9]+))*))$'
 )
@@ -53,7 +57,7 @@ class Signer(Protocol):
 
     @property
     def algorithm(self) -> str:
-        """Wire name: ed25519, p256, sm2 or hmac-sha256."""
+        """Wire name, a key of ALGORITHMS."""
         ...
 
     def sign(self, data: bytes) -> bytes:
@@ -116,6 +120,19 @@ class HmacSigner:
         return hmac.digest(self.secret, data, "sha256")
 
 
+@dataclass(frozen=True, slots=True)
+class HmacSm3Signer:
+    """A shared secret of at least 16 bytes, by HMAC-SM3 (国密消息认证): transport only, as with every HMAC."""
+
+    key_id: str
+    secret: bytes
+    algorithm: str = "hmac-sm3"
+
+    def sign(self, data: bytes) -> bytes:
+        """HMAC-SM3, 32 bytes."""
+        return hmac_sm3(self.secret, data)
+
+
 def verify(algorithm: str, key: bytes, data: bytes, signature: bytes) -> bool:
     """Whether `signature` over `data` is by `key` (raw Ed25519, uncompressed P-256 point or DER SPKI,
     uncompressed SM2 point, or the HMAC secret)."""
@@ -135,6 +152,8 @@ def verify(algorithm: str, key: bytes, data: bytes, signature: bytes) -> bool:
             return Sm2PublicKey(key).verify(data, signature)
         if algorithm == "hmac-sha256":
             return hmac.compare_digest(hmac.digest(key, data, "sha256"), signature)
+        if algorithm == "hmac-sm3":
+            return is_hmac_sm3(key, data, signature)
     except (InvalidSignature, ValueError):
         return False
     return False
@@ -225,7 +244,7 @@ def read_signature(headers: Mapping[str, str], target: Target) -> SignedRequest:
     if not algorithm or not params.get("keyid") or not created.isdigit() or len(created) > 12:
         raise Problem(
             slug="signature-invalid",
-            detail="created、keyid、alg 三个参数都要有，alg 用 ed25519、ecdsa-p256-sha256、sm2-sm3 或 hmac-sha256",
+            detail="created、keyid、alg 三个参数都要有，alg 用 ed25519、ecdsa-p256-sha256、sm2-sm3、hmac-sha256 或 hmac-sm3",
         )
     content, digest = headers.get("content-digest", ""), headers.get("plumb-message-digest", "")
     try:

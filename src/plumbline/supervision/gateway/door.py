@@ -154,7 +154,7 @@ class Door:
 
     def _check_suite(self, algorithm: str, pointer: str = "") -> None:
         if algorithm in NATIONAL and not self._is_national:
-            reason = "本平台没有启用国密套件，不收 SM2 签名"
+            reason = "本平台没有启用国密套件，不收 SM2 签名和 HMAC-SM3"
             remedy = "请用 Ed25519 或 P-256 的密钥签名，或请平台管理员启用国密套件"
             raise Problem(
                 slug="signature-invalid",

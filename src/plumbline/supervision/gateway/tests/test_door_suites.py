@@ -11,8 +11,8 @@ import pytest
 from plumbline.evidence.gm.sm2 import Sm2PrivateKey
 from plumbline.exchange.origin import sign_origin
 from plumbline.exchange.problems import Problem
-from plumbline.exchange.signatures import Sm2Signer, Target, sign_request
-from plumbline.supervision.gateway.directory import KnownKey
+from plumbline.exchange.signatures import SYMMETRIC, HmacSm3Signer, Signer, Sm2Signer, Target, sign_request
+from plumbline.supervision.gateway.directory import Directory, KnownKey
 from plumbline.supervision.gateway.door import Door, Received
 
 TARGET, MESSAGE = Target(method="POST", uri="https://jianguan.example/x/v1/entries"), b"{}"
@@ -41,7 +41,7 @@ def door(key: KnownKey, *, is_national: bool = True) -> Door:
     return Door(Listed(key), None, is_national=is_national)  # type: ignore[arg-type]
 
 
-def request(signer: Sm2Signer = SIGNER) -> Received:
+def request(signer: Signer = SIGNER) -> Received:
     now = datetime.now(UTC)
     headers = sign_request(signer, TARGET, MESSAGE, MESSAGE, created=int(now.timestamp()))
     lower = {name.lower(): value for name, value in headers.items()}
@@ -90,3 +90,20 @@ def test_an_origin_signature_by_sm2_follows_the_suite() -> None:
     with pytest.raises(Problem, match="国密套件") as caught:
         asyncio.run(door(key, is_national=False)._check_origin(origin, MESSAGE, key, 3))
     assert caught.value.errors[0].pointer == "/origin/3"
+
+
+def test_hmac_sm3_follows_the_suite() -> None:
+    shared = HmacSm3Signer("lab.origin", b"s" * 32)
+    key = known(algorithm="hmac-sm3", material=shared.secret, use="transport")
+    assert authenticate(door(key), request(shared)).algorithm == "hmac-sm3"
+    with pytest.raises(Problem, match="HMAC-SM3"):
+        authenticate(door(key, is_national=False), request(shared))
+    with pytest.raises(Problem, match="验不过"):
+        authenticate(door(known(algorithm="hmac-sm3", material=b"")), request(shared))
+
+
+def test_the_secret_of_an_hmac_key_never_comes_from_its_public_column() -> None:
+    directory = Directory(None, bytes(32))  # type: ignore[arg-type]
+    for algorithm in SYMMETRIC:
+        row = {"id": "k", "algorithm": algorithm, "public_key": b"s" * 32, "ciphertext": None}
+        assert directory._known(row) is None
