@@ -128,7 +128,9 @@ def open_world() -> Iterator[World]:
         )
         platform = prepare(folder, running, settings)
         keys = PlatformKeys.load(platform.folder("keys"))
-        world = World(cluster, running, platform, CheckpointSigner(keys.log, platform.folder("marks")))
+        world = World(
+            cluster, running, platform, CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2)
+        )
         _enrol(world, keys)
         yield world
     finally:

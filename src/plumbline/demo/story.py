@@ -32,7 +32,7 @@ class StationSender:
 
     def __init__(self, platform: Platform) -> None:
         keys = PlatformKeys.load(platform.folder("keys"))
-        signer = CheckpointSigner(keys.log, platform.folder("marks"))
+        signer = CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2)
         self._journal = Journal(platform.conninfo("plumb_gateway"), signer)
         self._sender = PlatformSender(self._journal, keys.signer("web"))
         self._vault = Vault(platform.folder("subjects"))

@@ -35,6 +35,7 @@ from plumbline.evidence.note import (
     parse_note,
     sign_note,
 )
+from plumbline.evidence.sm2_note import SM2_TYPE, Sm2NoteSigner, Sm2NoteVerifier
 
 __all__ = [
     "Checkpoint",
@@ -49,6 +50,8 @@ __all__ = [
     "NoteSigner",
     "NoteVerifier",
     "OpenedCheckpoint",
+    "Sm2NoteSigner",
+    "Sm2NoteVerifier",
     "UntrustedCheckpoint",
     "add_signatures",
     "open_checkpoint",
@@ -153,11 +156,13 @@ def open_checkpoint(
     return OpenedCheckpoint(checkpoint, tuple(signed), tuple(cosigned))
 
 
-def parse_verifier(vkey: str) -> Ed25519NoteVerifier | Ed25519CosignatureVerifier:
-    """Verifier of one line of a trust list: a log's key (0x01) or a cosigner's (0x04); else NoteError."""
-    kind = decode_base64(vkey.strip().split("+", 2)[-1])[:1]
-    if kind == bytes([ED25519]):
+def parse_verifier(vkey: str) -> Ed25519NoteVerifier | Ed25519CosignatureVerifier | Sm2NoteVerifier:
+    """Verifier of one line of a trust list: a log's key (0x01, SM2) or a cosigner's (0x04); else NoteError."""
+    kind = decode_base64(vkey.strip().split("+", 2)[-1])
+    if kind[:1] == bytes([ED25519]):
         return Ed25519NoteVerifier.parse(vkey)
-    if kind == bytes([ED25519_COSIGNATURE]):
+    if kind[:1] == bytes([ED25519_COSIGNATURE]):
         return Ed25519CosignatureVerifier.parse(vkey)
+    if kind.startswith(SM2_TYPE):
+        return Sm2NoteVerifier.parse(vkey)
     raise NoteError("the verifier key is of an unknown kind")

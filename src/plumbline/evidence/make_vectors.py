@@ -22,6 +22,7 @@ from plumbline.evidence.testing import (
     Submission,
     make_cosigner,
     make_signer,
+    make_sm2_signer,
 )
 from plumbline.evidence.tree import Frontier, consistency_path, inclusion_path
 
@@ -176,6 +177,7 @@ def _consistencies() -> Any:
 
 def _checkpoints() -> Any:
     signer, cosigner = make_signer(ORIGIN, 1), make_cosigner(COSIGNER, 2)
+    national = make_sm2_signer(ORIGIN, 3)
     head = Checkpoint(ORIGIN, 600, Frontier.empty().append(_counter_hashes(600)).frontier.root())
     return {
         "body": head.body(),
@@ -186,6 +188,9 @@ def _checkpoints() -> Any:
         "cosigned_at": FIRST_INSTANT_US // 1_000_000,
         "note": sign_checkpoint(head, [signer]),
         "cosigned_note": sign_checkpoint(head, [signer, cosigner]),
+        "sm2_secret": "03" * 32,
+        "sm2_vkey": national.verifier_key(),
+        "sm2_note": sign_checkpoint(head, [signer, national]),
     }
 
 

@@ -93,7 +93,12 @@ def encode_base64(data: bytes) -> str:
 
 def key_id(name: str, kind: int, public_key: bytes) -> bytes:
     """First 4 bytes of SHA-256(name ‖ 0x0A ‖ kind ‖ public key), C2SP signed-note."""
-    return hashlib.sha256(name.encode() + b"\n" + bytes([kind]) + public_key).digest()[:4]
+    return typed_key_id(name, bytes([kind]), public_key)
+
+
+def typed_key_id(name: str, kind: bytes, public_key: bytes) -> bytes:
+    """The key id where the type is longer than one byte, as it is after 0xff."""
+    return hashlib.sha256(name.encode() + b"\n" + kind + public_key).digest()[:4]
 
 
 def require_key_name(name: str) -> str:
@@ -105,19 +110,30 @@ def require_key_name(name: str) -> str:
 
 def format_verifier_key(name: str, kind: int, public_key: bytes) -> str:
     """The vkey ``name+hash+base64(kind ‖ key)`` by which a trust root is written down."""
-    return f"{name}+{key_id(name, kind, public_key).hex()}+{encode_base64(bytes([kind]) + public_key)}"
+    return format_typed_key(name, bytes([kind]), public_key)
 
 
-def parse_verifier_key(vkey: str, kind: int) -> tuple[str, bytes]:
-    """Name and 32-byte public key of an Ed25519 vkey of ``kind``; NoteError if it is anything else."""
+def format_typed_key(name: str, kind: bytes, public_key: bytes) -> str:
+    """The vkey of a key whose type is longer than one byte."""
+    return f"{name}+{typed_key_id(name, kind, public_key).hex()}+{encode_base64(kind + public_key)}"
+
+
+def split_verifier_key(vkey: str) -> tuple[str, bytes]:
+    """Name, and type ‖ public key, of a vkey whose hash fits them; NoteError if it is malformed."""
     parts = vkey.strip().split("+", 2)
     if len(parts) != 3:
         raise NoteError("a verifier key has the form name+hash+key")
     name, data = require_key_name(parts[0]), decode_base64(parts[2])
+    if typed_key_id(name, b"", data).hex() != parts[1]:
+        raise NoteError("the verifier key's hash does not match its name and key")
+    return name, data
+
+
+def parse_verifier_key(vkey: str, kind: int) -> tuple[str, bytes]:
+    """Name and 32-byte public key of an Ed25519 vkey of ``kind``; NoteError if it is anything else."""
+    name, data = split_verifier_key(vkey)
     if len(data) != 33 or data[0] != kind:
         raise NoteError(f"not an Ed25519 key of kind {kind:#04x}")
-    if key_id(name, kind, data[1:]).hex() != parts[1]:
-        raise NoteError("the verifier key's hash does not match its name and key")
     return name, data[1:]
 
 

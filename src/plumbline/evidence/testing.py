@@ -15,8 +15,11 @@ from plumbline.evidence.checkpoint import (
     Ed25519NoteVerifier,
     NoteSigner,
     NoteVerifier,
+    Sm2NoteSigner,
     sign_checkpoint,
 )
+from plumbline.evidence.gm.pure import PureBackend
+from plumbline.evidence.gm.sm2 import Sm2PrivateKey
 from plumbline.evidence.leaf import Leaf, entry_id
 from plumbline.evidence.receipt import make_receipt
 from plumbline.evidence.tree import (
@@ -35,6 +38,13 @@ FIRST_INSTANT_US = 1_767_225_600_000_000
 def make_signer(name: str, seed: int) -> Ed25519NoteSigner:
     """A log's key that is the same in every run: for tests only."""
     return Ed25519NoteSigner(name, Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32))
+
+
+def make_sm2_signer(name: str, seed: int) -> Sm2NoteSigner:
+    """A log's SM2 key that is the same for the same seed, and so are its signatures."""
+    backend = PureBackend()
+    key = Sm2PrivateKey.from_secret(bytes([seed]) * 32, backend=backend)
+    return Sm2NoteSigner(name, key, backend=backend)
 
 
 def make_cosigner(

@@ -2,8 +2,8 @@
 claims, entry ids.
 
 Run `python -m plumbline.exchange.make_vectors` after a deliberate change of format; a test holds the files
-equal to what this module makes. Private keys are bytes([n]) * 32 (Ed25519), the scalar 7 (P-256) and 32
-bytes 0x2a (HMAC); they protect nothing.
+equal to what this module makes. Private keys are bytes([n]) * 32 (Ed25519), the scalar 7 (P-256), bytes([4]) * 32
+(SM2, nonces of RFC 6979 with HMAC-SM3) and 32 bytes 0x2a (both HMACs); they protect nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from plumbline.evidence.gm.pure import PureBackend
+from plumbline.evidence.gm.sm2 import Sm2PrivateKey
 from plumbline.evidence.leaf import entry_id, leaf_hash
 from plumbline.evidence.tree import Frontier
 from plumbline.exchange.claims import CONTEXT, CodeClaims, sign_claims
@@ -35,7 +37,9 @@ from plumbline.exchange.personal import PersonalFields, record_digest
 from plumbline.exchange.signatures import (
     Ed25519Signer,
     HmacSigner,
+    HmacSm3Signer,
     Signer,
+    Sm2Signer,
     Target,
     digest_header,
     sign_request,
@@ -67,7 +71,11 @@ ED25519 = Ed25519Signer("vector.ed25519", ed25519.Ed25519PrivateKey.from_private
 ORIGIN = Ed25519Signer("vector.origin", ed25519.Ed25519PrivateKey.from_private_bytes(bytes([2]) * 32))
 CODE = Ed25519Signer("vector.code", ed25519.Ed25519PrivateKey.from_private_bytes(bytes([3]) * 32))
 P256 = _SteadyP256Signer("vector.p256", ec.derive_private_key(7, ec.SECP256R1()))
+SM2 = Sm2Signer(
+    "vector.sm2", Sm2PrivateKey.from_secret(bytes([4]) * 32, backend=PureBackend()), backend=PureBackend()
+)
 HMAC = HmacSigner("vector.hmac", bytes([42]) * 32)
+HMAC_SM3 = HmacSm3Signer("vector.hmac-sm3", bytes([42]) * 32)
 
 
 def make_vectors() -> dict[str, Any]:
@@ -102,7 +110,9 @@ def public_material(signer: Signer) -> bytes:
         return signer.key.public_key().public_bytes(
             serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
         )
-    assert isinstance(signer, HmacSigner)
+    if isinstance(signer, Sm2Signer):
+        return signer.key.public_key.point
+    assert isinstance(signer, HmacSigner | HmacSm3Signer)
     return signer.secret
 
 
@@ -113,6 +123,8 @@ def _transport() -> Any:
         ("post", ED25519, "POST", URI, body, message, ""),
         ("post", HMAC, "POST", URI, body, message, ""),
         ("post", P256, "POST", URI, body, message, ""),
+        ("post", SM2, "POST", URI, body, message, ""),
+        ("post", HMAC_SM3, "POST", URI, body, message, ""),
         ("query", ED25519, "GET", "https://jianguan.example/x/v1/changes?after=17", b"", b"", ""),
         ("nonce", ED25519, "POST", "https://jianguan.example/x/v1/files", b"", b"", "bm9uY2U"),
     ]

@@ -22,11 +22,24 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
+from plumbline.evidence.gm.backend import Backend
+from plumbline.evidence.gm.sealing import hmac_sm3, is_hmac_sm3
+from plumbline.evidence.gm.sm2 import Sm2PrivateKey, Sm2PublicKey
 from plumbline.exchange.problems import Problem
 
 COMPONENTS = ("@method", "@target-uri", "content-digest", "plumb-message-digest")
 MAX_SKEW_S = 300
-ALGORITHMS = {"ed25519": "ed25519", "hmac-sha256": "hmac-sha256", "p256": "ecdsa-p256-sha256"}
+ALGORITHMS = {
+    "ed25519": "ed25519",
+    "hmac-sha256": "hmac-sha256",
+    "hmac-sm3": "hmac-sm3",
+    "p256": "ecdsa-p256-sha256",
+    "sm2": "sm2-sm3",
+}
+#: Algorithms of the suite `gm`; a platform of the suite `standard` takes no signature by them.
+NATIONAL = frozenset({"sm2", "hmac-sm3"})
+#: Shared secrets: they authenticate transport only, and the platform could forge them.
+SYMMETRIC = frozenset({"hmac-sha256", "hmac-sm3"})
 _INPUT = re.compile(
     r'^(?P<label>[a-z][a-z0-9_-]{0,19})=(?P<params>\((?P<items>[^()]*)\)(?P<rest>(;[a-z]+=("[^"]*"|[0-9]+))*))$'
 )
@@ -44,11 +57,11 @@ class Signer(Protocol):
 
     @property
     def algorithm(self) -> str:
-        """Wire name: ed25519, p256 or hmac-sha256."""
+        """Wire name, a key of ALGORITHMS."""
         ...
 
     def sign(self, data: bytes) -> bytes:
-        """Signature bytes: 64 for Ed25519 and P-256 (r ‖ s), 32 for HMAC."""
+        """Signature bytes: 64 for Ed25519, P-256 and SM2 (r ‖ s), 32 for HMAC."""
         ...
 
 
@@ -80,6 +93,21 @@ class P256Signer:
 
 
 @dataclass(frozen=True, slots=True)
+class Sm2Signer:
+    """An SM2 key held in memory (国密签名), with the default identity of GB/T 35276."""
+
+    key_id: str
+    key: Sm2PrivateKey
+    algorithm: str = "sm2"
+    #: Who does the arithmetic; None for OpenSSL where it is there.
+    backend: Backend | None = None
+
+    def sign(self, data: bytes) -> bytes:
+        """r ‖ s, 64 bytes."""
+        return self.key.sign(data, backend=self.backend)
+
+
+@dataclass(frozen=True, slots=True)
 class HmacSigner:
     """A shared secret: authenticates transport only, proves nothing to a third party."""
 
@@ -92,9 +120,22 @@ class HmacSigner:
         return hmac.digest(self.secret, data, "sha256")
 
 
+@dataclass(frozen=True, slots=True)
+class HmacSm3Signer:
+    """A shared secret of at least 16 bytes, by HMAC-SM3 (国密消息认证): transport only, as with every HMAC."""
+
+    key_id: str
+    secret: bytes
+    algorithm: str = "hmac-sm3"
+
+    def sign(self, data: bytes) -> bytes:
+        """HMAC-SM3, 32 bytes."""
+        return hmac_sm3(self.secret, data)
+
+
 def verify(algorithm: str, key: bytes, data: bytes, signature: bytes) -> bool:
-    """Whether `signature` over `data` is by `key` (raw Ed25519, uncompressed P-256 point or DER SPKI, or the
-    HMAC secret)."""
+    """Whether `signature` over `data` is by `key` (raw Ed25519, uncompressed P-256 point or DER SPKI,
+    uncompressed SM2 point, or the HMAC secret)."""
     try:
         if algorithm == "ed25519":
             ed25519.Ed25519PublicKey.from_public_bytes(key).verify(signature, data)
@@ -107,8 +148,12 @@ def verify(algorithm: str, key: bytes, data: bytes, signature: bytes) -> bool:
             )
             _p256(key).verify(der, data, ec.ECDSA(hashes.SHA256()))
             return True
+        if algorithm == "sm2":
+            return Sm2PublicKey(key).verify(data, signature)
         if algorithm == "hmac-sha256":
             return hmac.compare_digest(hmac.digest(key, data, "sha256"), signature)
+        if algorithm == "hmac-sm3":
+            return is_hmac_sm3(key, data, signature)
     except (InvalidSignature, ValueError):
         return False
     return False
@@ -199,7 +244,7 @@ def read_signature(headers: Mapping[str, str], target: Target) -> SignedRequest:
     if not algorithm or not params.get("keyid") or not created.isdigit() or len(created) > 12:
         raise Problem(
             slug="signature-invalid",
-            detail="created、keyid、alg 三个参数都要有，alg 用 ed25519、ecdsa-p256-sha256 或 hmac-sha256",
+            detail="created、keyid、alg 三个参数都要有，alg 用 ed25519、ecdsa-p256-sha256、sm2-sm3、hmac-sha256 或 hmac-sm3",
         )
     content, digest = headers.get("content-digest", ""), headers.get("plumb-message-digest", "")
     try:

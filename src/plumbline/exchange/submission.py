@@ -25,7 +25,7 @@ class OriginSignature(Part, frozen=True, kw_only=True):
     (源头签名)."""
 
     key_id: KeyId
-    algorithm: Literal["ed25519", "p256"]
+    algorithm: Literal["ed25519", "p256", "sm2"]
     signature: Base64Text
     batch: BatchPlace | None = None
 

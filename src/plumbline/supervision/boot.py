@@ -17,7 +17,7 @@ from plumbline.embedded.postgres import Running
 from plumbline.supervision.config import ROLES, DatabasePlace, Operator, Platform, write_platform
 from plumbline.supervision.journal.genesis import is_open, open_log
 from plumbline.supervision.journal.heads import CheckpointSigner, closing_origin, log_origin
-from plumbline.supervision.journal.keys import PlatformKeys, key_encryption_key
+from plumbline.supervision.journal.keys import PlatformKeys, UnknownSuite, chosen_suite, key_encryption_key
 from plumbline.supervision.journal.setup import (
     SetupProblem,
     check_settings,
@@ -79,7 +79,7 @@ def prepare(
         check_settings(conn)
     outdated = ensure_fact_schema(platform.conninfo("plumb_migrate"), datetime.now(UTC))
     keys_folder = platform.folder("keys")
-    keys = PlatformKeys.load(keys_folder, create=True)
+    keys = PlatformKeys.load(keys_folder, create=True, suite=_suite())
     key_encryption_key(keys_folder, create=True)
     ensure_web_tables(platform)
     if not is_open(platform.conninfo("plumb_migrate")):
@@ -89,12 +89,19 @@ def prepare(
             origin=platform.origin,
             operator=settings.operator,
             keys=keys,
-            signer=CheckpointSigner(keys.log, platform.folder("marks")),
+            signer=CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2),
             at=settings.opened_at,
         )
     write_trust_roots(platform, keys)
     rebuild_outdated(platform, outdated=outdated, progress=progress)
     return platform
+
+
+def _suite() -> str:
+    try:
+        return chosen_suite()
+    except UnknownSuite as error:
+        raise SetupProblem(f"{error}。") from error
 
 
 def rebuild_outdated(platform: Platform, *, outdated: bool, progress: Callable[[str], None]) -> None:
@@ -128,13 +135,13 @@ def _ensure_database(admin: str, place: DatabasePlace, passwords: dict[str, str]
 
 def write_trust_roots(platform: Platform, keys: PlatformKeys) -> None:
     """`trust.txt`: the verifier keys of the log, for each epoch and its end, and the code issuer's key, for whoever checks without us."""
-    signer = CheckpointSigner(keys.log, platform.folder("marks"))
+    signer = CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2)
     with psycopg.connect(platform.conninfo("plumb_gateway")) as conn:
         epochs = conn.execute("SELECT epoch, kept_epoch FROM journal.epoch ORDER BY epoch").fetchall()
     origins = [log_origin(platform.origin, epoch) for epoch, _ in epochs]
     origins += [closing_origin(platform.origin, kept, epoch) for epoch, kept in epochs if kept]
     lines = [
-        *(signer.verifier_key(origin) for origin in origins),
+        *(key for origin in origins for key in signer.verifier_keys(origin)),
         f"code {keys.signer('code').key_id} ed25519 {keys.public('code')}",
     ]
     (platform.data_dir / "trust.txt").write_text("\n".join(lines) + "\n", "utf-8")

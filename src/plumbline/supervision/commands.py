@@ -111,7 +111,7 @@ def run_log(arguments: argparse.Namespace) -> int:
         if arguments.what == "clock-confirm":
             return _confirm_clock(platform, arguments.by)
         keys = PlatformKeys.load(platform.folder("keys"))
-        signer = CheckpointSigner(keys.log, platform.folder("marks"))
+        signer = CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2)
         if arguments.what == "resume":
             return _resume(platform, keys, signer, arguments)
         try:
@@ -227,7 +227,7 @@ def run_destroy(arguments: argparse.Namespace) -> int:
         return 2
     with opened(Path(arguments.data_dir)) as platform:
         keys = PlatformKeys.load(platform.folder("keys"))
-        signer = CheckpointSigner(keys.log, platform.folder("marks"))
+        signer = CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2)
         journal = Journal(platform.conninfo("plumb_gateway"), signer)
         try:
             accepted = destroy_subject(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from plumbline.evidence.checkpoint import open_checkpoint, parse_verifier
+from plumbline.evidence.checkpoint import UntrustedCheckpoint, open_checkpoint, parse_verifier
 from plumbline.evidence.leaf import leaf_hash, sha256, sm3
 from plumbline.evidence.make_vectors import FOLDER, counter_leaf, encode_vectors, make_vectors, write_vectors
 from plumbline.evidence.receipt import verify_receipt
@@ -70,6 +70,15 @@ def test_the_checkpoints_open() -> None:
     assert open_checkpoint(row["note"], verifiers).cosigned_by == ()
     (cosigner,) = open_checkpoint(row["cosigned_note"], verifiers).cosigned_by
     assert cosigner.at.timestamp() == row["cosigned_at"]
+
+
+def test_the_checkpoint_of_the_gm_suite_opens_under_either_key() -> None:
+    row = load("checkpoint.json")
+    ours, national = parse_verifier(row["log_vkey"]), parse_verifier(row["sm2_vkey"])
+    for verifiers in ([ours], [national], [ours, national]):
+        assert open_checkpoint(row["sm2_note"], verifiers).signed_by == (ours.name,) * len(verifiers)
+    with pytest.raises(UntrustedCheckpoint):
+        open_checkpoint(row["note"], [national])
 
 
 @pytest.mark.parametrize("row", load("receipt.json")["cases"], ids=lambda row: row["case"])

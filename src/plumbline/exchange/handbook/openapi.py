@@ -163,7 +163,9 @@ def _log_paths() -> dict[str, Any]:
         },
         "/x/v1/log/key": {
             "get": _operation(
-                "getLogKey", "日志公钥，仅供参考", {"200": _media("验证者公钥一行", "text/plain")}
+                "getLogKey",
+                "日志公钥，仅供参考",
+                {"200": _media("验证者公钥，一行一个；国密套件有两行", "text/plain")},
             )
         },
         "/x/v1/log/trust.txt": {

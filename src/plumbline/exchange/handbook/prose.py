@@ -72,6 +72,10 @@ KEYS: tuple[Block, ...] = (
             ("个人 `person`", "审核人、批准人本人签名", "Ed25519、P-256"),
         ),
     ),
+    Paragraph(
+        "启用了国密套件的平台也收 SM2 签名，公钥是 65 字节未压缩点（04、x、y）的 base64；没有启用的平台答复 401。"
+    ),
+    Paragraph("国密套件的 HMAC-SM3 密钥至少 16 字节，与别的 HMAC 一样只证明请求是谁发的。"),
     Paragraph("只用 HMAC 的消息标为“对称签名，不能向第三方证明”，据此出的报告最多是“已登记”。"),
     Heading("生成"),
     Code(
@@ -108,7 +112,8 @@ SIGNATURE: tuple[Block, ...] = (
         (
             "`@target-uri` 是平台公布的地址加路径和查询串，一字不差。",
             f"`created` 是 Unix 秒数，与平台相差不超过 {MAX_SKEW_S} 秒；超过的答复 401 `signature-stale`，按答复的 Date 校准后重新签名。",
-            "`alg` 是 `ed25519`、`ecdsa-p256-sha256`（r 和 s 各 32 字节相连）或 `hmac-sha256`。",
+            "`alg` 是 `ed25519`、`ecdsa-p256-sha256`（r 和 s 各 32 字节相连）、`hmac-sha256`、`sm2-sm3` 或 `hmac-sm3`。",
+            "后两种只用于启用了国密套件的平台。`sm2-sm3` 是 SM2 配 SM3，用户标识 1234567812345678，r 和 s 各 32 字节相连。",
             "不以 `uid` 防重复的请求（文件）可以再加 `nonce`。",
             "两个请求头：`Signature-Input: sig1=…` 写最后一行冒号后的部分，`Signature: sig1=:base64:` 写签名。",
         )

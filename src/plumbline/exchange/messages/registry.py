@@ -37,7 +37,7 @@ PartyRole = Literal[
     "association",
     "public",
 ]
-Algorithm = Literal["ed25519", "p256", "hmac-sha256"]
+Algorithm = Literal["ed25519", "p256", "sm2", "hmac-sha256", "hmac-sm3"]
 KeyUse = Literal["transport", "origin", "device", "person", "pades", "web", "log", "code"]
 PersonRole = Literal[
     "sampler",

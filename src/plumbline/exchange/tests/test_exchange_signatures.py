@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
+import subprocess
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +13,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from http_message_signatures import HTTPMessageVerifier, MappingKeyResolver, algorithms
 
-from plumbline.exchange.make_vectors import ED25519, FOLDER, HMAC, P256, public_material
+from plumbline.evidence.gm.encodings import signature_to_der
+from plumbline.evidence.gm.sm2 import Sm2PublicKey
+from plumbline.exchange.make_vectors import ED25519, FOLDER, HMAC, HMAC_SM3, P256, SM2, public_material
 from plumbline.exchange.problems import Problem
 from plumbline.exchange.signatures import (
     COMPONENTS,
+    NATIONAL,
     Ed25519Signer,
     P256Signer,
     Signer,
@@ -26,8 +32,10 @@ from plumbline.exchange.signatures import (
 )
 
 TARGET = Target(method="POST", uri="https://jianguan.example/x/v1/entries")
-SIGNERS = {"ed25519": ED25519, "p256": P256, "hmac-sha256": HMAC}
+SIGNERS = {"ed25519": ED25519, "p256": P256, "sm2": SM2, "hmac-sha256": HMAC, "hmac-sm3": HMAC_SM3}
 CASES = json.loads((FOLDER / "transport.json").read_text(encoding="utf-8"))
+#: RFC 9421 has no national algorithms, and neither has its reference library: there the `openssl` program is the oracle.
+FOREIGN = [case for case in CASES if case["algorithm"] not in NATIONAL]
 
 
 def headers(signer: Signer = ED25519, **changes: str) -> dict[str, str]:
@@ -152,7 +160,7 @@ def test_digests_are_of_the_bytes_received(body: bytes, message: bytes) -> None:
     assert caught.value.slug == "digest-mismatch"
 
 
-@pytest.mark.parametrize("algorithm", ["ed25519", "p256", "hmac-sha256", "rsa"])
+@pytest.mark.parametrize("algorithm", ["ed25519", "p256", "sm2", "hmac-sha256", "hmac-sm3", "rsa"])
 @pytest.mark.parametrize("key", [b"", b"\x04", b"\x04" * 65, b"0" * 32])
 def test_a_broken_key_or_signature_is_no_signature_and_no_error(algorithm: str, key: bytes) -> None:
     for signature in (b"", b"\x00" * 64, b"\xff" * 64):
@@ -201,7 +209,7 @@ def _oracle(case: dict[str, Any]) -> Any:
     return kinds[algorithm], MappingKeyResolver(public_keys={names: material}, private_keys={})
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+@pytest.mark.parametrize("case", FOREIGN, ids=[case["name"] for case in FOREIGN])
 def test_the_reference_library_verifies_our_vectors(case: dict[str, Any]) -> None:
     algorithm, resolver = _oracle(case)
     verifier = _PatientVerifier(signature_algorithm=algorithm, key_resolver=resolver)
@@ -236,3 +244,42 @@ def test_the_published_ed25519_example_of_the_standard_verifies() -> None:
     )
     signature = "wqcAqbmYJ2ji2glfAMaRy4gruYYnx2nEFN2HN6jrnDnQCK1u02Gb04v9EDgwUPiu4A0w6vuQv5lIp5WPpBKRCw=="
     assert verify("ed25519", bytes.fromhex(key), base.encode(), base64.b64decode(signature))
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl program here")
+def test_the_openssl_program_verifies_our_sm2_vector(tmp_path: Path) -> None:
+    (case,) = [case for case in CASES if case["algorithm"] == "sm2"]
+    signed = read_signature({name.lower(): value for name, value in case["headers"].items()}, TARGET)
+    files = {"base": signed.base, "signature": signature_to_der(signed.signature)}
+    files["key"] = Sm2PublicKey(bytes.fromhex(case["key"])).to_pem().encode()
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    check = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", "key", "-rawin", "-digest", "sm3"]
+    more = ["-pkeyopt", "distid:1234567812345678", "-in", "base", "-sigfile", "signature"]
+    done = subprocess.run([*check, *more], cwd=tmp_path, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("key", [b"", b"\x04" + bytes(64), SM2.key.public_key.point[:-1], bytes(32)])
+def test_an_sm2_key_that_is_none_verifies_nothing(key: bytes) -> None:
+    signed = read_signature(headers(SM2), TARGET)
+    assert verify("sm2", SM2.key.public_key.point, signed.base, signed.signature)
+    for signature in (signed.signature, bytes(64), b""):
+        assert not verify("sm2", key, signed.base, signature)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl program here")
+def test_the_openssl_program_gives_our_hmac_sm3_vector() -> None:
+    (case,) = [case for case in CASES if case["algorithm"] == "hmac-sm3"]
+    signed = read_signature({name.lower(): value for name, value in case["headers"].items()}, TARGET)
+    made = ["openssl", "dgst", "-sm3", "-binary", "-mac", "HMAC", "-macopt", f"hexkey:{case['key']}"]
+    done = subprocess.run(made, input=signed.base, capture_output=True, timeout=60)
+    assert done.stdout == signed.signature
+
+
+def test_a_mac_is_not_taken_short_nor_under_a_short_or_missing_secret() -> None:
+    signed = read_signature(headers(HMAC_SM3), TARGET)
+    assert verify("hmac-sm3", HMAC_SM3.secret, signed.base, signed.signature)
+    for key, mac in ((HMAC_SM3.secret, signed.signature[:16]), (b"", signed.signature), (b"k" * 15, b"")):
+        assert not verify("hmac-sm3", key, signed.base, mac)
+    assert not verify("hmac-sha256", HMAC_SM3.secret, signed.base, signed.signature)

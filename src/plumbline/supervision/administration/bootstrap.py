@@ -89,7 +89,7 @@ def _require_distinct(names: dict[str, str]) -> None:
 
 def _sender(platform: Platform) -> PlatformSender:
     keys = PlatformKeys.load(platform.folder("keys"))
-    signer = CheckpointSigner(keys.log, platform.folder("marks"))
+    signer = CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2)
     return PlatformSender(Journal(platform.conninfo("plumb_gateway"), signer), keys.signer("web"))
 
 

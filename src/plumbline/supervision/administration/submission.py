@@ -30,7 +30,7 @@ _lock = threading.Lock()
 def _sender() -> PlatformSender:
     platform = settings.PLUMBLINE_PLATFORM
     keys = PlatformKeys.load(platform.folder("keys"))
-    signer = CheckpointSigner(keys.log, platform.folder("marks"))
+    signer = CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2)
     return PlatformSender(Journal(platform.conninfo("plumb_gateway"), signer), keys.signer("web"))
 
 

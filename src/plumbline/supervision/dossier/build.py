@@ -188,7 +188,7 @@ def bundle_response_bytes(platform: Platform, application_id: str) -> bytes:
     keys = PlatformKeys.load(platform.folder("keys"))
     return build_bundle(
         {role: platform.conninfo(role) for role in ("plumb_worker", "plumb_gateway")},
-        CheckpointSigner(keys.log, platform.folder("marks")),
+        CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2),
         FileStore(platform.folder("files")),
         application_id,
         statement=keys.signer("web"),

@@ -65,7 +65,7 @@ async def health(request: Request) -> Response:
 def _context(platform: Platform, pool: AsyncConnectionPool) -> Context:
     limits = GatewaySettings.from_env()
     keys = PlatformKeys.load(platform.folder("keys"))
-    signer = CheckpointSigner(keys.log, platform.folder("marks"))
+    signer = CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2)
     directory = Directory(pool, key_encryption_key(platform.folder("keys")), cache_s=limits.key_cache_s)
     vault = Vault(platform.folder("subjects"))
     gateway = platform.conninfo("plumb_gateway")
@@ -73,7 +73,7 @@ def _context(platform: Platform, pool: AsyncConnectionPool) -> Context:
         platform=platform,
         pool=pool,
         directory=directory,
-        door=Door(directory, vault),
+        door=Door(directory, vault, is_national=keys.log_sm2 is not None),
         appender=Appender(Journal(gateway, signer), queue_limit=limits.queue),
         files=FileStore(platform.folder("files")),
         vault=vault,

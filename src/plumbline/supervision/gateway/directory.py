@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from plumbline.exchange.problems import Problem
+from plumbline.exchange.signatures import SYMMETRIC
 
 CACHE_S = 5.0
 _FIND = """
@@ -101,7 +102,7 @@ class Directory:
 
     def _known(self, row: dict[str, Any]) -> KnownKey | None:
         material = bytes(row["public_key"]) if row["public_key"] else b""
-        if row["algorithm"] == "hmac-sha256":
+        if row["algorithm"] in SYMMETRIC:
             if row["ciphertext"] is None:
                 return None
             try:

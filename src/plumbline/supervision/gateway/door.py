@@ -18,6 +18,7 @@ from plumbline.exchange.messages.header import Message
 from plumbline.exchange.origin import verify_origin
 from plumbline.exchange.problems import FieldProblem, Problem
 from plumbline.exchange.signatures import (
+    NATIONAL,
     SignedRequest,
     Target,
     check_age,
@@ -67,7 +68,16 @@ def _read(body: bytes, message: bytes) -> Message:
 class Door:
     """Turns a received request into a pending submission, or raises :class:`Problem`."""
 
-    def __init__(self, directory: Directory, vault: Vault, *, max_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        vault: Vault,
+        *,
+        max_bytes: int = MAX_BODY_BYTES,
+        is_national: bool = False,
+    ) -> None:
+        """`is_national`: the platform runs in the suite `gm` and takes SM2 signatures too."""
+        self._is_national = is_national
         self._directory = directory
         self._vault = vault
         self._max_bytes = max_bytes
@@ -83,6 +93,7 @@ class Door:
             signed = read_signature(received.headers, received.target)
         except ValueError:  # digits of another script, or a header that is not ASCII
             raise Problem(slug="signature-invalid", detail="签名头只用半角字符") from None
+        self._check_suite(signed.algorithm)
         now = datetime.now(UTC)
         check_age(signed.created, now.timestamp())
         key = received.seen.key = await self._directory.key(signed.key_id)
@@ -141,6 +152,16 @@ class Door:
         )
         return pending, message, key
 
+    def _check_suite(self, algorithm: str, pointer: str = "") -> None:
+        if algorithm in NATIONAL and not self._is_national:
+            reason = "本平台没有启用国密套件，不收 SM2 签名和 HMAC-SM3"
+            remedy = "请用 Ed25519 或 P-256 的密钥签名，或请平台管理员启用国密套件"
+            raise Problem(
+                slug="signature-invalid",
+                detail=f"{reason}；{remedy}",
+                errors=(FieldProblem(pointer=pointer, reason=reason, remedy=remedy),) if pointer else (),
+            )
+
     def _check_sender(self, message: Message, key: KnownKey) -> None:
         if message.sender != key.party:
             raise Problem(
@@ -157,6 +178,7 @@ class Door:
         self, origin: OriginSignature, message: bytes, transport: KnownKey, number: int
     ) -> None:
         pointer = f"/origin/{number}"
+        self._check_suite(origin.algorithm, pointer)
         key = await self._directory.key(origin.key_id)
         is_on_trial = key is not None and bool(key.sandbox) and not transport.sandbox
         if key is None or is_on_trial or key.algorithm != origin.algorithm or key.use not in ORIGIN_USES:

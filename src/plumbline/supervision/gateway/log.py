@@ -30,11 +30,11 @@ async def get_checkpoint(request: Request) -> Response:
 
 
 async def get_log_key(request: Request) -> Response:
-    """The verifier key of the log, for information: a verifier takes its trust from elsewhere."""
+    """The verifier keys of the log, one a line (SM2 second, in the suite `gm`), for information: trust is taken from elsewhere."""
     context = context_of(request)
     context.lookups.take(client_of(request))
     origin = log_origin(context.platform.origin, _epoch(context))
-    return PlainTextResponse(context.signer.verifier_key(origin) + "\n")
+    return PlainTextResponse("".join(f"{key}\n" for key in context.signer.verifier_keys(origin)))
 
 
 async def get_trust(request: Request) -> Response:

@@ -22,9 +22,11 @@ from plumbline.evidence.checkpoint import (
     parse_verifier,
     sign_checkpoint,
 )
+from plumbline.evidence.gm.sm2 import Sm2PrivateKey
 from plumbline.evidence.mark import Head, HeadMark, MarkRefused
 from plumbline.evidence.note import Ed25519NoteSigner
 from plumbline.evidence.paths import LeafAndNodeSource, node_hash
+from plumbline.evidence.sm2_note import Sm2NoteSigner
 from plumbline.evidence.tree import EMPTY_ROOT, Frontier
 from plumbline.supervision.journal.failpoints import hit
 
@@ -166,12 +168,14 @@ def _ask_mark(host: str, url: str | None) -> Head:
 class CheckpointSigner:
     """Signs heads with the log key of this host, after the mark allowed it. Safe between threads."""
 
-    def __init__(self, key: Ed25519PrivateKey, marks: Path, host: str = "") -> None:
-        """`host` is this host's name in `ops.signing_host`: PLUMB_SIGNING_HOST, else `local`."""
+    def __init__(
+        self, key: Ed25519PrivateKey, marks: Path, host: str = "", *, sm2: Sm2PrivateKey | None = None
+    ) -> None:
+        """`host` is this host's name in `ops.signing_host`: PLUMB_SIGNING_HOST, else `local`. With `sm2` every head is signed twice."""
         self.host = host or os.environ.get("PLUMB_SIGNING_HOST", "") or "local"
         if not _HOST.fullmatch(self.host):
             raise ValueError(f"{self.host!r} is not the name of a signing host")
-        self._key = key
+        self._key, self._sm2 = key, sm2
         self._mark = HeadMark(marks / f"{self.host}.mark", hit)
         self._peers_asked = float("-inf")
         self._newest: tuple[int, int, str] = (0, 0, "")
@@ -180,6 +184,14 @@ class CheckpointSigner:
     def verifier_key(self, origin: str) -> str:
         """C2SP vkey of the log key under the name of the origin line."""
         return Ed25519NoteSigner(origin, self._key).verifier_key()
+
+    def verifier_keys(self, origin: str) -> list[str]:
+        """All vkeys that this host signs with: Ed25519 first, then SM2 in the suite `gm`."""
+        return [signer.verifier_key() for signer in self._signers(origin)]
+
+    def _signers(self, origin: str) -> list[Ed25519NoteSigner | Sm2NoteSigner]:
+        plain = Ed25519NoteSigner(origin, self._key)
+        return [plain] if self._sm2 is None else [plain, Sm2NoteSigner(origin, self._sm2)]
 
     def mark(self) -> Head | None:
         """The largest head this host has signed."""
@@ -203,18 +215,19 @@ class CheckpointSigner:
     def sign_closing(self, closing: Checkpoint) -> str:
         """A checkpoint over what is kept of an ended epoch. It has a name of its own (:func:`closing_origin`), so that nothing that was
         signed under the epoch's name can be contradicted by it."""
-        return sign_checkpoint(closing, [Ed25519NoteSigner(closing.origin, self._key)])
+        return sign_checkpoint(closing, self._signers(closing.origin))
 
     def signed_by_us(self, note: str) -> Checkpoint | None:
         """The checkpoint of a note that carries this log's own signature, else None."""
         try:
             stated = Checkpoint.parse(parse_note(note).text)
-            return open_checkpoint(note, [parse_verifier(self.verifier_key(stated.origin))]).checkpoint
+            ours = [parse_verifier(key) for key in self.verifier_keys(stated.origin)]
+            return open_checkpoint(note, ours).checkpoint
         except NoteError:
             return None
 
     def _sign(self, head: HeadRow) -> str:
-        return sign_checkpoint(head.checkpoint, [Ed25519NoteSigner(head.log_origin, self._key)])
+        return sign_checkpoint(head.checkpoint, self._signers(head.log_origin))
 
     def check_start(self, conn: psycopg.Connection) -> HeadRow:
         """On start and on every new connection: the stored log extends the marks of all hosts, and its leaves give its own root."""

@@ -9,15 +9,31 @@ import base64
 import hashlib
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from plumbline.evidence.gm.sm2 import Sm2PrivateKey
 from plumbline.exchange.signatures import Ed25519Signer
 
 PLATFORM_KEYS = ("log", "web", "code")
+#: Which algorithms the platform itself signs with: `standard`, or `gm`, which adds the national ones beside them.
+SUITES = ("standard", "gm")
+
+
+class UnknownSuite(ValueError):
+    """PLUMB_SUITE names no suite of algorithms."""
+
+
+def chosen_suite(env: Mapping[str, str] = os.environ) -> str:
+    """The suite that PLUMB_SUITE asks for at a start; `standard` where it is not set."""
+    suite = env.get("PLUMB_SUITE", "") or SUITES[0]
+    if suite not in SUITES:
+        raise UnknownSuite(f"PLUMB_SUITE={suite!r} 不是平台认得的算法套件：写 standard（默认）或 gm（国密）")
+    return suite
 
 
 def key_id_of(use: str, public_key: bytes) -> str:
@@ -58,16 +74,21 @@ def sync_folder(folder: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PlatformKeys:
-    """The three signing keys of the platform, loaded from its key folder."""
+    """The signing keys of the platform, loaded from its key folder."""
 
     log: ed25519.Ed25519PrivateKey
     web: ed25519.Ed25519PrivateKey
     code: ed25519.Ed25519PrivateKey
+    #: The log's second key: there once the platform was started in the suite `gm`, and for all processes from then on.
+    log_sm2: Sm2PrivateKey | None = None
 
     @classmethod
-    def load(cls, folder: Path, *, create: bool = False) -> PlatformKeys:
-        """Read `log.pem`, `web.pem`, `code.pem`; with `create`, make those that are missing."""
-        return cls(**{name: _load(folder / f"{name}.pem", create=create) for name in PLATFORM_KEYS})
+    def load(cls, folder: Path, *, create: bool = False, suite: str = SUITES[0]) -> PlatformKeys:
+        """Read `log.pem`, `web.pem`, `code.pem` and, if it is there, `log-sm2.pem`; with `create`, make those that are missing and that
+        the suite asks for."""
+        log_sm2 = _load_sm2(folder / "log-sm2.pem", create=create and suite == "gm")
+        keys = {name: _load(folder / f"{name}.pem", create=create) for name in PLATFORM_KEYS}
+        return cls(**keys, log_sm2=log_sm2)
 
     def signer(self, use: str) -> Ed25519Signer:
         """The signer of one use; its key id is derived from the public key."""
@@ -90,6 +111,14 @@ def _load(path: Path, *, create: bool) -> ed25519.Ed25519PrivateKey:
     if not isinstance(loaded, ed25519.Ed25519PrivateKey):
         raise TypeError(f"{path.name} is not an Ed25519 key")
     return loaded
+
+
+def _load_sm2(path: Path, *, create: bool) -> Sm2PrivateKey | None:
+    if not path.exists():
+        if not create:
+            return None
+        write_private(path, Sm2PrivateKey.generate().to_pem().encode())
+    return Sm2PrivateKey.from_pem(path.read_text("ascii"))
 
 
 def key_encryption_key(folder: Path, *, create: bool = False) -> bytes:

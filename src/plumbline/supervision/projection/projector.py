@@ -22,6 +22,7 @@ from plumbline.evidence.leaf import entry_id
 from plumbline.evidence.position import EPOCH_SPAN, place_of, position_of
 from plumbline.exchange.decode import parse_message
 from plumbline.exchange.messages.header import Message
+from plumbline.exchange.signatures import SYMMETRIC
 from plumbline.exchange.submission import Envelope, decode_envelope
 from plumbline.supervision.journal.failpoints import hit
 from plumbline.supervision.projection.arrival import Arrival, NotTakenOver, Projection
@@ -183,7 +184,7 @@ def _attestation(state: FactState, raw: _Raw, envelope: Envelope) -> str:
     if envelope.origin:
         return "origin"
     key = state.get("key", raw.key_id)
-    return "hmac" if key and key["algorithm"] == "hmac-sha256" else "transport"
+    return "hmac" if key and key["algorithm"] in SYMMETRIC else "transport"
 
 
 def write_set(conn: psycopg.Connection, schema: str, raws: list[_Raw]) -> None:

@@ -33,7 +33,7 @@ SIGNING_STOPPED_WAIT_S = 30.0
 def make_worker(platform: Platform) -> tuple[Worker, CheckpointSigner]:
     """A worker with its own journal connection."""
     keys = PlatformKeys.load(platform.folder("keys"))
-    signer = CheckpointSigner(keys.log, platform.folder("marks"))
+    signer = CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2)
     journal = Journal(platform.conninfo("plumb_gateway"), signer)
     worker = Worker(
         conninfo=platform.conninfo("plumb_worker"),

@@ -54,7 +54,13 @@ _PROJECTS = (
     "SELECT id, name, code, owner, contractor, resident_engineer_firm, idx, attestation FROM fact.project "
     "WHERE owner = %s OR contractor = %s OR resident_engineer_firm = %s ORDER BY idx DESC LIMIT 20"
 )
-_ALGORITHMS = {"ed25519": "Ed25519", "p256": "P-256", "hmac-sha256": "HMAC（对称）"}
+_ALGORITHMS = {
+    "ed25519": "Ed25519",
+    "p256": "P-256",
+    "sm2": "SM2（国密）",
+    "hmac-sha256": "HMAC（对称）",
+    "hmac-sm3": "HMAC-SM3（国密，对称）",
+}
 _USES = {
     "transport": "传输", "origin": "源头", "device": "设备", "person": "个人", "pades": "电子签章", "web": "网页",
     "log": "日志", "code": "发码",
