@@ -176,6 +176,11 @@ def catch_up(stage: Stage, team: Team) -> CaughtUp:
 
 def run_time(arguments: argparse.Namespace, say: Callable[[str], None] = print) -> int:
     """Show the demo's clock, or put it forward."""
+    if arguments.value:
+        raise _refuse(
+            f"time 后面的 {arguments.value!r} 没有用上：拨快写 --forward 3d，拨到某时刻写 --to 2026-11-20T08:00。",
+            "time takes --forward or --to.",
+        )
     stage = Stage.open(Path(arguments.data_dir).absolute())
     clock = stage.clock()
     now = clock.now()

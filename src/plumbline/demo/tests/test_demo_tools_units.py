@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from plumbline.demo.lateness import CATCHING_UP, PROMPT, Outage, Upload, why_late
 from plumbline.demo.outbox import Outbox, QueueingSender
 from plumbline.demo.tests.memory_platform import MemoryPlatform, memory_clients
-from plumbline.demo.tools import Stage, span_of
+from plumbline.demo.tools import Stage, run_time, span_of
 from plumbline.embedded.problems import EmbeddedProblem
 from plumbline.exchange.encode import encode_message
 from plumbline.exchange.messages.project import TagIssued
@@ -113,3 +114,8 @@ def test_a_file_waits_too_and_reports_that_want_a_code_are_remembered(tmp_path: 
     assert box.unfinished() == [(T0, 5)]
     box.finished(box.unfinished())
     assert box.unfinished() == []
+
+
+def test_a_word_that_the_clock_does_not_use_is_refused_and_not_passed_over() -> None:
+    with pytest.raises(EmbeddedProblem, match="--forward 3d"):
+        run_time(Namespace(value="banana", to="", forward="", data_dir="/nowhere"))
