@@ -98,6 +98,12 @@ def _bench(arguments: argparse.Namespace) -> int:
     return run_bench(arguments)
 
 
+def _drill(arguments: argparse.Namespace) -> int:
+    from plumbline.drill.command import run_drill
+
+    return run_drill(arguments)
+
+
 def _data_dir(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", default="data", help="数据文件夹（默认 ./data）")
 
@@ -225,6 +231,12 @@ def _workshop_commands(commands: Commands) -> None:
     bench.add_argument("--out", help="把结果写成 JSON 放进这个文件夹")
     bench.add_argument("--rounds", type=int, default=5)
     bench.set_defaults(run=_bench)
+
+    from plumbline.drill.command import add_commands
+
+    drill = commands.add_parser("drill", help="演练：故意弄坏，看承诺是否成立")
+    add_commands(drill)
+    drill.set_defaults(run=_drill)
 
 
 def build_parser() -> argparse.ArgumentParser:

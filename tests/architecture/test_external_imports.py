@@ -39,6 +39,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "lab": frozenset({"django", "typst", "segno", "cryptography", "PIL", "msgspec", "numpy", "httpx"}) | PDF,
     "supervision": SERVER,
     "bench": SERVER,
+    "drill": SERVER | PDF,
     "demo": SERVER | PDF,  # the institution's side of the demonstration
     "cli": frozenset(),
 }

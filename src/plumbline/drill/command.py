@@ -1,0 +1,58 @@
+"""`plumbline drill` (演练): runs a drill by name, keeps its result on request, tells the age of the kept ones."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from plumbline.drill.outcome import Outcome, ages
+
+#: Where the results of full drills stand in the repository.
+KEPT = Path("docs/drills")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drill:
+    """A drill by name: what it proves, what may be chosen, how it is run."""
+
+    name: str
+    summary: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], Outcome]
+
+
+def drills() -> list[Drill]:
+    """All drills; imported only when one is asked for."""
+    return []
+
+
+def add_commands(parser: argparse.ArgumentParser) -> None:
+    """The drills as subcommands of `parser`, each with `--seed` and `--out`."""
+    commands = parser.add_subparsers(dest="drill", required=True, metavar="演练")
+    for drill in drills():
+        command = commands.add_parser(drill.name, help=drill.summary)
+        command.add_argument("--seed", type=int, default=1, help="种子：同一种子同一次演练（默认 1）")
+        command.add_argument("--out", help=f"把结果写成 JSON，如 {KEPT}/{drill.name}.json")
+        drill.add_options(command)
+        command.set_defaults(run_drill=drill.run)
+    command = commands.add_parser("ages", help="各项完整演练多久以前做过")
+    command.add_argument("folder", nargs="?", default=str(KEPT))
+    command.set_defaults(run_drill=None)
+
+
+def run_drill(arguments: argparse.Namespace) -> int:
+    """0: every promise held; 1: one did not."""
+    if arguments.run_drill is None:
+        lines = ages(Path(arguments.folder), datetime.now(UTC))
+        print("\n".join(lines) or f"{arguments.folder} 里没有演练结果")
+        return 0
+    outcome: Outcome = arguments.run_drill(arguments)
+    print(outcome.text(), file=sys.stdout if outcome.held else sys.stderr)
+    if arguments.out:
+        outcome.keep(Path(arguments.out))
+        print(f"结果写入 {arguments.out}")
+    return 0 if outcome.held else 1

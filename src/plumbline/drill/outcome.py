@@ -1,0 +1,89 @@
+"""What a drill found out (演练结果): printed, and kept as a file that says where, when and on which commit it was run."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+#: A full drill older than this is called stale.
+STALE_AFTER = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One run of a drill; `counts` are the figures, in the order in which they are to be read."""
+
+    drill: str
+    seed: int
+    seconds: float
+    counts: Mapping[str, int | float | str]
+    #: What broke a promise, one plain Chinese sentence each; empty when all held.
+    broken: tuple[str, ...] = ()
+    #: What was not tried, and why.
+    left_out: tuple[str, ...] = ()
+    ran_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def held(self) -> bool:
+        """Whether every promise held."""
+        return not self.broken
+
+    def text(self) -> str:
+        """The result in Chinese, for the terminal."""
+        lines = [f"演练 {self.drill}（种子 {self.seed}），{self.seconds:.0f} 秒"]
+        lines += [f"  {name}：{value}" for name, value in self.counts.items()]
+        lines += [f"  不成立：{sentence}" for sentence in self.broken]
+        lines += [f"  没有试：{sentence}" for sentence in self.left_out]
+        lines.append("  结论：全部成立" if self.held else f"  结论：{len(self.broken)} 项不成立")
+        return "\n".join(lines)
+
+    def keep(self, path: Path) -> None:
+        """Write the result as JSON, with host and commit."""
+        content: dict[str, Any] = {
+            "drill": self.drill,
+            "ran_at": self.ran_at.isoformat(timespec="seconds"),
+            "host": f"{platform.system()} {platform.release()}, {os.cpu_count()} processors",
+            "commit": _commit(),
+            "seed": self.seed,
+            "seconds": round(self.seconds, 1),
+            "held": self.held,
+            "counts": dict(self.counts),
+            "broken": list(self.broken),
+            "left_out": list(self.left_out),
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", "utf-8")
+
+
+def _commit() -> str:
+    result = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    return result.stdout.strip() or "unknown"
+
+
+def ages(folder: Path, now: datetime) -> list[str]:
+    """One Chinese line a kept result in `folder`: its age, and a warning where it is stale or did not hold."""
+    lines = []
+    for path in sorted(folder.glob("*.json")):
+        kept = json.loads(path.read_text("utf-8"))
+        ran_at = datetime.fromisoformat(kept["ran_at"])
+        age = now - ran_at
+        line = f"演练 {kept['drill']}：{ran_at.date()} 在 {kept['commit']} 上做过，{age.days} 天前"
+        if age > STALE_AFTER:
+            line += f"；超过 {STALE_AFTER.days} 天，请重做"
+        if not kept["held"]:
+            line += f"；{len(kept['broken'])} 项不成立"
+        lines.append(line)
+    return lines

@@ -1,0 +1,55 @@
+"""Results of drills: what is kept, and when a kept one is stale."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from plumbline.drill import command
+from plumbline.drill.outcome import STALE_AFTER, Outcome, ages
+
+AT = datetime(2026, 11, 23, 3, tzinfo=UTC)
+
+
+def outcome(**changes: object) -> Outcome:
+    fields: dict[str, object] = {
+        "drill": "kill",
+        "seed": 7,
+        "seconds": 12.0,
+        "counts": {"上传": 10000, "丢失": 0},
+    }
+    return Outcome(**(fields | {"ran_at": AT} | changes))  # type: ignore[arg-type]
+
+
+def test_result_is_kept_with_its_commit_and_figures(tmp_path: Path) -> None:
+    outcome(left_out=("断电",)).keep(tmp_path / "kill.json")
+    kept = json.loads((tmp_path / "kill.json").read_text("utf-8"))
+    assert (kept["held"], kept["seed"], kept["counts"]) == (True, 7, {"上传": 10000, "丢失": 0})
+    assert kept["commit"]
+    assert kept["host"]
+    assert kept["left_out"] == ["断电"]
+
+
+@pytest.mark.parametrize(("age", "stale"), [(STALE_AFTER, False), (STALE_AFTER + timedelta(seconds=1), True)])
+def test_result_is_stale_after_thirty_days(tmp_path: Path, age: timedelta, stale: bool) -> None:
+    outcome().keep(tmp_path / "kill.json")
+    (line,) = ages(tmp_path, AT + age)
+    assert ("请重做" in line) is stale
+
+
+def test_broken_promise_ends_with_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = outcome(broken=("回执 3 对应的入账不在日志里",))
+    drill = command.Drill(
+        name="kill", summary="", add_options=lambda parser: None, run=lambda arguments: found
+    )
+    monkeypatch.setattr(command, "drills", lambda: [drill])
+    parser = argparse.ArgumentParser()
+    command.add_commands(parser)
+    assert command.run_drill(parser.parse_args(["kill", "--seed", "7"])) == 1
+    assert "回执 3" in capsys.readouterr().err
