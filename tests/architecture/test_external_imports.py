@@ -22,7 +22,7 @@ SERVER = frozenset(
         "allauth",
         "axes",
     }
-    | {"pcodec", "numpy", "segno", "typst"}
+    | {"pcodec", "numpy", "zxingcpp", "typst"}
 )
 
 #: Package → modules from outside that it may import at module level.
@@ -36,7 +36,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "sdk": frozenset({"httpx", "msgspec", "cryptography"}),
     "acquisition": frozenset({"serial", "numpy"}),
     "web": frozenset({"django", "jinja2", "markupsafe", "allauth", "cryptography"}),
-    "lab": frozenset({"django", "typst", "segno", "cryptography", "PIL", "msgspec", "numpy", "httpx"}) | PDF,
+    "lab": frozenset({"django", "typst", "zxingcpp", "cryptography", "PIL", "msgspec", "numpy", "httpx"})
+    | PDF,
     "supervision": SERVER,
     "bench": SERVER,
     "drill": SERVER | PDF,

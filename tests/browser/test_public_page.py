@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zxingcpp
 
 pytestmark = [pytest.mark.browser, pytest.mark.service, pytest.mark.slow]
 GENUINE = "这份报告是真的，演示证书"
@@ -100,7 +101,6 @@ def printed_code(folder: Path, document: bytes) -> str:
     """What a scanner reads from the first page on paper, at 150 dots an inch."""
     if shutil.which("pdftoppm") is None:
         pytest.skip("没有 pdftoppm，打印页上的二维码没有读")
-    zxingcpp = pytest.importorskip("zxingcpp", reason="没有 zxing-cpp，打印页上的二维码没有读")
     image = pytest.importorskip("PIL.Image")
     source = folder / "report.pdf"
     source.write_bytes(document)

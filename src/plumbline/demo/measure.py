@@ -47,12 +47,12 @@ class Specimen:
     tension: TensionEvaluation | None = None
 
     @property
-    def points(self) -> tuple[tuple[float, float], ...]:
-        """Seconds from the first reading and force in kN, for the printed curve."""
+    def force_over_time(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Seconds from the first reading, and force in kN, for the printed curve."""
         force = self.recording.channels[0]
         if force.time_s is None:
-            return ()
-        return tuple(zip((force.time_s - force.time_s[0]).tolist(), force.value.tolist(), strict=True))
+            return (), ()
+        return tuple((force.time_s - force.time_s[0]).tolist()), tuple(force.value.tolist())
 
 
 def duration_of(recording: Recording) -> timedelta:

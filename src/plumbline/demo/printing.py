@@ -117,11 +117,12 @@ def _samples(plan: Plan, issued: Issued) -> PrintedTable:
 
 
 def _curves(specimens: Sequence[Specimen]) -> tuple[PrintedCurve, ...]:
-    return tuple(
-        PrintedCurve(label=f"试件 {i}", unit="kN", points=each.points)
-        for i, each in enumerate(specimens, start=1)
-        if each.run.curve is not None
-    )
+    curves = []
+    for number, each in enumerate(specimens, start=1):
+        if each.run.curve is not None:
+            xs, ys = each.force_over_time
+            curves.append(PrintedCurve(label=f"试件 {number}", unit="kN", xs=xs, ys=ys))
+    return tuple(curves)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,10 +33,16 @@ class PrintedCurve:
     label: str
     #: unit of the ordinate, e.g. kN
     unit: str
-    #: (seconds since contact, value in `unit`), in order of time; drawn after min–max decimation
-    points: tuple[tuple[float, float], ...]
+    #: seconds since contact, in order; values in `unit`, one for each of them; drawn after min–max decimation
+    xs: tuple[float, ...]
+    ys: tuple[float, ...]
     #: unit of the abscissa
     x_unit: str = "s"
+
+    def __post_init__(self) -> None:
+        """Refuse a value without its time."""
+        if len(self.xs) != len(self.ys):
+            raise ValueError(f"a curve has {len(self.xs)} times and {len(self.ys)} values")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,5 +151,5 @@ def printed_texts(value: object) -> Iterator[str]:
     elif is_dataclass(value):
         for each in fields(value):
             # A curve's points are thousands of numbers: nothing of them is set as text.
-            if not (isinstance(value, PrintedCurve) and each.name == "points"):
+            if not (isinstance(value, PrintedCurve) and each.name in {"xs", "ys"}):
                 yield from printed_texts(getattr(value, each.name))

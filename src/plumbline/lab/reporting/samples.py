@@ -88,6 +88,7 @@ def _results() -> PrintedTable:
 
 def _ramp(index: int, peak: float) -> PrintedCurve:
     """A straight rise to the peak and a short fall, 10 points a second: a picture, not a measurement."""
-    rise = tuple((step / 10, peak * step / 10 / _RAMP_SECONDS) for step in range(int(_RAMP_SECONDS * 10)))
-    fall = tuple((_RAMP_SECONDS + step / 10, peak * (1 - step / 40)) for step in range(25))
-    return PrintedCurve(label=f"试件 {index}", unit="kN", points=rise + fall)
+    rise = [(step / 10, peak * step / 10 / _RAMP_SECONDS) for step in range(int(_RAMP_SECONDS * 10))]
+    fall = [(_RAMP_SECONDS + step / 10, peak * (1 - step / 40)) for step in range(25)]
+    xs, ys = zip(*rise, *fall, strict=True)
+    return PrintedCurve(label=f"试件 {index}", unit="kN", xs=xs, ys=ys)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import io
+import itertools
+import math
+import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pypdf
 import pytest
+import segno
+import zxingcpp
 from PIL import Image
+from segno import consts
 
 from plumbline.lab.reporting import typesetting
-from plumbline.lab.reporting.curves import decimated, round_step
-from plumbline.lab.reporting.document import PrintedTable
+from plumbline.lab.reporting.curves import decimated, drawings, round_step
+from plumbline.lab.reporting.document import PrintedCurve, PrintedTable
 from plumbline.lab.reporting.layout import STAMP_DIAMETER
 from plumbline.lab.reporting.pictures import TITLES, PictureKind, demo_picture
 from plumbline.lab.reporting.qr import symbol
@@ -69,7 +77,6 @@ def test_equal_documents_give_equal_bytes(pdf: bytes) -> None:
 
 @pytest.mark.clause("BJ 9.1.1.3-e", "GX 七(七)")
 def test_the_qr_code_can_be_read_from_a_150_dpi_scan(pdf: bytes, tmp_path: Path) -> None:
-    zxingcpp = pytest.importorskip("zxingcpp")
     page = raster(pdf, tmp_path, 150)[0]
     assert [each.text for each in zxingcpp.read_barcodes(page)] == [DOCUMENT.qr_payload]
 
@@ -156,12 +163,60 @@ def test_a_module_is_never_smaller_than_the_printer_can_hold(length: int) -> Non
 
 
 def test_decimation_keeps_the_peak() -> None:
-    points = [(step / 1000, 1.0) for step in range(100_000)]
-    points[54_321] = (54.321, 900.5)
-    kept = decimated(points, 200)
-    assert (54.321, 900.5) in kept
+    xs, ys = np.arange(100_000) / 1000, np.ones(100_000)
+    ys[54_321], ys[54_322] = 900.5, -3.0
+    kept_xs, kept_ys = decimated(xs, ys, 200)
+    kept = list(zip(kept_xs.tolist(), kept_ys.tolist(), strict=True))
+    assert {(54.321, 900.5), (54.322, -3.0), (0.0, 1.0), (99.999, 1.0)} <= set(kept)
     assert len(kept) <= 800
-    assert list(kept) == sorted(kept)
+    assert kept == sorted(kept)
+
+
+def test_a_curve_is_drawn_on_its_axes() -> None:
+    curve = PrintedCurve(label="试件 1", unit="kN", xs=(0.0, 5.0, 10.0), ys=(0.0, 100.0, -1.0))
+    (svg,) = drawings([curve])
+    line = re.search(r'<polyline points="([^"]+)"', svg)
+    assert line is not None
+    # Axes of 10 s and 100 kN; a value below zero lies on the axis.
+    assert line[1] == "62.0,292.0 306.0,40.0 550.0,292.0"
+
+
+def test_a_curve_of_one_point_or_without_number_is_not_drawn() -> None:
+    bad = [((1.0,), (1.0,)), ((), ()), ((0.0, 1.0), (0.0, math.nan)), ((0.0, math.inf), (0.0, 1.0))]
+    assert drawings([PrintedCurve(label="", unit="kN", xs=xs, ys=ys) for xs, ys in bad]) == ()
+
+
+def test_a_value_without_its_time_is_refused() -> None:
+    with pytest.raises(ValueError, match="1 times and 2 values"):
+        PrintedCurve(label="", unit="kN", xs=(0.0,), ys=(0.0, 1.0))
+
+
+@pytest.mark.parametrize("payload", ["A", "HTTPS://A.EXAMPLE/V/1#B2", "HTTPS://A.EXAMPLE/V/2611LCA7#MFRGGZ"])
+def test_the_qr_code_is_the_one_of_the_standard(payload: str) -> None:
+    """Another encoder gives the same modules, under one of the eight masks and one way to part the payload into
+    segments."""
+    made = symbol(payload)
+    drawn = [[0] * made.modules for _ in range(made.modules)]
+    for left, row, right in re.findall(r"M(\d+) (\d+)\.5H(\d+)", made.svg):
+        drawn[int(row)][int(left) : int(right)] = [1] * (int(right) - int(left))
+    assert any(
+        [list(row) for row in segno.make(parts, error="m", micro=False, boost_error=False, mask=mask).matrix]
+        == drawn
+        for parts in segmentations(payload)
+        for mask in range(8)
+    )
+
+
+def segmentations(payload: str) -> Iterator[list[tuple[str, int]]]:
+    """The payload with a byte segment that holds the '#' and up to six characters on either side."""
+    if "#" not in payload:
+        yield [(payload, consts.MODE_ALPHANUMERIC)]
+        return
+    at = payload.index("#")
+    for left, right in itertools.product(range(7), repeat=2):
+        cuts = (payload[: at - left], payload[at - left : at + 1 + right], payload[at + 1 + right :])
+        modes = (consts.MODE_ALPHANUMERIC, consts.MODE_BYTE, consts.MODE_ALPHANUMERIC)
+        yield [(part, mode) for part, mode in zip(cuts, modes, strict=True) if part]
 
 
 @pytest.mark.parametrize(("span", "step"), [(0.9, 0.2), (5.0, 1.0), (5.01, 2.0), (901.7, 200.0)])
