@@ -31,6 +31,10 @@ from plumbline.supervision.journal.keys import PlatformKeys
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.run import Serving, process_specs
 
+#: Addresses of external servers, parted by blanks: each lane of tests has one to itself.
+if _servers := os.environ.get("PLUMB_TEST_DATABASES", "").split():
+    os.environ["DATABASE_URL"] = _servers[int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])]
+
 
 def _dress(conn: psycopg.Connection, name: str, like: str) -> None:
     """Rights and settings on a database are not part of its copy; the next start of a platform gives them again."""
