@@ -60,13 +60,22 @@ class FactState:
         for table, key in wanted:
             if key and key not in self._rows[table]:
                 by_table[table].add(key)
-        for table, keys in by_table.items():
-            self._fetch(table, keys)
+        # All questions go out together; the server answers them one after another.
+        with self._conn.pipeline():
+            asked = [(table, keys, self._ask(table, keys)) for table, keys in by_table.items()]
+        for table, keys, cursor in asked:
+            self._keep(table, keys, cursor)
 
     def _fetch(self, table: str, keys: set[str]) -> None:
-        with self._conn.cursor(row_factory=dict_row) as cur:
-            cur.execute(_by_key("SELECT *", self._schema, table), [list(keys)])
-            found = {str(row["id"]): row for row in cur.fetchall()}
+        self._keep(table, keys, self._ask(table, keys))
+
+    def _ask(self, table: str, keys: set[str]) -> psycopg.Cursor[Row]:
+        cursor = self._conn.cursor(row_factory=dict_row)
+        return cursor.execute(_by_key("SELECT *", self._schema, table), [list(keys)])
+
+    def _keep(self, table: str, keys: set[str], cursor: psycopg.Cursor[Row]) -> None:
+        with cursor:
+            found = {str(row["id"]): row for row in cursor.fetchall()}
         for key in keys:
             self._rows[table][key] = found.get(key)
             if key in found:
@@ -135,9 +144,10 @@ class FactState:
 
     def flush(self) -> None:
         """Write every changed row; the caller commits."""
-        for table, keys in self._dirty.items():
-            if keys:
-                self._write(table, list(keys))
+        with self._conn.pipeline():
+            for table, keys in self._dirty.items():
+                if keys:
+                    self._write(table, list(keys))
         self._dirty.clear()
 
     def _write(self, table: str, keys: list[str]) -> None:

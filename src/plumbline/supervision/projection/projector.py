@@ -36,6 +36,8 @@ from plumbline.supervision.projection.schema import LIVE
 SET_SIZE = 500
 #: A set costs as much as some dozens of entries: after one of fewer the next may gather a little.
 FEW = 64
+#: How long it may gather while entries keep coming; far below what a page or a sender waits for.
+GATHER_S = 0.05
 CHANNEL = "plumb_projected"
 #: No log grows that long: the bound of an unbounded projection.
 END = 2**62
@@ -167,8 +169,9 @@ class Projector:
         lost database."""
         while not stop():
             try:
-                if self.step() < FEW:
-                    time.sleep(idle_s)
+                done = self.step()
+                if done < FEW:
+                    time.sleep(GATHER_S if done else idle_s)
             except StandingBy:
                 time.sleep(1)
             except psycopg.Error as error:

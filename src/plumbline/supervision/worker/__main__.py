@@ -19,7 +19,7 @@ from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped
 from plumbline.supervision.journal.keys import PlatformKeys
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.journal.vault import Vault
-from plumbline.supervision.projection.projector import CHANNEL
+from plumbline.supervision.projection.projector import CHANNEL, GATHER_S
 from plumbline.supervision.roots import load_roots
 from plumbline.supervision.worker.due import Worker
 from plumbline.supervision.worker.errands import Errands
@@ -108,6 +108,8 @@ def _loop(
             errands.look(conn)
             if worker.round(work) == 0:
                 _wait(conn, 0.5)
+            else:
+                stop.wait(GATHER_S)
             rounds += 1
 
 
