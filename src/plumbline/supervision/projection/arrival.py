@@ -97,6 +97,8 @@ class Projection:
             # An object with a name of its own that is registered again: what stood there before is kept.
             return self._put_version(table, current, columns, body)
         object_id = key or self.arrival.entry
+        if key is None:
+            self.state.expect_new(table, object_id)
         self.state.put(table, object_id, self.arrival.provenance(body=body) | columns | (initial or {}))
         return object_id
 

@@ -81,6 +81,10 @@ class FactState:
             if key in found:
                 self._stored[table].add(key)
 
+    def expect_new(self, table: str, key: str) -> None:
+        """No row has this key yet, since its entry is projected only now: there is nothing to ask for."""
+        self._rows[table].setdefault(key, None)
+
     def get(self, table: str, key: str | None) -> Row | None:
         """The row, or None. Treat it as read-only; change it by `put`.
 
@@ -92,6 +96,10 @@ class FactState:
         if key not in self._rows[table]:
             self._fetch(table, {key})
         return self._rows[table][key]
+
+    def peek(self, table: str, key: str) -> Row | None:
+        """The row where it is loaded; nothing is asked for, and an entry that is parked does not matter."""
+        return self._rows[table].get(key)
 
     def _refuse_parked(self, table: str, key: str) -> None:
         if self._undo is not None and self.parked and (name := parking_key(table, key)) in self.parked:

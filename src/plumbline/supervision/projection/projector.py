@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ from psycopg import errors, sql
 from plumbline.evidence.leaf import entry_id
 from plumbline.evidence.position import EPOCH_SPAN, place_of, position_of
 from plumbline.exchange.decode import parse_message
+from plumbline.exchange.messages.custody import CommissionPlaced
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.signatures import SYMMETRIC
 from plumbline.exchange.submission import Envelope, decode_envelope
@@ -259,14 +260,24 @@ def _project_set(state: FactState, raws: list[_Raw]) -> None:
     wanted: list[tuple[str, str | None]] = []
     for raw, message in zip(raws, messages, strict=True):
         if message is not None:
-            wanted += [*reads(raw.key_id, message), ("mention", raw.entry)]
+            origin = [each.key_id for each in decode_envelope(raw.envelope).origin]
+            wanted += reads(raw.entry, (raw.key_id, *origin), message)
     state.preload(wanted)
+    state.preload(_witnessings(state, messages))
     for raw, message in zip(raws, messages, strict=True):
         if message is None:
             _log.error("entry %s is parked: its message cannot be read", raw.idx)
             _park_unreadable(state, raw)
         else:
             project_one(state, _arrival(state, raw, message))
+
+
+def _witnessings(state: FactState, messages: list[Message | None]) -> Iterator[tuple[str, str | None]]:
+    """Who witnessed the samples that are commissioned: known only when the samples are loaded."""
+    for message in messages:
+        if isinstance(message, CommissionPlaced):
+            rows = [state.peek("sample", each) for each in message.samples]
+            yield from (("witnessing", row["witnessing"]) for row in rows if row)
 
 
 def project_one(state: FactState, arrival: Arrival) -> bool:

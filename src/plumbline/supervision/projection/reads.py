@@ -7,7 +7,7 @@ table it is in, because whoever names it knows only the id. Objects with a name 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, get_args, get_type_hints
 
@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from plumbline.exchange.messages.custody import SamplingRecorded
 from plumbline.exchange.messages.header import Message
+from plumbline.exchange.messages.platform import BlobStored, EvaluationComputed
 from plumbline.exchange.messages.project import CustodiansConfirmed, TagIssued
 from plumbline.exchange.messages.registry import (
     InstrumentRegistered,
@@ -80,6 +81,10 @@ def references(message: Message) -> list[tuple[str, str]]:
         found.append(("party", message.party))
     elif isinstance(message, ReportApplied):
         found += [("run", run) for parameter in message.parameters for run in parameter.runs]
+    elif isinstance(message, BlobStored):
+        found.append(("blob", message.sha256))
+    elif isinstance(message, EvaluationComputed):
+        found.append(("evaluation", message.run))
     found += [("mention", key) for table, key in found if table in _MENTIONED]
     return found + _named_objects(message)
 
@@ -155,6 +160,6 @@ def parking_keys(entry: str, message: Message) -> list[str]:
     return list(keys)
 
 
-def reads(key_id: str, message: Message) -> list[tuple[str, str | None]]:
-    """Rows to load before the set is projected."""
-    return [("key", key_id), *references(message)]
+def reads(entry: str, keys: Iterable[str], message: Message) -> list[tuple[str, str | None]]:
+    """Rows to load before the set is projected: about the entry itself, the keys that signed it, and what it names."""
+    return [("mention", entry), ("reminder", entry), *(("key", each) for each in keys), *references(message)]
