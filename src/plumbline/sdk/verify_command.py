@@ -30,7 +30,8 @@ def run_verify(arguments: argparse.Namespace) -> int:
         data = Path(arguments.file).read_bytes()
         trust = read_trust(arguments.trust, arguments.log_key)
         # A PDF behind other bytes is judged as one: readers open it.
-        if data[:2] != b"PK" and b"%PDF-" in data[:1024]:
+        called_pdf = arguments.file.lower().endswith(".pdf") or b"%PDF-" in data[:1024]
+        if called_pdf and data[:2] != b"PK":
             return _pdf(data, trust)
         if not trust.log_keys:
             print("请用 --log-key 或 --trust 给出您信任的日志公钥；不能从要核验的文件里取。", file=sys.stderr)
