@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from plumbline.drill.hostile_pdf.case import Case, held, refused
 from plumbline.drill.hostile_pdf.identities import NAME
 from plumbline.drill.hostile_pdf.sealing import (
+    Change,
     Manner,
     changed_cms,
     envelope_of,
@@ -142,43 +143,47 @@ def wrapping(shop: Workshop, dice: random.Random) -> list[Case]:
     return [refused("签章包裹", name, data, *codes) for name, data in made.items()]
 
 
-def attributes(shop: Workshop, dice: random.Random) -> list[Case]:
-    """Changes inside the CMS object (签章数据改动): its signed and unsigned parts."""
-    pdf = dice.choice(shop.signed)
+def _info(signed: Any) -> Any:
+    return signed["signer_infos"][0]
 
-    def each(change: Any) -> bytes:
-        return changed_cms(pdf, change)
 
-    def info(signed: Any) -> Any:
-        return signed["signer_infos"][0]
+def _certificate(shop: Workshop) -> Any:
+    raw = shop.other.certificate.public_bytes(serialization.Encoding.DER)
+    return cms.CertificateChoices("certificate", asn1_x509.Certificate.load(raw))
+
+
+def _attribute_changes(dice: random.Random) -> dict[str, Change]:
+    """Changes of what the signer's own entry holds."""
 
     def digest(signed: Any) -> None:
-        info(signed)["signed_attrs"][1]["values"] = cms.SetOfOctetString([dice.randbytes(32)])
+        _info(signed)["signed_attrs"][1]["values"] = cms.SetOfOctetString([dice.randbytes(32)])
 
     def unsigned(signed: Any) -> None:
         note = cms.CMSAttribute({"type": "1.2.3.4", "values": [core.OctetString(b"x")]})
-        info(signed)["unsigned_attrs"] = cms.CMSAttributes([note])
+        _info(signed)["unsigned_attrs"] = cms.CMSAttributes([note])
 
     def signature(signed: Any) -> None:
-        value = bytearray(info(signed)["signature"].native)
+        value = bytearray(_info(signed)["signature"].native)
         value[dice.randrange(8, len(value))] ^= 1
-        info(signed)["signature"] = bytes(value)
+        _info(signed)["signature"] = bytes(value)
 
     def bare(signed: Any) -> None:
-        del info(signed)["signed_attrs"]
+        del _info(signed)["signed_attrs"]
+
+    return {"文件摘要": digest, "未签属性": unsigned, "签名值": signature, "去掉已签属性": bare}
+
+
+def _container_changes(shop: Workshop) -> dict[str, Change]:
+    """Changes around the signer's entry."""
 
     def second(signed: Any) -> None:
-        signed["signer_infos"].append(info(signed).copy())
+        signed["signer_infos"].append(_info(signed).copy())
 
     def stranger(signed: Any) -> None:
-        raw = shop.other.certificate.public_bytes(serialization.Encoding.DER)
-        signed["certificates"].append(cms.CertificateChoices("certificate", asn1_x509.Certificate.load(raw)))
+        signed["certificates"].append(_certificate(shop))
 
     def swapped(signed: Any) -> None:
-        raw = shop.other.certificate.public_bytes(serialization.Encoding.DER)
-        signed["certificates"] = cms.CertificateSet(
-            [cms.CertificateChoices("certificate", asn1_x509.Certificate.load(raw))]
-        )
+        signed["certificates"] = cms.CertificateSet([_certificate(shop)])
 
     def embedded(signed: Any) -> None:
         signed["encap_content_info"]["content"] = core.OctetString(b"x")
@@ -186,22 +191,26 @@ def attributes(shop: Workshop, dice: random.Random) -> list[Case]:
     def version(signed: Any) -> None:
         signed["version"] = "v3"
 
-    changes = {
-        "文件摘要": digest,
-        "未签属性": unsigned,
-        "签名值": signature,
-        "去掉已签属性": bare,
+    return {
         "两个签名人": second,
         "夹带证书": stranger,
         "换掉证书": swapped,
         "夹带内容": embedded,
         "版本号": version,
     }
-    family = "签章数据改动"
-    made = [refused(family, name, each(change), *_CMS, "untrusted") for name, change in changes.items()]
-    long = held_in(pdf)
-    made.append(refused(family, "长度写长", put(pdf, b"\x30\x83\x00" + long[2:]), *_CMS))
-    made.append(refused(family, "不定长", put(pdf, b"\x30\x80" + long[4:] + bytes(2)), *_CMS))
+
+
+def attributes(shop: Workshop, dice: random.Random) -> list[Case]:
+    """Changes inside the CMS object (签章数据改动): its signed and unsigned parts."""
+    pdf, family = dice.choice(shop.signed), "签章数据改动"
+    changes = _attribute_changes(dice) | _container_changes(shop)
+    made = [
+        refused(family, name, changed_cms(pdf, change), *_CMS, "untrusted")
+        for name, change in changes.items()
+    ]
+    der = held_in(pdf)
+    made.append(refused(family, "长度写长", put(pdf, b"\x30\x83\x00" + der[2:]), *_CMS))
+    made.append(refused(family, "不定长", put(pdf, b"\x30\x80" + der[4:] + bytes(2)), *_CMS))
     return made
 
 

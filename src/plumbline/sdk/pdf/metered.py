@@ -7,6 +7,7 @@ objects again for each object of the list.
 from __future__ import annotations
 
 import io
+import os
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -67,8 +68,6 @@ def decode_limits() -> Any:
 def refuse_endless_lists(file: io.BytesIO) -> None:
     """`ValueError` when a cross-reference stream has entries without a byte of their own: its length is then whatever it says
     (ISO 32000-1 §7.5.8.2 gives every field a default)."""
-    import os
-
     from pyhanko.pdf_utils import generic, misc
     from pyhanko.pdf_utils.reader import process_data_at_eof
     from pyhanko.pdf_utils.xref import parse_xref_table, read_object_header
@@ -84,7 +83,7 @@ def refuse_endless_lists(file: io.BytesIO) -> None:
         first = file.read(1)
         if first.isdigit():
             file.seek(-1, os.SEEK_CUR)
-            number, generation = read_object_header(file, strict=True)
+            number, generation = read_object_header(file, strict=True)  # type: ignore[no-untyped-call]
             trailer = generic.StreamObject.read_from_stream(file, generic.Reference(number, generation))
             _refuse_free_entries(trailer.raw_get("/W"))
         elif first + file.read(3) == b"xref":
@@ -138,8 +137,9 @@ def _members(reader: Any, number: int, members: dict[int, Any], meter: Meter) ->
     for _ in range(int(container["/N"])):
         head = []
         for _ in range(2):
-            misc.read_non_whitespace(file, seek_back=True)
-            head.append(int(generic.NumberObject.read_from_stream(file)))
+            misc.read_non_whitespace(file, seek_back=True)  # type: ignore[no-untyped-call]
+            value = generic.NumberObject.read_from_stream(file)  # type: ignore[no-untyped-call]
+            head.append(int(value))
         heads.append(head)
     found = []
     for index, reference in members.items():
