@@ -1,4 +1,4 @@
-"""All files through both roads under limits (过堂), and what came of it by class."""
+"""All files through all roads under limits (过堂), and what came of it by class."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from typing import Any, Self
 
 from plumbline.drill.hostile_pdf.case import Case
 from plumbline.drill.hostile_pdf.judging import Faults, judge
-from plumbline.drill.hostile_pdf.roads import Desk, Offline, Online, offline, online
+from plumbline.drill.hostile_pdf.roads import Desk, Offline, Online, Vendor, offline, online, vendor
 
+_ROADS = ("offline", "online", "vendor")
 Show = Callable[[str], None]
 
 
@@ -95,20 +96,20 @@ class Warden:
 
 
 def try_here(cases: Iterable[Case], desk: Desk, folder: Path) -> Tally:
-    """Both roads in this process, without limits."""
+    """All roads in this process, without limits."""
     tally = Tally()
     desk.save(folder)
     for case in cases:
         path = folder / "case.pdf"
         path.write_bytes(case.data)
-        tally.add(case, judge(case, offline(path, folder), online(case.data, desk)))
+        tally.add(case, judge(case, offline(path, folder), online(case.data, desk), vendor(case.data, desk)))
     return tally
 
 
 def try_under_limits(
     cases: Iterable[Case], desk: Desk, folder: Path, *, seconds: float, megabytes: int, show: Show = print
 ) -> Tally:
-    """Both roads, each file and road in a process of its own."""
+    """All roads, each file and road in a process of its own."""
     tally = Tally()
     desk.save(folder)
     with Warden(folder, seconds, megabytes) as warden:
@@ -122,7 +123,7 @@ def try_under_limits(
 
 
 def _try(case: Case, path: Path, warden: Warden, tally: Tally) -> None:
-    answers = {road: warden.ask(road, path) for road in ("offline", "online")}
+    answers = {road: warden.ask(road, path) for road in _ROADS}
     for road, answer in answers.items():
         tally.worst_s = max(tally.worst_s, (answer["cpu_s"], case.name))
         tally.worst_mb = max(tally.worst_mb, (answer["peak_mb"], case.name))
@@ -132,7 +133,9 @@ def _try(case: Case, path: Path, warden: Warden, tally: Tally) -> None:
     if any(answer["killed"] for answer in answers.values()):
         tally.add(case, Faults(reason=[f"{case.name}：没有结论"]))
         return
-    off, on = answers["offline"], answers["online"]
-    fields = ("presented", "presented_to_vendor", "registered", "registered_to_vendor", "words")
-    told = Online(found=tuple(on["found"]), **{name: on[name] for name in fields})
-    tally.add(case, judge(case, Offline(off["status"], off["text"]), told))
+    off, on, other = (answers[road] for road in _ROADS)
+    told = Online(
+        presented=on["presented"], registered=on["registered"], found=tuple(on["found"]), words=on["words"]
+    )
+    copy = Vendor(presented=other["presented"], registered=other["registered"])
+    tally.add(case, judge(case, Offline(off["status"], off["text"]), told, copy))

@@ -1,4 +1,4 @@
-"""The two roads of a file (两条路): what `plumbline verify` prints of it, and what the platform tells the public.
+"""The roads of a file (三条路): what `plumbline verify` prints of it, what the platform tells the public, what the sdk's verdict is.
 
 The platform's road is its own code from the registered bytes on: the worker's examination and the gateway's answer. What stands
 between them, the registry, is given here as one row.
@@ -77,17 +77,23 @@ class Offline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Online:
-    """What the public is told, and what a vendor's copy of the verdict says."""
+    """What the public is told."""
 
     #: the file held against the code of another, registered report
     presented: str
-    presented_to_vendor: str
     #: this very file registered, with the codes of what was found in it
     registered: str
-    registered_to_vendor: str
     found: tuple[str, ...]
     #: all words that were shown
     words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendor:
+    """What another vendor's copy of the verdict says, of the same two questions."""
+
+    presented: str
+    registered: str
 
 
 def offline(path: Path, folder: Path) -> Offline:
@@ -123,12 +129,9 @@ def online(data: bytes, desk: Desk) -> Online:
         "examination": reasons,
     }
     itself = check_answer(_row(desk, digest) | found, digest)
-    presented, registered = _vendor(data, digest, desk)
     return Online(
         presented=str(told["kind"]),
-        presented_to_vendor=presented.kind,
         registered=str(itself["kind"]),
-        registered_to_vendor=registered.kind,
         found=tuple(each.code.removeprefix("pdf.") for each in entry.problems),
         words="\n".join([*_words(told), *_words(itself)]),
     )
@@ -156,19 +159,19 @@ def _row(desk: Desk, sha256: str) -> dict[str, Any]:
     }
 
 
-def _vendor(data: bytes, digest: str, desk: Desk) -> tuple[Any, Any]:
+def vendor(data: bytes, desk: Desk) -> Vendor:
+    """The verdict that the sdk offers."""
     examination = examine_pdf(data, roots=desk.roots, at=desk.registered_at)
-    own = bytes.fromhex(digest)
-    verdicts = []
+    own, kinds = hashlib.sha256(data).digest(), []
     for registered in (bytes.fromhex(desk.sha256), own):
         record = CodeRecord(
             state="registered", registered_sha256=registered, issuing_uscc=desk.uscc, issuing_name=desk.name
         )
-        verdicts.append(verdict(record, data_sha256=own, examination=examination))
-    return verdicts[0], verdicts[1]
+        kinds.append(verdict(record, data_sha256=own, examination=examination).kind)
+    return Vendor(presented=kinds[0], registered=kinds[1])
 
 
-def as_json(answer: Offline | Online) -> dict[str, Any]:
+def as_json(answer: Offline | Online | Vendor) -> dict[str, Any]:
     """For the pipe between processes."""
     return asdict(answer)
 

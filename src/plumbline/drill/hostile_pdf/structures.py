@@ -170,7 +170,7 @@ def _bombs(shop: Workshop, dice: random.Random, scale: int) -> list[Case]:
         _odd(family, "正文解压", inner(stream(zeros, b"/Filter/FlateDecode")), "unreadable"),
         refused(family, "数组一层套一层", inner(b"[" * deep + b"]" * deep), "unreadable"),
         refused(family, "字典一层套一层", inner(b"<</A" * deep), "unreadable"),
-        _odd(family, "数组很长", inner(b"[" * 9 + b"1 " * size + b"]" * 9), "unreadable"),
+        _odd(family, "数组很长", inner(b"[" * 9 + b"1 " * (size // 2) + b"]" * 9), "unreadable"),
         _odd(
             family,
             "常见写法的对象很大",

@@ -26,7 +26,7 @@ _ACTIVE_SPELLED = names_pattern(_ACTIVE)
 _MOST_OBJECTS = 50_000
 _DEEPEST = 40
 #: Bytes of the common shape that are looked through in the time of one read.
-_BYTES_A_READ = 16
+_BYTES_A_READ = 8
 
 
 def structure_problems(data: bytes, envelope: Envelope) -> list[Problem]:
