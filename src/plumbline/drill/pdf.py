@@ -85,6 +85,7 @@ def outcome(tally: Tally, seed: int, seconds: float, *, fewest_genuine: int = FE
         "真报告": tally.genuine,
         "真报告被接受": tally.accepted,
         "最慢（处理器秒）": f"{tally.worst_s[0]:.2f}，{tally.worst_s[1]}",
+        "最慢（时钟秒）": f"{tally.worst_wall_s[0]:.2f}，{tally.worst_wall_s[1]}",
         "最多内存（MB，地址空间）": f"{tally.worst_mb[0]:.0f}，{tally.worst_mb[1]}",
         "超限": len(tally.costly),
     }

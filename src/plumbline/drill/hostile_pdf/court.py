@@ -32,6 +32,8 @@ class Tally:
     #: over a limit, or killed by one
     costly: list[str] = field(default_factory=list)
     worst_s: tuple[float, str] = (0.0, "")
+    #: on the clock of the wall: other programs run too
+    worst_wall_s: tuple[float, str] = (0.0, "")
     worst_mb: tuple[float, str] = (0.0, "")
     #: hostile files without any fault in the reasons
     right: int = 0
@@ -126,6 +128,7 @@ def _try(case: Case, path: Path, warden: Warden, tally: Tally) -> None:
     answers = {road: warden.ask(road, path) for road in _ROADS}
     for road, answer in answers.items():
         tally.worst_s = max(tally.worst_s, (answer["cpu_s"], case.name))
+        tally.worst_wall_s = max(tally.worst_wall_s, (answer["wall_s"], case.name))
         tally.worst_mb = max(tally.worst_mb, (answer["peak_mb"], case.name))
         used = f"{answer['cpu_s']:.1f} 秒，{answer['peak_mb']:.0f} MB"
         if answer["killed"] or answer["cpu_s"] > warden.seconds or answer["peak_mb"] > warden.megabytes:

@@ -107,7 +107,7 @@ VERDICT_WORDS: dict[VerificationState, VerdictWords] = {
         "wifi-off",
     ),
     VerificationState.UNSOUND: VerdictWords(
-        "登记的文件没有通过查验，不要采用",
+        "登记的文件不合要求，请不要采用",
         "机构登记了报告，但文件的签章没有通过查验。请向监督机构反映。",
         Tone.BAD,
         "shield-x",
