@@ -20,6 +20,7 @@ from plumbline.sdk.bundle.trust import Trust, read_trust
 
 #: Exit status: everything holds; something does not; it could not be checked, or not all of it.
 HOLDS, FAILS, UNCHECKED = 0, 1, 2
+_ROOT_WORDS = {"licensed": "正式证书", "demo": "演示证书，不作任何用途"}
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
@@ -28,7 +29,9 @@ def run_verify(arguments: argparse.Namespace) -> int:
     try:
         data = Path(arguments.file).read_bytes()
         trust = read_trust(arguments.trust, arguments.log_key)
-        if data[:5] == b"%PDF-":
+        # A PDF behind other bytes is judged as one: readers open it.
+        called_pdf = arguments.file.lower().endswith(".pdf") or b"%PDF-" in data[:1024]
+        if called_pdf and data[:2] != b"PK":
             return _pdf(data, trust)
         if not trust.log_keys:
             print("请用 --log-key 或 --trust 给出您信任的日志公钥；不能从要核验的文件里取。", file=sys.stderr)
@@ -91,7 +94,6 @@ def _pdf(data: bytes, trust: Trust) -> int:
     for problem in found.problems:
         print(f"✗ {problem.sentence_zh}")
     if found.ok:
-        demo = "（演示证书）" if found.root_kind == "demo" else ""
-        print(f"✓ 签章完好，签章人：{found.signer_name}{demo}")
+        print(f"✓ 签章完好，签章人：{found.signer_name}（{_ROOT_WORDS[found.root_kind or 'demo']}）")
         print("这只说明文件签章以后没有改动；是不是登记的那一份、有没有撤回，须联网查监管码。")
     return HOLDS if found.ok else FAILS

@@ -136,10 +136,14 @@ def _signature_steps(
         issuer = institution.name if institution else "登记的机构"
         zh = f"report.pdf 由 {found.signer_name}（{found.signer_uscc}）签章，不是出报告的 {issuer}。"
         return [failed(name, zh, "report.pdf is signed by somebody else than the issuing institution.")]
-    demo = "（演示证书）" if found.root_kind == "demo" else ""
-    zh = f"报告由 {found.signer_name} 签章{demo}，签章以后没有改动。"
-    kind = " (demonstration certificate)" if demo else ""
-    return [held(name, zh, f"The report is signed by {found.signer_name}{kind} and unchanged since.")]
+    demo = found.root_kind == "demo"
+    zh = f"报告由 {found.signer_name} 签章（{'演示' if demo else '正式'}证书），签章以后没有改动。"
+    kind = "demonstration" if demo else "licensed"
+    return [
+        held(
+            name, zh, f"The report is signed by {found.signer_name} ({kind} certificate) and unchanged since."
+        )
+    ]
 
 
 def force_steps(chain: Chain) -> list[Step]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
 
-from plumbline.sdk.pdf.roots import RootKind, TrustRoot
+from plumbline.sdk.pdf.roots import RootKind, TrustRoot, root_from_document
 
 #: A root that calls itself so is a demonstration root, whatever the caller thinks of it.
 _DEMO_WORDS = ("DEMO", "演示")
@@ -79,16 +78,7 @@ def pem_root(certificate: x509.Certificate, source: str) -> TrustRoot:
 
 
 def _dated_root(text: str) -> TrustRoot:
-    document = json.loads(text)
     try:
-        until = document.get("until")
-        return TrustRoot(
-            name=document["name"],
-            certificate=document["certificate"],
-            kind=document["kind"],
-            valid_from=datetime.fromisoformat(document["valid_from"]),
-            until=datetime.fromisoformat(until) if until else None,
-            source=document.get("source", ""),
-        )
+        return root_from_document(json.loads(text))
     except (KeyError, TypeError) as error:
         raise ValueError(f"根证书清单缺少 {error}") from error

@@ -1,7 +1,7 @@
 """From the signer's certificate to an accepted root (证书链; RFC 5280 §6, the part that a report needs).
 
-KNOWN: revocation lists are not consulted; a licensed certificate that was revoked is caught by the
-platform's own register of institutions and keys, not here. Bound: the verdict also needs the registered
+What was revoked stands in the verifier's own list beside its root; nothing is fetched.
+KNOWN: a revocation that nobody has put into that list is not seen. Bound: the verdict also needs the registered
 digest.
 """
 
@@ -28,12 +28,17 @@ _UNDERSTOOD = {
 
 
 def accepted_root(
-    signer: x509.Certificate, others: Sequence[x509.Certificate], roots: Sequence[TrustRoot], moment: datetime
+    signer: x509.Certificate,
+    others: Sequence[x509.Certificate],
+    roots: Sequence[TrustRoot],
+    moment: datetime,
+    *,
+    ever: bool = False,
 ) -> TrustRoot | None:
     """Return the accepted root at the end of the signer's path, all valid at `moment`; None without one.
 
     `others` are certificates from the signature: each must be on the path, or there is no path at all. The
-    roots come from the verifier's list alone.
+    roots come from the verifier's list alone. With `ever` a root counts that is accepted at any time.
     """
     if not _may_sign_documents(signer):
         return None
@@ -41,7 +46,11 @@ def accepted_root(
     while len(path) <= _LONGEST_PATH:
         for root in roots:
             certificate = x509.load_pem_x509_certificate(root.certificate.encode("ascii"))
-            if not unused and root.accepted_at(moment) and _path_holds([*path, certificate], moment):
+            if (
+                not unused
+                and (ever or root.accepted_at(moment))
+                and _path_holds([*path, certificate], moment)
+            ):
                 return root
         issuer = next((each for each in unused if each.subject == path[-1].issuer), None)
         if issuer is None:

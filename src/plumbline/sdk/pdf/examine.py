@@ -24,6 +24,9 @@ from plumbline.sdk.pdf.structure import structure_problems
 
 __all__ = ["LARGEST_FILE", "PdfExamination", "Problem", "examine_pdf"]
 
+PDF_HEADER = b"%PDF-"
+#: readers look for the header in so many bytes and pass over what stands before it
+HEADER_WITHIN = 1024
 #: bytes
 LARGEST_FILE = 30 * 1024 * 1024
 #: how far the signer's clock may be ahead
@@ -63,8 +66,10 @@ def examine_pdf(data: bytes, *, roots: Sequence[TrustRoot], at: datetime) -> Pdf
         raise ValueError("at carries a time zone")
     if len(data) > LARGEST_FILE:
         return PdfExamination(ok=False, problems=(problem("too_large"),))
-    if not data.startswith(b"%PDF-"):
-        return PdfExamination(ok=False, problems=(problem("not_pdf"),))
+    if not data.startswith(PDF_HEADER):
+        before = data.find(PDF_HEADER, 0, HEADER_WITHIN)
+        found = problem("before_header", count=before) if before > 0 else problem("not_pdf")
+        return PdfExamination(ok=False, problems=(found,))
     revisions = count_revisions(data)
     envelope = find_envelope(data)
     if envelope is None:
@@ -135,15 +140,31 @@ def _trust(
         found.append(problem("future"))
     if not _subject(content, NameOID.COMMON_NAME) or not _subject(content, NameOID.SERIAL_NUMBER):
         found.append(problem("no_name"))
+    path = (content.signer, content.others, roots, signed_at)
     try:
-        root = accepted_root(content.signer, content.others, roots, signed_at)
+        root = accepted_root(*path)
+        former = None if root else accepted_root(*path, ever=True)
         in_time = valid_at(content.signer, signed_at)
     except Exception:
         # A certificate with a broken extension only shows when that extension is read.
         return None, [*found, problem("untrusted")]
-    if root is None:
+    if former is not None:
+        found.append(problem("root_ended", name=former.name))
+    elif root is None:
         found.append(problem("untrusted" if in_time else "out_of_time"))
+    else:
+        found += _revocation(content, root, at)
     return root, found
+
+
+def _revocation(content: SignedContent, root: TrustRoot, at: datetime) -> list[Problem]:
+    """A time that the signer states proves nothing once the key may be a thief's: only `at` does, the time of the examination,
+    which is the log's where a registered report is examined."""
+    serials = [each.serial_number for each in (content.signer, *content.others)]
+    revocation = root.revocation_of(serials)
+    if revocation is None or at < revocation.at:
+        return []
+    return [problem("revoked", day=f"{revocation.at:%Y-%m-%d}")]
 
 
 def _inner_problems(data: bytes, envelope: Envelope) -> list[Problem]:

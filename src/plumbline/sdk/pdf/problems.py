@@ -8,6 +8,7 @@ from dataclasses import dataclass
 SENTENCES = {
     "too_large": "文件超过 30 MB，没有检查。",
     "not_pdf": "这不是一份 PDF 文件。",
+    "before_header": "PDF 的开头以前夹了 {count} 个字节的别的内容。",
     "no_signature": "文件里没有机构签章。",
     "several_signatures": "文件里有 {count} 个签章，报告只应有一个。",
     "appended": "签发之后又被人写入了 {count} 个字节的内容。",
@@ -20,6 +21,8 @@ SENTENCES = {
     "unsupported": "签章用的算法本程序还不会检查。",
     "untrusted": "签章证书不是由受信任的机构签发的。",
     "out_of_time": "签章的时间不在证书有效期内。",
+    "root_ended": "签章的时间不在根证书的采用期内（{name}）。",
+    "revoked": "签章证书已在 {day} 吊销，不能证明是在吊销以前签的。",
     "no_time": "签章里没有签章时间。",
     "future": "签章时间晚于现在。",
     "no_name": "签章证书里没有机构名称或统一社会信用代码。",

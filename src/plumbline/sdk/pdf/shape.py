@@ -20,7 +20,7 @@ _WORD = rb"(?:[+\-]?(?:\d++(?:\.\d*+)?+|\.\d++)|true|false|null)" + _AFTER
 _NAME = rb"/(?:(?!#)(?=[!-~])" + _REGULAR + rb"|#[0-9A-Fa-f]{2})*+"
 #: `number generation obj`, what stands in it, and the word at its end
 _OBJECT = re.compile(
-    rb"(\d{1,10}) (\d{1,5}) obj"
+    rb"\d{1,10} \d{1,5} obj"
     + rb"((?:<<|>>|[\[\]]|%s|%s|%s|%s|R%s|%s++)++)" % (_NAME, _TEXT, _HEX, _WORD, _AFTER, _SPACE)
     + rb"(endobj|stream\r?\n)",
 )
@@ -37,6 +37,8 @@ _WHOLE = re.compile(rb"%s*+%s%s*+" % (_SPACE, _VALUE, _SPACE))
 _STREAM_END = re.compile(rb"%s*+endstream%s++endobj" % (_SPACE, _SPACE))
 #: dictionaries and arrays within one another; a report's have six levels
 _DEEPEST = 20
+#: Bytes of an object without its stream; a report's have a few hundred.
+_LONGEST = 256 * 1024
 #: A value that stands for what was found in order; no number, so that it never becomes part of a reference.
 _DONE = b" null "
 
@@ -58,10 +60,19 @@ def _spelled(character: int) -> bytes:
 
 def is_common(data: bytes, start: int, number: int, generation: int) -> bool:
     """Whether the object at `start` bears this number and is of the common shape."""
-    found = _OBJECT.match(data, start)
-    if found is None or (int(found[1]), int(found[2])) != (number, generation):
-        return False
-    value = found[3]
+    return common_length(data, start, number, generation) > 0
+
+
+def common_length(data: bytes, start: int, number: int, generation: int) -> int:
+    """How many bytes, without its stream, the object at `start` takes; 0 when it bears another number or is not of the common
+    shape."""
+    # Its number first: many entries may point into one long object.
+    if not data.startswith(b"%d %d obj" % (number, generation), start):
+        return 0
+    found = _OBJECT.match(data, start, start + _LONGEST)
+    if found is None:
+        return 0
+    value = found[1]
     if b"(" in value or b"<" in value:
         value = _STRING.sub(_DONE, value)
     value = _REFERENCE.sub(_DONE, value)
@@ -73,7 +84,7 @@ def is_common(data: bytes, start: int, number: int, generation: int) -> bool:
         if outermost is not None:
             pairs = _pairs(outermost[1])
             if pairs is None:
-                return False
+                return 0
             stated = pairs.get(b"/Length", b"")
             length = int(stated) if stated.isdigit() and len(stated) < 10 else None
             value = _DONE
@@ -83,10 +94,12 @@ def is_common(data: bytes, start: int, number: int, generation: int) -> bool:
             break
         value = shorter
     if _WHOLE.fullmatch(value + b" ") is None:
-        return False
-    if found[4] == b"endobj":
-        return True
-    return length is not None and _STREAM_END.match(data, found.end() + length) is not None
+        return 0
+    if found[2] == b"endobj":
+        return found.end() - start
+    if length is None or _STREAM_END.match(data, found.end() + length) is None:
+        return 0
+    return found.end() - start
 
 
 def _closed(found: re.Match[bytes]) -> bytes:

@@ -1,18 +1,19 @@
 """The inner structure of a file whose signature has been verified (报告文件的内部结构).
 
 Called only for bytes that an accepted signer vouches for, because here pointers are followed and streams
-inflated.
+inflated. Such a signer may be hostile too: what is read and inflated is metered, and a file that costs more than
+any report does is not read to its end.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from typing import Any
 
 from plumbline.sdk.pdf.envelope import Envelope
+from plumbline.sdk.pdf.metered import Meter, MeteredFile, decode_limits, refuse_endless_lists, unpack
 from plumbline.sdk.pdf.problems import Problem, problem
-from plumbline.sdk.pdf.shape import is_common, names_pattern
+from plumbline.sdk.pdf.shape import common_length, names_pattern
 
 #: anything that a reader may run, open, send or unpack by itself
 _ACTIVE = frozenset(
@@ -24,13 +25,18 @@ _ACTIVE = frozenset(
 _ACTIVE_SPELLED = names_pattern(_ACTIVE)
 _MOST_OBJECTS = 50_000
 _DEEPEST = 40
+#: Bytes of the common shape that are looked through in the time of one read.
+_BYTES_A_READ = 8
 
 
 def structure_problems(data: bytes, envelope: Envelope) -> list[Problem]:
     """Return what is wrong inside a signed file; raises what pyHanko raises when it cannot be read."""
     from pyhanko.pdf_utils.reader import PdfFileReader
 
-    reader = PdfFileReader(io.BytesIO(_without_padding(data, envelope)), strict=True)
+    meter = Meter()
+    file = MeteredFile(_without_padding(data, envelope), meter)
+    refuse_endless_lists(file)
+    reader = PdfFileReader(file, strict=True, decode_limits=decode_limits())
     if reader.encrypted:
         return [problem("encrypted")]
     found: list[Problem] = []
@@ -40,7 +46,7 @@ def structure_problems(data: bytes, envelope: Envelope) -> list[Problem]:
     if len(signatures) != 1:
         return [*found, problem("several_signatures", count=len(signatures))]
     found += _signature_problems(signatures[0], envelope)
-    name = next(_active_names(reader, data), None)
+    name = next(_active_names(reader, data, meter), None)
     if name is not None:
         found.append(problem("active_content", name=name.lstrip("/")))
     return found
@@ -69,7 +75,7 @@ def _without_padding(data: bytes, envelope: Envelope) -> bytes:
     return data[:last] + b">".ljust(second - last) + data[second:]
 
 
-def _active_names(reader: Any, data: bytes) -> Iterator[str]:
+def _active_names(reader: Any, data: bytes, meter: Meter) -> Iterator[str]:
     """Names of active content. Where none is spelled anywhere in the file, an object of the common shape holds none; every
     other object, and all of them where one is spelled, are read and walked through."""
     spelled = _ACTIVE_SPELLED.search(data) is not None
@@ -78,10 +84,14 @@ def _active_names(reader: Any, data: bytes) -> Iterator[str]:
         references |= set(reader.xrefs.explicit_refs_in_revision(revision))
     if len(references) > _MOST_OBJECTS:
         raise ValueError("too many objects")
+    unpack(reader, references, meter)
     for reference in references:
         place = None if spelled else reader.xrefs[reference]
-        if isinstance(place, int) and is_common(data, place, reference.idnum, reference.generation):
-            continue
+        if isinstance(place, int):
+            length = common_length(data, place, reference.idnum, reference.generation)
+            meter.spend(length // _BYTES_A_READ)
+            if length:
+                continue
         yield from _active_in(reader.get_object(reference), 0)
 
 

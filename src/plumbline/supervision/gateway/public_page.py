@@ -44,7 +44,7 @@ def state_of(row: dict[str, Any]) -> VerificationState:
     if not row["examined"]:
         return VerificationState.RESERVED
     if not row["accepted"]:
-        return VerificationState.UNREACHABLE
+        return VerificationState.UNSOUND
     # With a shared secret the platform could have written it itself (PROTOCOL §3): no proof of the institution.
     if "hmac" in (row["application_attestation"], row["registration_attestation"]):
         return VerificationState.REGISTERED_ONLY
@@ -103,8 +103,9 @@ def _detail(row: dict[str, Any], state: VerificationState) -> str:
     if state is VerificationState.WITHDRAWN:
         on = local_date(row["withdrawn_at"]).isoformat() if row["withdrawn_at"] else ""
         return f"{who}{on} 已撤回，原因：{row['withdrawn_because']}。"
-    if state is VerificationState.UNREACHABLE:
-        return "登记的文件签章没有通过查验，现在不能确认。请向监督机构反映。"
+    if state is VerificationState.UNSOUND:
+        found = row["examination"] or [{"sentence": "签章没有通过查验"}]
+        return f"机构登记的文件不能采用：{found[0]['sentence'].rstrip('。')}。请向监督机构反映。"
     if state is VerificationState.RESERVED and row["registration"]:
         return "报告已经登记，签章正在查验，通常不到一分钟。请稍后再看。"
     return ""
@@ -186,7 +187,7 @@ def check_answer(row: dict[str, Any] | None, sha256: str) -> dict[str, object]:
     if row is None:
         return file_answer(VerificationState.UNKNOWN)
     state = state_of(row)
-    if not row["pdf_sha256"] or state in (VerificationState.RESERVED, VerificationState.UNREACHABLE):
+    if not row["pdf_sha256"] or state in (VerificationState.RESERVED, VerificationState.UNSOUND):
         return file_answer(state, detail=_detail(row, state))
     if row["pdf_sha256"] != sha256:
         return file_answer(VerificationState.CHANGED)

@@ -29,6 +29,7 @@ class VerificationState(StrEnum):
     WITHDRAWN = "withdrawn"
     SUPERSEDED = "superseded"
     UNREACHABLE = "unreachable"
+    UNSOUND = "unsound"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ VERDICT_WORDS: dict[VerificationState, VerdictWords] = {
     ),
     VerificationState.CHANGED: VerdictWords(
         "这份文件被改过，请不要采用",
-        "监管码是真的，但您选的这个 PDF 与登记的原件不一样：签发之后又被人写入了内容。",
+        "监管码是真的，但您选的这个 PDF 与登记的原件不一样：不是原件，或者签发之后改动过。",
         Tone.BAD,
         "shield-x",
     ),
@@ -104,6 +105,12 @@ VERDICT_WORDS: dict[VerificationState, VerdictWords] = {
         "内容有没有改、有没有撤回，要连上平台才知道。请稍后再扫一次。",
         Tone.WARN,
         "wifi-off",
+    ),
+    VerificationState.UNSOUND: VerdictWords(
+        "登记的文件不合要求，请不要采用",
+        "机构登记了报告，但文件的签章没有通过查验。请向监督机构反映。",
+        Tone.BAD,
+        "shield-x",
     ),
 }
 

@@ -19,11 +19,10 @@ from plumbline.exchange.claims import MAX_NUMBER_BYTES, ClaimsProblem
 from plumbline.exchange.decode import parse_message
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.platform import DeadlinePassed, EvaluationComputed
-from plumbline.exchange.messages.reports import GateReason, ReportApplied, ReportExamined
+from plumbline.exchange.messages.reports import ReportApplied
 from plumbline.exchange.problems import Problem
 from plumbline.exchange.signatures import Signer
 from plumbline.exchange.uids import derived_uid
-from plumbline.sdk.pdf.examine import examine_pdf
 from plumbline.sdk.pdf.roots import TrustRoot
 from plumbline.supervision.codes.facts import decide
 from plumbline.supervision.codes.issue import reservation, withholding
@@ -37,6 +36,7 @@ from plumbline.supervision.worker.evaluations import (
     reported_differences,
     unreadable_message,
 )
+from plumbline.supervision.worker.examining import report_examined, report_unsound
 from plumbline.supervision.worker.masking import masked
 
 BATCH = 50
@@ -282,7 +282,9 @@ class Worker:
             return []
         stated = self._moment(row)[1]
         try:
-            return [self._made(row, self._examined(row, data), stated)]
+            return [
+                self._made(row, report_examined(row, data, roots=self.roots, operator=self.operator), stated)
+            ]
         except (psycopg.Error, OSError):
             raise
         except Exception as error:
@@ -290,47 +292,7 @@ class Worker:
                 raise
             # a hostile file may break any reader; it is examined all the same, and unsound
             _log.error("registration %s cannot be examined: %s", row["id"], type(error).__name__)
-            return [self._made(row, self._unsound(row), stated)]
-
-    def _unsound(self, row: dict[str, Any]) -> ReportExamined:
-        sentence = "文件结构异常，查验程序读不下去"
-        return ReportExamined(
-            v=1,
-            uid=derived_uid("report.examined", "pades", row["id"], row["logged_at"]),
-            sender=self.operator,
-            occurred_at=row["logged_at"],
-            registration=row["id"],
-            accepted=False,
-            root_kind="none",
-            problems=[GateReason(code="pdf.unreadable", clause="CECS 4.1.2-c", sentence=sentence)],
-        )
-
-    def _examined(self, row: dict[str, Any], data: bytes) -> ReportExamined:
-        found = examine_pdf(data, roots=self.roots, at=row["logged_at"])
-        problems = [
-            GateReason(code=f"pdf.{each.code}", clause="CECS 4.1.2-c", sentence=each.sentence_zh)
-            for each in found.problems
-        ]
-        if found.ok and found.signer_uscc != row["uscc"]:
-            problems.append(
-                GateReason(
-                    code="pdf.other_signer",
-                    clause="CECS 4.1.2-c",
-                    sentence=f"签章人是 {found.signer_name}，不是 {row['institution_name']}",
-                )
-            )
-        at = row["logged_at"]
-        return ReportExamined(
-            v=1,
-            uid=derived_uid("report.examined", "pades", row["id"], at),
-            sender=self.operator,
-            occurred_at=at,
-            registration=row["id"],
-            accepted=found.ok and not problems,
-            root_kind=found.root_kind or "none",
-            signer=found.signer_name[:200] if found.signer_name else None,
-            problems=problems[:20],
-        )
+            return [self._made(row, report_unsound(row, operator=self.operator), stated)]
 
     def _story_now(self, conn: psycopg.Connection[DictRow]) -> tuple[datetime, datetime | None]:
         """(the present, the time to state to the log): in a demo whose story is being told, the time of its newest entry."""

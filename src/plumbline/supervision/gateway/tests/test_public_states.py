@@ -15,6 +15,7 @@ ROW = {
     "application_attestation": "origin",
     "registration_attestation": "origin",
     "pdf_sha256": "ab" * 32,
+    "examination": None,
     "report": {"issued_on": "2026-11-20"},
     "institution_name": "某机构",
     "registration": "x",
@@ -41,9 +42,16 @@ def test_a_report_sent_with_a_shared_secret_alone_is_only_registered(column, roo
     ("changes", "state"),
     [
         ({"examined": False}, VerificationState.RESERVED),
-        ({"accepted": False}, VerificationState.UNREACHABLE),
+        ({"accepted": False}, VerificationState.UNSOUND),
         ({"state": "withdrawn"}, VerificationState.WITHDRAWN),
     ],
 )
 def test_a_worse_state_comes_before_the_missing_signature(changes, state):
     assert state_of(ROW | {"registration_attestation": "hmac"} | changes) is state
+
+
+def test_a_file_that_failed_its_examination_is_told_with_the_reason():
+    found = [{"sentence": "签章证书不是由受信任的机构签发的。"}]
+    told = check_answer(ROW | {"accepted": False, "examination": found}, "ab" * 32)
+    assert (told["kind"], told["tone"]) == ("unsound", "bad")
+    assert told["detail"] == "机构登记的文件不能采用：签章证书不是由受信任的机构签发的。请向监督机构反映。"

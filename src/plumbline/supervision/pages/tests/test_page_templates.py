@@ -114,7 +114,7 @@ def test_the_public_page_never_shows_a_whole_name(html: dict[str, str]) -> None:
 
 
 def test_a_page_without_registered_report_asks_for_no_file_and_no_comparison(html: dict[str, str]) -> None:
-    for state in ("unknown", "unreachable", "reserved", "withheld", "unused_expired"):
+    for state in ("unknown", "unreachable", "unsound", "reserved", "withheld", "unused_expired"):
         assert "data-file-input" not in html[f"verify-{state}.html"]
     assert "data-paper" not in html["verify-unknown.html"]
 
