@@ -92,6 +92,12 @@ def _sign(arguments: argparse.Namespace) -> int:
     return run_sign(arguments)
 
 
+def _cosign(arguments: argparse.Namespace) -> int:
+    from plumbline.cosign.command import run_cosign
+
+    return run_cosign(arguments)
+
+
 def _bench(arguments: argparse.Namespace) -> int:
     from plumbline.bench.command import run_bench
 
@@ -225,6 +231,12 @@ def _workshop_commands(commands: Commands) -> None:
     sign.add_argument("--keys", required=True, help="机构密钥盒文件夹")
     sign.add_argument("--out", required=True)
     sign.set_defaults(run=_sign)
+
+    from plumbline.cosign import command as cosigning
+
+    cosign = commands.add_parser("cosign", help="会签程序：在别人的机器上跟随日志，只给前后一致的检查点会签")
+    cosigning.add_options(cosign)
+    cosign.set_defaults(run=_cosign)
 
     bench = commands.add_parser("bench", help="测量：与同机基准并排的比值")
     bench.add_argument("names", nargs="*", help="P1a P1b P6（默认全部）")
