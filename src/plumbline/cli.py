@@ -68,6 +68,12 @@ def _log(arguments: argparse.Namespace) -> int:
     return run_log(arguments)
 
 
+def _cosigners(arguments: argparse.Namespace) -> int:
+    from plumbline.supervision.commands import run_cosigners
+
+    return run_cosigners(arguments)
+
+
 def _destroy(arguments: argparse.Namespace) -> int:
     from plumbline.supervision.commands import run_destroy
 
@@ -159,6 +165,9 @@ def _reader_commands(commands: Commands) -> None:
     verify.add_argument(
         "--trust", action="append", default=[], help="您信任的根：trust.txt 或根证书 PEM 文件，可多次"
     )
+    verify.add_argument(
+        "--cosigner-key", action="append", default=[], help="您信任的联署方公钥（vkey），可多次"
+    )
     verify.add_argument("--message", help="与回执对照的消息文件")
     verify.add_argument("--lang", choices=["zh", "en"], default="zh")
     verify.set_defaults(run=_verify)
@@ -195,6 +204,17 @@ def _operator_commands(commands: Commands) -> None:
     log.add_argument("--yes", action="store_true", help="另开一期；不加时只说明情况")
     _data_dir(log)
     log.set_defaults(run=_log)
+
+    cosigners = commands.add_parser("cosigners", help="谁给本平台的日志联署：列出、加上、删去")
+    cosigners.add_argument("what", choices=["list", "add", "remove"])
+    cosigners.add_argument("name", nargs="?", default="", help="remove：联署方的名称")
+    cosigners.add_argument("--url", help="add：联署方的地址")
+    cosigners.add_argument("--key", help="add：联署方的公钥（vkey）")
+    cosigners.add_argument("--trust-domain", help="add：谁在管联署方的机器")
+    cosigners.add_argument("--own", action="store_true", help="add：是运营单位自己的机器，不算外部联署")
+    cosigners.add_argument("--by", default="", help="add、remove：谁改的")
+    _data_dir(cosigners)
+    cosigners.set_defaults(run=_cosigners)
 
     destroy = commands.add_parser("destroy", help="销毁一个人的个人信息：密钥删去，日志照样成立")
     destroy.add_argument("subject", help="人员编号（32 位十六进制）")
@@ -234,7 +254,7 @@ def _workshop_commands(commands: Commands) -> None:
 
     from plumbline.cosign import command as cosigning
 
-    cosign = commands.add_parser("cosign", help="会签程序：在别人的机器上跟随日志，只给前后一致的检查点会签")
+    cosign = commands.add_parser("cosign", help="联署程序：在别人的机器上跟随日志，只给前后一致的检查点联署")
     cosigning.add_options(cosign)
     cosign.set_defaults(run=_cosign)
 

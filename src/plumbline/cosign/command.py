@@ -1,4 +1,4 @@
-"""`plumbline cosign` (会签程序): set one up, let it follow a log, run it, ask how it is."""
+"""`plumbline cosign` (联署程序): set one up, let it follow a log, run it, ask how it is."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _init(folder: Path, arguments: argparse.Namespace) -> int:
         log_keys=_keys(arguments),
         new_key=arguments.new_key,
     )
-    print(f"会签方已建好。公钥（交给平台和核验的人）：\n{Cosigner(folder).verifier_key}")
+    print(f"联署方已建好。公钥（交给平台和核验的人）：\n{Cosigner(folder).verifier_key}")
     return 0
 
 
@@ -63,11 +63,11 @@ def _trust(folder: Path, arguments: argparse.Namespace) -> int:
 def _status(folder: Path, arguments: argparse.Namespace) -> int:
     cosigner = Cosigner(folder)
     print(
-        f"会签方 {cosigner.settings.name}（{cosigner.settings.trust_domain}）\n公钥 {cosigner.verifier_key}"
+        f"联署方 {cosigner.settings.name}（{cosigner.settings.trust_domain}）\n公钥 {cosigner.verifier_key}"
     )
     for head in cosigner.heads():
         at = datetime.fromtimestamp(head.at).astimezone().isoformat(timespec="seconds") if head.at else ""
-        print(f"{head.origin}：会签到 {head.size} 条，{at}" if at else f"{head.origin}：还没有会签过")
+        print(f"{head.origin}：联署到 {head.size} 条，{at}" if at else f"{head.origin}：还没有联署过")
     contradictions = folder / "contradictions"
     if contradictions.exists():
         print(
@@ -92,12 +92,12 @@ def _serve(folder: Path, arguments: argparse.Namespace) -> int:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("what", choices=["init", "trust", "serve", "status"])
-    parser.add_argument("folder", help="会签方的文件夹：密钥、会签记录；不要从备份恢复会签记录")
-    parser.add_argument("--name", help="init：会签方的名称，写在每个会签里，如 witness.example/1")
+    parser.add_argument("folder", help="联署方的文件夹：密钥、联署记录；不要从备份恢复联署记录")
+    parser.add_argument("--name", help="init：联署方的名称，写在每个联署里，如 witness.example/1")
     parser.add_argument("--trust-domain", help="init：信任域，即谁在管这台机器，如 某省检测中心")
     parser.add_argument(
         "--log-key", action="append", default=[], help="init、trust：要跟随的日志公钥（vkey），可多次"
     )
-    parser.add_argument("--new-key", action="store_true", help="init：会签记录丢失以后换一把新密钥")
+    parser.add_argument("--new-key", action="store_true", help="init：联署记录丢失以后换一把新密钥")
     parser.add_argument("--host", default="127.0.0.1", help="serve：监听地址（默认 127.0.0.1）")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"serve：端口（默认 {DEFAULT_PORT}）")

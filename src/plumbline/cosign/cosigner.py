@@ -1,4 +1,4 @@
-"""The cosigner itself (会签): which logs it follows, what it answers, when it refuses. Time and disk are the caller's."""
+"""The cosigner itself (联署): which logs it follows, what it answers, when it refuses. Time and disk are the caller's."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Settings:
             told = json.loads((folder / SETTINGS).read_text("utf-8"))
             return cls(name=told["name"], trust_domain=told["trust_domain"], logs=told["logs"])
         except FileNotFoundError as error:
-            raise CosignerProblem(f"{folder} 里没有会签方，请先执行 plumbline cosign init") from error
+            raise CosignerProblem(f"{folder} 里没有联署方，请先执行 plumbline cosign init") from error
         except (ValueError, KeyError, TypeError) as error:
             raise CosignerProblem(f"{folder / SETTINGS} 读不懂：请从备份恢复这个文件") from error
 
@@ -74,7 +74,7 @@ def initialise(
     )
     if (folder / SETTINGS).exists() and not new_key:
         raise CosignerProblem(
-            "这里已经有会签方：加日志用 plumbline cosign trust；会签记录丢失时用 init --new-key 换密钥"
+            "这里已经有联署方：加日志用 plumbline cosign trust；联署记录丢失时用 init --new-key 换密钥"
         )
     _signer(settings.name, Ed25519PrivateKey.generate())  # the name must be able to stand in a signature line
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def _by_origin(log_keys: Iterable[str]) -> dict[str, list[str]]:
     for each in log_keys:
         verifier = parse_verifier(each)
         if verifier.is_cosigner:
-            raise NoteError("这是会签方的公钥，不是日志的公钥")
+            raise NoteError("这是联署方的公钥，不是日志的公钥")
         found.setdefault(verifier.name, []).append(each.strip())
     return found
 
@@ -154,7 +154,7 @@ class Cosigner:
         try:
             key = serialization.load_pem_private_key((folder / KEY).read_bytes(), password=None)
         except (OSError, ValueError) as error:
-            raise CosignerProblem(f"会签密钥读不了：{folder / KEY}") from error
+            raise CosignerProblem(f"联署密钥读不了：{folder / KEY}") from error
         if not isinstance(key, Ed25519PrivateKey):
             raise CosignerProblem(f"{folder / KEY} 不是 Ed25519 私钥")
         self._key = key

@@ -1,4 +1,4 @@
-"""The cosigner on the network (会签服务): C2SP tlog-witness over HTTP, with the standard library's server.
+"""The cosigner on the network (联署服务): C2SP tlog-witness over HTTP, with the standard library's server.
 
 What is asked and answered is public and signed on both sides, so that plain HTTP betrays and forges nothing; a reverse proxy may add TLS.
 """

@@ -1,4 +1,4 @@
-"""What a cosigner must never forget (会签方的记忆): of each log the newest head that it cosigned, and under which key.
+"""What a cosigner must never forget (联署方的记忆): of each log the newest head that it cosigned, and under which key.
 
 A cosignature cannot be taken back, so the head is on the disk before the signature leaves the process: lock → compare → temporary file →
 fsync → rename → fsync of the folder. A memory that is lost or damaged stops the cosigner; only an explicit new key starts it again,
@@ -94,11 +94,11 @@ class StateFolder:
         try:
             found = Cosigned.decode(self.path(origin).read_bytes())
         except FileNotFoundError as error:
-            raise StateLost(f"日志 {origin} 的会签记录不见了") from error
+            raise StateLost(f"日志 {origin} 的联署记录不见了") from error
         except (ValueError, KeyError, TypeError) as error:
-            raise StateLost(f"日志 {origin} 的会签记录坏了") from error
+            raise StateLost(f"日志 {origin} 的联署记录坏了") from error
         if found.origin != origin:
-            raise StateLost(f"日志 {origin} 的会签记录是另一个日志的")
+            raise StateLost(f"日志 {origin} 的联署记录是另一个日志的")
         return found
 
     def create(self, origin: str) -> None:

@@ -1,4 +1,4 @@
-"""What a cosigner answers, refuses and never forgets (会签方)."""
+"""What a cosigner answers, refuses and never forgets (联署方)."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_a_lost_or_damaged_memory_stops_the_cosigner_until_it_has_a_new_key(fold
             Cosigner(folder)
         assert _refused(cosigner, _request(log, 0))[0] == 503
     key = log.signer.verifier_key()
-    with pytest.raises(CosignerProblem, match="已经有会签方"):
+    with pytest.raises(CosignerProblem, match="已经有联署方"):
         initialise(folder, name="witness.example/1", trust_domain="某大学", log_keys=[key])
     initialise(folder, name="witness.example/1", trust_domain="某大学", log_keys=[key], new_key=True)
     renewed = Cosigner(folder)

@@ -1,4 +1,4 @@
-"""The cosigner as a process over loopback HTTP, killed and started again (会签服务)."""
+"""The cosigner as a process over loopback HTTP, killed and started again (联署服务)."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.projection.projector import CHANNEL
 from plumbline.supervision.roots import load_roots
+from plumbline.supervision.worker.cosigning import Cosigning
 from plumbline.supervision.worker.due import Worker
 from plumbline.supervision.worker.errands import Errands
 from plumbline.supervision.worker.key_rounds import KeyRounds
@@ -75,6 +76,8 @@ def main() -> None:
     worker, signer = make_worker(platform)
     publisher = Publisher(platform.conninfo("plumb_gateway"), signer, platform.folder("tiles"))
     publisher.start()
+    cosigning = Cosigning(platform.conninfo("plumb_gateway"), platform.folder("marks"))
+    cosigning.start()
     errands = Errands(platform)
     print("worker ready", flush=True)
     while not stop.is_set():
@@ -89,6 +92,7 @@ def main() -> None:
             _log.error("waiting for an operator, signing stopped: %s", stopped)
             stop.wait(SIGNING_STOPPED_WAIT_S)
     errands.stop()
+    cosigning.stop()
     publisher.stop()
     heartbeat.stop()
 
