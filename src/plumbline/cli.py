@@ -36,6 +36,12 @@ def _verify(arguments: argparse.Namespace) -> int:
     return run_verify(arguments)
 
 
+def _receipts(arguments: argparse.Namespace) -> int:
+    from plumbline.sdk.receipts_command import run_receipts
+
+    return run_receipts(arguments)
+
+
 def _clauses(arguments: argparse.Namespace) -> int:
     from plumbline.standards.matrix import report
 
@@ -171,6 +177,18 @@ def _reader_commands(commands: Commands) -> None:
     verify.add_argument("--message", help="与回执对照的消息文件")
     verify.add_argument("--lang", choices=["zh", "en"], default="zh")
     verify.set_defaults(run=_verify)
+
+    receipts = commands.add_parser(
+        "receipts", help="报送单位：拿自己留存的回执逐份问平台，少了、改了、换了历史都会指出"
+    )
+    receipts.add_argument("what", choices=["check"])
+    receipts.add_argument("folder", help="回执文件夹，或其中的 receipts.db")
+    receipts.add_argument("--url", required=True, help="平台地址")
+    receipts.add_argument("--ca", help="平台自建证书的 CA（PEM）")
+    receipts.add_argument("--since", help="只查这个时刻以后入账的，如 2026-11-01")
+    receipts.add_argument("--log-key", action="append", default=[], help="您信任的日志公钥（vkey），可多次")
+    receipts.add_argument("--trust", action="append", default=[], help="您信任的 trust.txt，可多次")
+    receipts.set_defaults(run=_receipts)
 
     clauses = commands.add_parser("clauses", help="条文对照：条文 → 规则 → 测试 → 页面")
     clauses.add_argument("--work", help="只看一项工作，如 first-light")
