@@ -1,4 +1,4 @@
-"""The request to a cosigner, C2SP tlog-witness ``add-checkpoint`` (会签请求): old size, consistency proof, checkpoint."""
+"""The request to a cosigner, C2SP tlog-witness ``add-checkpoint`` (联署请求): old size, consistency proof, checkpoint."""
 
 from __future__ import annotations
 

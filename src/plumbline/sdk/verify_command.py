@@ -58,7 +58,7 @@ def _print_cosigners(names: Iterable[str], trust: Trust, lang: str) -> None:
         zh = f"联署：{name}，信任域：{domain or '您没有写明'}"
         print(zh if lang == "zh" else f"Cosigned by {name}, trust domain: {domain or 'not named by you'}")
     if not told:
-        zh = "没有您信任的联署方联署：日志没有分叉，只有平台自己担保。"
+        zh = "没有您信任的联署方联署：日志有没有分叉，只有平台自己担保。"
         print(
             zh
             if lang == "zh"

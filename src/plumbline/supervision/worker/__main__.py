@@ -67,6 +67,7 @@ def _wait(conn: psycopg.Connection, seconds: float) -> None:
 def main() -> None:
     """Work until SIGTERM; a lost database is tried again."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
