@@ -1,4 +1,4 @@
-"""`plumbline drill cosign` (联署演练): kill the cosigner, restore and rewrite the log, and see who notices. Real processes, real database."""
+"""`plumbline drill cosign` (联署演练): kill the cosigner, restore and rewrite the log, and see who notices."""
 
 from __future__ import annotations
 

@@ -35,6 +35,7 @@ from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.run import Serving, process_specs
 
 WAIT_S = 60.0
+_CAUGHT_UP = "SELECT 1 FROM ops.cosigner c, journal.head h WHERE c.name = %s AND c.size = h.size"
 STATION = party_id(DEMO_OPERATOR.uscc).hex()
 
 
@@ -124,19 +125,16 @@ class Stage:
             self.receipts.keep(each.entry.hex(), each.receipt)
         return [each.entry.hex() for each in made]
 
-    def rows(self, statement: str) -> list[Any]:
+    def rows(self, statement: str, *values: object) -> list[Any]:
         """Rows as the gateway's role sees them."""
         with psycopg.connect(self.platform.conninfo("plumb_gateway"), autocommit=True) as conn:
-            return conn.execute(statement.encode()).fetchall()
+            return conn.execute(statement.encode(), list(values)).fetchall()
 
     def await_cosigned(self, name: str = "drill.cosigner/1") -> bool:
         """Whether the cosigner comes up to the head."""
         until = time.monotonic() + WAIT_S
         while time.monotonic() < until:
-            found = self.rows(
-                f"SELECT 1 FROM ops.cosigner c, journal.head h WHERE c.name = '{name}' AND c.size = h.size"
-            )
-            if found:
+            if self.rows(_CAUGHT_UP, name):
                 return True
             time.sleep(0.1)
         return False
@@ -186,7 +184,7 @@ class Story:
 
     def __init__(self, stage: Stage, arguments: argparse.Namespace) -> None:
         self.stage, self.arguments = stage, arguments
-        self.dice = random.Random(arguments.seed)
+        self.dice = random.Random(arguments.seed)  # noqa: S311 (a drill that can be repeated)
         self.counts: dict[str, int | float | str] = {}
         self.broken: list[str] = []
         self.left_out: list[str] = []
