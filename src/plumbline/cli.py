@@ -223,17 +223,6 @@ def _operator_commands(commands: Commands) -> None:
     _data_dir(log)
     log.set_defaults(run=_log)
 
-    cosigners = commands.add_parser("cosigners", help="谁给本平台的日志联署：列出、加上、删去")
-    cosigners.add_argument("what", choices=["list", "add", "remove"])
-    cosigners.add_argument("name", nargs="?", default="", help="remove：联署方的名称")
-    cosigners.add_argument("--url", help="add：联署方的地址")
-    cosigners.add_argument("--key", help="add：联署方的公钥（vkey）")
-    cosigners.add_argument("--trust-domain", help="add：谁在管联署方的机器")
-    cosigners.add_argument("--own", action="store_true", help="add：是运营单位自己的机器，不算外部联署")
-    cosigners.add_argument("--by", default="", help="add、remove：谁改的")
-    _data_dir(cosigners)
-    cosigners.set_defaults(run=_cosigners)
-
     destroy = commands.add_parser("destroy", help="销毁一个人的个人信息：密钥删去，日志照样成立")
     destroy.add_argument("subject", help="人员编号（32 位十六进制）")
     destroy.add_argument("--because", required=True, help="原因，写进日志")
@@ -263,18 +252,31 @@ def _operator_commands(commands: Commands) -> None:
     admins.set_defaults(run=_admins)
 
 
-def _workshop_commands(commands: Commands) -> None:
-    sign = commands.add_parser("sign", help="检测机构：给报告 PDF 签章（私钥在机构自己的密钥盒里）")
-    sign.add_argument("pdf")
-    sign.add_argument("--keys", required=True, help="机构密钥盒文件夹")
-    sign.add_argument("--out", required=True)
-    sign.set_defaults(run=_sign)
+def _cosigner_commands(commands: Commands) -> None:
+    cosigners = commands.add_parser("cosigners", help="谁给本平台的日志联署：列出、加上、删去")
+    cosigners.add_argument("what", choices=["list", "add", "remove"])
+    cosigners.add_argument("name", nargs="?", default="", help="remove：联署方的名称")
+    cosigners.add_argument("--url", help="add：联署方的地址")
+    cosigners.add_argument("--key", help="add：联署方的公钥（vkey）")
+    cosigners.add_argument("--trust-domain", help="add：谁在管联署方的机器")
+    cosigners.add_argument("--own", action="store_true", help="add：是运营单位自己的机器，不算外部联署")
+    cosigners.add_argument("--by", default="", help="add、remove：谁改的")
+    _data_dir(cosigners)
+    cosigners.set_defaults(run=_cosigners)
 
     from plumbline.cosign import command as cosigning
 
     cosign = commands.add_parser("cosign", help="联署程序：在别人的机器上跟随日志，只给前后一致的检查点联署")
     cosigning.add_options(cosign)
     cosign.set_defaults(run=_cosign)
+
+
+def _workshop_commands(commands: Commands) -> None:
+    sign = commands.add_parser("sign", help="检测机构：给报告 PDF 签章（私钥在机构自己的密钥盒里）")
+    sign.add_argument("pdf")
+    sign.add_argument("--keys", required=True, help="机构密钥盒文件夹")
+    sign.add_argument("--out", required=True)
+    sign.set_defaults(run=_sign)
 
     bench = commands.add_parser("bench", help="测量：与同机基准并排的比值")
     bench.add_argument("names", nargs="*", help="P1a P1b P6（默认全部）")
@@ -298,6 +300,7 @@ def build_parser() -> argparse.ArgumentParser:
     _story_commands(commands)
     _reader_commands(commands)
     _operator_commands(commands)
+    _cosigner_commands(commands)
     _workshop_commands(commands)
     return parser
 
