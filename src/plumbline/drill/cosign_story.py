@@ -201,7 +201,7 @@ class Story:
             stage.start_cosigner()
             for _ in range(self.dice.randrange(1, 4)):
                 stage.append(self.dice.randrange(1, 20))
-                time.sleep(self.dice.random() * 0.6)
+                time.sleep(self.dice.random() * 1.2)
             stage.kill_cosigner()
         stage.start_cosigner()
         stage.append(1)
@@ -307,8 +307,15 @@ def run_story(arguments: argparse.Namespace) -> Outcome:
         try:
             stage.list_cosigners(stage.configured)
             stage.start()
-            for scene in (story.killings, story.outage, story.oracle, story.restored, story.rewritten):
-                print(f"联署演练：{(scene.__doc__ or '').partition('.')[0]}", flush=True)
+            scenes = (
+                ("联署方被杀", story.killings),
+                ("联署方停机", story.outage),
+                ("与别人的实现互证", story.oracle),
+                ("整台主机恢复到备份", story.restored),
+                ("另写一段历史", story.rewritten),
+            )
+            for name, scene in scenes:
+                print(f"联署演练：{name}", flush=True)
                 scene()
         finally:
             stage.close()

@@ -23,7 +23,7 @@ from plumbline.supervision.journal.cosigning import (
 PERIOD_S = 1.0
 TIMEOUT_S = 10.0
 #: A cosigner that did not answer is asked again after so long, in seconds: twice as long each time, up to the last.
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 5.0
 _log = logging.getLogger("plumbline.worker")
 
 _SEEN = "UPDATE ops.cosigner SET looked_at = clock_timestamp() WHERE name = %s AND looked_at < clock_timestamp() - interval '5 seconds'"
