@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -24,6 +25,7 @@ from plumbline.exchange.messages.registry import PartyRegistered
 from plumbline.exchange.uids import new_uid
 from plumbline.sdk.bundle.trust import read_trust
 from plumbline.supervision.boot import DEMO_OPERATOR, write_trust_roots
+from plumbline.supervision.cosigner_commands import run_cosigners
 from plumbline.supervision.journal import cosigners
 from plumbline.supervision.journal.cosigners import (
     Configured,
@@ -247,6 +249,46 @@ def test_the_list_survives_a_restore_and_is_refused_with_a_reason_when_it_is_wro
             read_cosigners(kit.marks)
     with pytest.raises(SigningStopped, match="名单"):
         kit.fresh_signer().cosigners()
+
+
+def _command(kit: Kit, what: str, **options: Any) -> int:
+    fields = {"name": "", "url": "", "key": "", "trust_domain": "", "own": False, "by": "值班员"} | options
+    return run_cosigners(kit.tested.platform, Namespace(what=what, **fields))
+
+
+def test_the_operator_adds_and_removes_a_cosigner_with_an_audit_event(kit: Kit, capsys: Any) -> None:
+    kit.append()
+    assert _command(kit, "remove", name="w/1") == 0
+    assert read_cosigners(kit.marks) == ()
+    fields = {"url": kit.configured.url + "/", "key": kit.configured.key, "trust_domain": "某大学"}
+    assert _command(kit, "add", **fields, by="") == 2
+    assert _command(kit, "add", **fields | {"key": "nonsense"}) == 1
+    assert _command(kit, "add", **fields) == 0
+    assert read_cosigners(kit.marks) == (kit.configured,)
+    assert _command(kit, "remove", name="nobody") == 2
+    with psycopg.connect(kit.tested.platform.conninfo("plumb_worker")) as conn:
+        told = conn.execute(
+            "SELECT action FROM ops.audit_event WHERE action LIKE 'cosigner.%' ORDER BY id"
+        ).fetchall()
+    assert [row[0] for row in told] == ["cosigner.remove", "cosigner.add"]
+    capsys.readouterr()
+    assert _command(kit, "list") == 1  # nobody answers yet
+    assert "后台进程还没有送过" in capsys.readouterr().out
+
+
+def test_the_worker_follows_the_list_by_itself(kit: Kit) -> None:
+    kit.append()
+    cosigning = Cosigning(kit.gateway, kit.marks)
+    with kit.served():
+        cosigning.start()
+        try:
+            assert kit.state()["size"] == 2  # the first round is over before anything else begins
+            write_cosigners(kit.marks, [])
+            cosigning.look()
+            with psycopg.connect(kit.gateway) as conn:
+                assert conn.execute("SELECT count(*) FROM ops.cosigner").fetchone() == (0,)
+        finally:
+            cosigning.stop()
 
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

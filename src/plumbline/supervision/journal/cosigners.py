@@ -21,7 +21,7 @@ from plumbline.evidence.witnessing import checkpoint_path
 from plumbline.supervision.journal.keys import write_private
 
 FILE = "cosigners.toml"
-ASK_TIMEOUT_S = 3.0
+ASK_TIMEOUT_S = 2.0
 #: What a cosigner said is believed for so long: processes make signers often, and cosigners only see more.
 ASKED_LIFE_S = 60.0
 _FIELDS = {"url", "key", "trust_domain", "external"}
@@ -120,17 +120,21 @@ _asking = threading.Lock()
 def newest_of(cosigner: Configured, origin: str, *, fresh: bool = False) -> str | None:
     """The newest checkpoint that a cosigner shows of a log; None when it has none, or is no program of ours and cannot show it.
 
-    Raises httpx.HTTPError when it does not answer. An answer is remembered for a minute unless `fresh`.
+    Raises httpx.HTTPError when it does not answer. Answers, and that there was none, are remembered for a minute unless `fresh`: one that
+    hangs must not hold up every process that starts to sign.
     """
     place = (cosigner.url, origin)
     with _asking:
         at, known = _asked.get(place, (float("-inf"), None))
     if not fresh and time.monotonic() - at < ASKED_LIFE_S:
         return known
-    answer = httpx.get(cosigner.url + checkpoint_path(origin), timeout=ASK_TIMEOUT_S, trust_env=False)
-    if answer.status_code not in (200, 404):
-        answer.raise_for_status()
-    note = answer.text if answer.status_code == 200 else None
-    with _asking:
-        _asked[place] = (time.monotonic(), note)
+    note = None
+    try:
+        answer = httpx.get(cosigner.url + checkpoint_path(origin), timeout=ASK_TIMEOUT_S, trust_env=False)
+        if answer.status_code not in (200, 404):
+            answer.raise_for_status()
+        note = answer.text if answer.status_code == 200 else None
+    finally:
+        with _asking:
+            _asked[place] = (time.monotonic(), note)
     return note

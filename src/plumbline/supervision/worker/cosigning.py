@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +23,8 @@ from plumbline.supervision.journal.cosigning import (
 
 PERIOD_S = 1.0
 TIMEOUT_S = 10.0
+#: How long the first round may hold up a worker that starts.
+FIRST_ROUND_S = 6.0
 #: A cosigner that did not answer is asked again after so long, in seconds: twice as long each time, up to the last.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 5.0
 _log = logging.getLogger("plumbline.worker")
@@ -170,10 +173,11 @@ class Cosigning:
             return
         for gone in set(self._threads) - set(wanted):
             self._threads.pop(gone).end()
+        until = time.monotonic() + FIRST_ROUND_S
         for each in wanted:
             if each not in self._threads:
                 follower = Follower(self._conninfo, each, self._http)
-                if first:
+                if first and time.monotonic() < until:
                     self._first(follower)
                 self._threads[each] = _Thread(follower, self._stop.wait)
 
