@@ -25,18 +25,6 @@ MUTANTS = {
         "        if checkpoint.size < last.size:\n",
         [*_COSIGNER, "another_history"],
     ),
-    "the cosigner answers without remembering": (
-        "cosign/cosigner.py",
-        "        self._states.write(",
-        "        str(",
-        [*_COSIGNER, "kept_before"],
-    ),
-    "a receipt check that believes every answer": (
-        "sdk/client/receipt_check.py",
-        "    proof = log.consistency(epoch, ours.size, now.size)\n",
-        "    return\n    proof = log.consistency(epoch, ours.size, now.size)\n",
-        ["src/plumbline/sdk/client/tests/test_receipt_check.py", "-k", "same_key"],
-    ),
     "the gate reserves whatever is asked": (
         "domain/reporting/gate.py",
         "    return GateDecision(reserved=not reasons, reasons=reasons, notes=notes)",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from plumbline.cosign.cosigner import Cosigner, CosignerProblem, initialise, trust
 from plumbline.embedded.ports import free_port
-from plumbline.embedded.supervisor import ProcessSpec, ReadyLine
+from plumbline.embedded.supervisor import ProcessSpec
 from plumbline.supervision.boot import write_trust_roots
 from plumbline.supervision.config import Platform
 from plumbline.supervision.journal.cosigners import Configured, read_cosigners, write_cosigners
@@ -34,7 +34,8 @@ def cosigner_process(platform: Platform) -> list[ProcessSpec]:
     write_cosigners(marks, [*(each for each in read_cosigners(marks) if each.name != NAME), made])
     write_trust_roots(platform, PlatformKeys.load(platform.folder("keys")))
     argv = [sys.executable, "-m", "plumbline.cli", "cosign", "serve", str(folder), "--port", str(port)]
-    return [ProcessSpec("cosigner", argv, {"PYTHONUNBUFFERED": "1"}, ReadyLine("cosigner ready"))]
+    # Nobody waits for it: the worker sends checkpoints as soon as it answers.
+    return [ProcessSpec("cosigner", argv, {"PYTHONUNBUFFERED": "1"})]
 
 
 def _log_keys(platform: Platform) -> list[str]:
