@@ -36,6 +36,12 @@ def _verify(arguments: argparse.Namespace) -> int:
     return run_verify(arguments)
 
 
+def _receipts(arguments: argparse.Namespace) -> int:
+    from plumbline.sdk.receipts_command import run_receipts
+
+    return run_receipts(arguments)
+
+
 def _clauses(arguments: argparse.Namespace) -> int:
     from plumbline.standards.matrix import report
 
@@ -68,6 +74,12 @@ def _log(arguments: argparse.Namespace) -> int:
     return run_log(arguments)
 
 
+def _cosigners(arguments: argparse.Namespace) -> int:
+    from plumbline.supervision.commands import run_cosigners
+
+    return run_cosigners(arguments)
+
+
 def _destroy(arguments: argparse.Namespace) -> int:
     from plumbline.supervision.commands import run_destroy
 
@@ -90,6 +102,12 @@ def _sign(arguments: argparse.Namespace) -> int:
     from plumbline.lab.commands import run_sign
 
     return run_sign(arguments)
+
+
+def _cosign(arguments: argparse.Namespace) -> int:
+    from plumbline.cosign.command import run_cosign
+
+    return run_cosign(arguments)
 
 
 def _bench(arguments: argparse.Namespace) -> int:
@@ -153,9 +171,24 @@ def _reader_commands(commands: Commands) -> None:
     verify.add_argument(
         "--trust", action="append", default=[], help="您信任的根：trust.txt 或根证书 PEM 文件，可多次"
     )
+    verify.add_argument(
+        "--cosigner-key", action="append", default=[], help="您信任的联署方公钥（vkey），可多次"
+    )
     verify.add_argument("--message", help="与回执对照的消息文件")
     verify.add_argument("--lang", choices=["zh", "en"], default="zh")
     verify.set_defaults(run=_verify)
+
+    receipts = commands.add_parser(
+        "receipts", help="报送单位：拿自己留存的回执逐份问平台，少了、改了、换了历史都会指出"
+    )
+    receipts.add_argument("what", choices=["check"])
+    receipts.add_argument("folder", help="回执文件夹，或其中的 receipts.db")
+    receipts.add_argument("--url", required=True, help="平台地址")
+    receipts.add_argument("--ca", help="平台自建证书的 CA（PEM）")
+    receipts.add_argument("--since", help="只查这个时刻以后入账的，如 2026-11-01")
+    receipts.add_argument("--log-key", action="append", default=[], help="您信任的日志公钥（vkey），可多次")
+    receipts.add_argument("--trust", action="append", default=[], help="您信任的 trust.txt，可多次")
+    receipts.set_defaults(run=_receipts)
 
     clauses = commands.add_parser("clauses", help="条文对照：条文 → 规则 → 测试 → 页面")
     clauses.add_argument("--work", help="只看一项工作，如 first-light")
@@ -219,6 +252,25 @@ def _operator_commands(commands: Commands) -> None:
     admins.set_defaults(run=_admins)
 
 
+def _cosigner_commands(commands: Commands) -> None:
+    cosigners = commands.add_parser("cosigners", help="谁给本平台的日志联署：列出、加上、删去")
+    cosigners.add_argument("what", choices=["list", "add", "remove"])
+    cosigners.add_argument("name", nargs="?", default="", help="remove：联署方的名称")
+    cosigners.add_argument("--url", help="add：联署方的地址")
+    cosigners.add_argument("--key", help="add：联署方的公钥（vkey）")
+    cosigners.add_argument("--trust-domain", help="add：谁在管联署方的机器")
+    cosigners.add_argument("--own", action="store_true", help="add：是运营单位自己的机器，不算外部联署")
+    cosigners.add_argument("--by", default="", help="add、remove：谁改的")
+    _data_dir(cosigners)
+    cosigners.set_defaults(run=_cosigners)
+
+    from plumbline.cosign import command as cosigning
+
+    cosign = commands.add_parser("cosign", help="联署程序：在别人的机器上跟随日志，只给前后一致的检查点联署")
+    cosigning.add_options(cosign)
+    cosign.set_defaults(run=_cosign)
+
+
 def _workshop_commands(commands: Commands) -> None:
     sign = commands.add_parser("sign", help="检测机构：给报告 PDF 签章（私钥在机构自己的密钥盒里）")
     sign.add_argument("pdf")
@@ -248,6 +300,7 @@ def build_parser() -> argparse.ArgumentParser:
     _story_commands(commands)
     _reader_commands(commands)
     _operator_commands(commands)
+    _cosigner_commands(commands)
     _workshop_commands(commands)
     return parser
 

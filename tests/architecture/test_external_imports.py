@@ -35,6 +35,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "exchange": frozenset({"msgspec", "cryptography"}),
     "sdk": frozenset({"httpx", "msgspec", "cryptography"}),
     "acquisition": frozenset({"serial", "numpy"}),
+    "cosign": frozenset({"cryptography"}),
     "web": frozenset({"django", "jinja2", "markupsafe", "allauth", "cryptography"}),
     "lab": frozenset({"django", "typst", "zxingcpp", "cryptography", "PIL", "msgspec", "numpy", "httpx"})
     | PDF,

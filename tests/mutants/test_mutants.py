@@ -15,9 +15,16 @@ ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.service]
 
 _RIGHTS = ("src/plumbline/supervision/journal/tests/test_rights.py", "-k")
+_COSIGNER = ("src/plumbline/cosign/tests/test_cosigner.py", "-k")
 _ACTING = ["src/plumbline/supervision/access/tests/test_acting.py"]
 #: File, what stands there, what the mutant writes instead, the tests that must notice.
 MUTANTS = {
+    "the cosigner signs whatever grows": (
+        "cosign/cosigner.py",
+        "        if not verify_consistency(last.size, checkpoint.size, request.path, last.root, checkpoint.root):\n",
+        "        if checkpoint.size < last.size:\n",
+        [*_COSIGNER, "another_history"],
+    ),
     "the gate reserves whatever is asked": (
         "domain/reporting/gate.py",
         "    return GateDecision(reserved=not reasons, reasons=reasons, notes=notes)",

@@ -19,6 +19,7 @@ from plumbline.exchange.signatures import Signer
 from plumbline.exchange.submission import OriginSignature
 from plumbline.lab.keys import InstitutionKeys
 from plumbline.sdk.client import Client, Sent
+from plumbline.sdk.client.receipts import BOOK, ReceiptBook
 from plumbline.sdk.client.transport import open_http
 
 PARTIES: tuple[PartyKey, ...] = ("institution", "contractor", "owner", "resident_engineer_firm")
@@ -51,16 +52,35 @@ class Sender(Protocol):
 class PartyClient:
     """A party's client; `stated_at` moves the clock of a demo log for files as it does for messages."""
 
-    def __init__(self, base_url: str, party: str, keys: PartyKeys, ca: Path | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        party: str,
+        keys: PartyKeys,
+        ca: Path | None = None,
+        receipts: ReceiptBook | None = None,
+    ) -> None:
         self._http: httpx.Client = open_http(base_url, ca)
         self._client = Client(
-            base_url, sender=party, transport=keys.transport, origin=keys.origin, http=self._http, retries=8
+            base_url,
+            sender=party,
+            transport=keys.transport,
+            origin=keys.origin,
+            http=self._http,
+            retries=8,
+            receipts=receipts,
         )
 
     @property
     def sender(self) -> str:
         """Party id, 32 hex."""
         return self._client.sender
+
+    @property
+    def receipts(self) -> ReceiptBook | None:
+        """Where the party keeps what it was acknowledged; None for one that keeps nothing."""
+        kept = self._client.receipts
+        return kept if isinstance(kept, ReceiptBook) else None
 
     @property
     def http(self) -> httpx.Client:
@@ -121,19 +141,30 @@ class Clients:
         for client in self.parties.values():
             if isinstance(client, PartyClient):
                 client.close()
+                if client.receipts is not None:
+                    client.receipts.close()
 
 
 def open_clients(cast: Cast, data_dir: Path, base_url: str, ca: Path | None = None) -> Clients:
     """Clients of all parties, with the keys in `data_dir`; `base_url` is the platform's public address."""
     keys = {party: party_keys(cast, data_dir, party) for party in PARTIES}
+    kept: dict[PartyKey, ReceiptBook] = {"institution": receipt_book(institution_folder(cast, data_dir))}
     return Clients(
-        parties={party: PartyClient(base_url, cast.party(party), keys[party], ca) for party in PARTIES},
+        parties={
+            party: PartyClient(base_url, cast.party(party), keys[party], ca, kept.get(party))
+            for party in PARTIES
+        },
         devices=dict(keys["institution"].devices),
         keys=report_keys(cast, data_dir),
         ledger=open_ledger(cast, data_dir),
         public_url=base_url.rstrip("/"),
         reports=institution_folder(cast, data_dir) / "reports",
     )
+
+
+def receipt_book(folder: Path) -> ReceiptBook:
+    """The institution's own receipts, in its own folder; its messages stand in its own records."""
+    return ReceiptBook(folder / BOOK, messages=False)
 
 
 def open_ledger(cast: Cast, data_dir: Path) -> Ledger:

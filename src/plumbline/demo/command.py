@@ -16,6 +16,7 @@ from pathlib import Path
 
 from plumbline.demo.cast import build_cast
 from plumbline.demo.clients import open_clients
+from plumbline.demo.cosigner import cosigner_process
 from plumbline.demo.living.command import core_file, fill_platform
 from plumbline.demo.public_check import check_public
 from plumbline.demo.replay import replay
@@ -65,7 +66,8 @@ def run_demo(arguments: argparse.Namespace) -> int:
     serving = serving_of(arguments, data_dir)
 
     def filling(platform: Platform) -> list[ProcessSpec]:
-        return [] if arguments.empty else [_city_process(platform, serving, arguments, city)]
+        others = cosigner_process(platform)
+        return others if arguments.empty else [*others, _city_process(platform, serving, arguments, city)]
 
     def ready(platform: Platform, supervisor: Supervisor) -> None:
         print(f"\n准绳演示城市已启动（{time.monotonic() - began:.1f} 秒）：{platform.public_url}")

@@ -27,9 +27,12 @@ class Drill:
 
 def drills() -> list[Drill]:
     """All drills; imported only when one is asked for."""
-    from plumbline.drill import pdf
+    from plumbline.drill import cosign, pdf
 
-    return [pdf.DRILL]
+    return [
+        cosign.DRILL,
+        pdf.DRILL,
+    ]
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Cosignatures, C2SP tlog-cosignature ``cosignature/v1``: another party has followed the log (会签).
+"""Cosignatures, C2SP tlog-cosignature ``cosignature/v1``: another party has followed the log (联署).
 
 What the C2SP documents call a witness is a *cosigner* here, because a witness (见证员) is somebody else
 in this field. A cosignature states: at this time, the largest consistent head that I have seen of this log

@@ -189,7 +189,7 @@ def _read_checkpoint(
 
 def _signed_step(opened: OpenedCheckpoint) -> Step:
     count = len(opened.cosigned_by)
-    zh = f"检查点由受信任的日志密钥签名，{f'另有 {count} 方会签' if count else '尚无会签'}。"
+    zh = f"检查点由受信任的日志密钥签名，{f'另有 {count} 方联署' if count else '尚无联署'}。"
     en = f"The checkpoint is signed by a trusted key of the log; cosigned: {count or 'none yet'}."
     return _held("checkpoint", zh, en)
 

@@ -137,6 +137,15 @@ class InMemoryLog:
             )
         return receipts
 
+    def grow(self, count: int, text: str = "m") -> list[str]:
+        """Append entries of one sender that nobody else has; their receipts. Another ``text`` makes another history."""
+        start = self.frontier.size
+        made = [
+            Submission(sender_id=bytes(16), uid=uuid.UUID(int=n + 1), message=f"{text}{n}".encode())
+            for n in range(start, start + count)
+        ]
+        return self.append(made)
+
     def _new_leaves(self, submissions: Sequence[Submission], now: int) -> list[Leaf]:
         fresh: dict[bytes, Leaf] = {}
         for item in submissions:

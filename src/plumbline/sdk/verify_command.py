@@ -28,7 +28,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
     """0 when everything holds, 1 when something does not, 2 when it, or a part of it, could not be checked."""
     try:
         data = Path(arguments.file).read_bytes()
-        trust = read_trust(arguments.trust, arguments.log_key)
+        trust = read_trust(arguments.trust, [*arguments.log_key, *getattr(arguments, "cosigner_key", [])])
         # A PDF behind other bytes is judged as one: readers open it.
         called_pdf = arguments.file.lower().endswith(".pdf") or b"%PDF-" in data[:1024]
         if called_pdf and data[:2] != b"PK":
@@ -53,10 +53,27 @@ def _print_steps(steps: Iterable[ReceiptStep | BundleStep], lang: str) -> None:
         print(sign + (step.sentence_zh if lang == "zh" else step.sentence_en))
 
 
+def _print_cosigners(names: Iterable[str], trust: Trust, lang: str) -> None:
+    """Who cosigned, of those whom the caller trusts, and in which trust domain."""
+    told = False
+    for name in dict.fromkeys(names):
+        told, domain = True, trust.domain_of(name)
+        zh = f"联署：{name}，信任域：{domain or '您没有写明'}"
+        print(zh if lang == "zh" else f"Cosigned by {name}, trust domain: {domain or 'not named by you'}")
+    if not told:
+        zh = "没有您信任的联署方联署：日志有没有分叉，只有平台自己担保。"
+        print(
+            zh
+            if lang == "zh"
+            else "No cosigner that you trust: that the log has no fork rests on its own word."
+        )
+
+
 def _receipt(data: bytes, trust: Trust, message: bytes | None, lang: str) -> int:
-    keys = dict.fromkeys(key.strip() for key in trust.log_keys)
+    keys = dict.fromkeys([*trust.log_keys, *trust.cosigners])
     check = verify_receipt(data, [parse_verifier(key) for key in keys], message)
     _print_steps(check.steps, lang)
+    _print_cosigners(check.cosigned_by, trust, lang)
     if check.is_demo:
         print("演示数据" if lang == "zh" else "demonstration data")
     if check.ok and check.logged_at:
@@ -72,8 +89,11 @@ def _receipt(data: bytes, trust: Trust, message: bytes | None, lang: str) -> int
 def _bundle(data: bytes, trust: Trust, lang: str) -> int:
     from plumbline.sdk.bundle.verify import verify_bundle
 
-    check = verify_bundle(data, log_keys=trust.log_keys, roots=trust.roots, code_keys=trust.code_keys)
+    keys = [*trust.log_keys, *trust.cosigners]
+    check = verify_bundle(data, log_keys=keys, roots=trust.roots, code_keys=trust.code_keys)
     _print_steps(check.steps, lang)
+    for name in check.cosigned_by:
+        _print_cosigners([name], trust, lang)
     print(check.verdict_zh if lang == "zh" else check.verdict_en)
     if not check.ok:
         return FAILS

@@ -15,6 +15,7 @@ from psycopg import sql
 from plumbline.embedded.folder import DataFolder
 from plumbline.embedded.postgres import Running
 from plumbline.supervision.config import ROLES, DatabasePlace, Operator, Platform, write_platform
+from plumbline.supervision.journal.cosigners import read_cosigners
 from plumbline.supervision.journal.genesis import is_open, open_log
 from plumbline.supervision.journal.heads import CheckpointSigner, closing_origin, log_origin
 from plumbline.supervision.journal.keys import PlatformKeys, UnknownSuite, chosen_suite, key_encryption_key
@@ -134,7 +135,10 @@ def _ensure_database(admin: str, place: DatabasePlace, passwords: dict[str, str]
 
 
 def write_trust_roots(platform: Platform, keys: PlatformKeys) -> None:
-    """`trust.txt`: the verifier keys of the log, for each epoch and its end, and the code issuer's key, for whoever checks without us."""
+    """`trust.txt`: keys of the log, for each epoch and its end, of the code issuer and of cosigners, for whoever checks without us.
+
+    A cosigner's line is the operator's word: who relies on it compares it with what the cosigner itself tells.
+    """
     signer = CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2)
     with psycopg.connect(platform.conninfo("plumb_gateway")) as conn:
         epochs = conn.execute("SELECT epoch, kept_epoch FROM journal.epoch ORDER BY epoch").fetchall()
@@ -143,6 +147,7 @@ def write_trust_roots(platform: Platform, keys: PlatformKeys) -> None:
     lines = [
         *(key for origin in origins for key in signer.verifier_keys(origin)),
         f"code {keys.signer('code').key_id} ed25519 {keys.public('code')}",
+        *(f"cosigner {each.key} {each.trust_domain}" for each in read_cosigners(platform.folder("marks"))),
     ]
     (platform.data_dir / "trust.txt").write_text("\n".join(lines) + "\n", "utf-8")
 

@@ -122,6 +122,14 @@ def run_log(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def run_cosigners(arguments: argparse.Namespace) -> int:
+    """Who cosigns the log: list, add, remove."""
+    from plumbline.supervision import cosigner_commands
+
+    with opened(Path(arguments.data_dir)) as platform:
+        return cosigner_commands.run_cosigners(platform, arguments)
+
+
 def _confirm_clock(platform: Platform, by: str) -> int:
     if not by:
         print("请用 --by 写明是谁核对的时钟。", file=sys.stderr)

@@ -17,4 +17,5 @@ def parameters() -> ParameterSet:
         domain / "reporting" / "parameters.toml",
         accounts / "parameters.toml",
         files("plumbline.supervision.enrolment") / "parameters.toml",
+        files("plumbline.supervision.journal") / "parameters.toml",
     )

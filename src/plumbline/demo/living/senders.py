@@ -13,7 +13,7 @@ from typing import Self
 
 from plumbline.demo.casework import number_series
 from plumbline.demo.cast import Organisation, PartyKey
-from plumbline.demo.clients import PARTIES, Clients, PartyClient, Sender
+from plumbline.demo.clients import PARTIES, Clients, PartyClient, Sender, receipt_book
 from plumbline.demo.keys import PartyKeys, institution_folder, party_keys, report_keys
 from plumbline.demo.ledger import MemoryLedger
 from plumbline.demo.living.drafts import Placed
@@ -22,6 +22,7 @@ from plumbline.exchange.messages.header import Message
 from plumbline.exchange.submission import OriginSignature
 from plumbline.lab.keys import InstitutionKeys
 from plumbline.sdk.client import Sent
+from plumbline.sdk.client.receipts import ReceiptBook
 
 #: Connections of one party that may be busy at the same time.
 CONNECTIONS = 8
@@ -30,9 +31,17 @@ CONNECTIONS = 8
 class SharedSender:
     """Several clients of one party, lent to one thread at a time; a client itself serves one thread only."""
 
-    def __init__(self, base_url: str, party: str, keys: PartyKeys, ca: Path | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        party: str,
+        keys: PartyKeys,
+        ca: Path | None = None,
+        receipts: ReceiptBook | None = None,
+    ) -> None:
         self.sender = party
-        self._make = partial(PartyClient, base_url, party, keys, ca)
+        self._receipts = receipts
+        self._make = partial(PartyClient, base_url, party, keys, ca, receipts)
         self._made: list[PartyClient] = []
         self._free: queue.LifoQueue[PartyClient | None] = queue.LifoQueue()
         for _ in range(CONNECTIONS):
@@ -65,6 +74,8 @@ class SharedSender:
         """Close every connection."""
         for client in self._made:
             client.close()
+        if self._receipts is not None:
+            self._receipts.close()
 
     def _take(self) -> PartyClient:
         client = self._free.get()
@@ -133,8 +144,13 @@ class CitySenders:
 
     def _sender(self, team: Team, role: PartyKey, who: Organisation) -> Sender:
         if who.party not in self.shared:
+            own = institution_folder(team.cast, self.data_dir) if role == "institution" else None
             self.shared[who.party] = SharedSender(
-                self.base_url, who.party, self._keys_of(team, role), self.ca
+                self.base_url,
+                who.party,
+                self._keys_of(team, role),
+                self.ca,
+                receipt_book(own) if own else None,
             )
         return self.shared[who.party]
 

@@ -161,8 +161,8 @@ def test_cosigners_are_named_and_their_absence_is_said() -> None:
     log.cosigners.append(cosigner)
     both = check_of(log, 1, [*log.verifiers, Ed25519CosignatureVerifier.parse(cosigner.verifier_key())])
     assert (alone.cosigned_by, both.cosigned_by) == ((), ("upper.example",))
-    assert "尚无会签" in alone.steps[2].sentence_zh
-    assert "1 方会签" in both.steps[2].sentence_zh
+    assert "尚无联署" in alone.steps[2].sentence_zh
+    assert "1 方联署" in both.steps[2].sentence_zh
 
 
 @pytest.mark.parametrize(("origin", "is_demo"), [("demo.city", True), ("log.city", False)])

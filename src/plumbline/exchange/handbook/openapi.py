@@ -178,6 +178,18 @@ def _log_paths() -> dict[str, Any]:
         "/x/v1/log/mark": {
             "get": _operation("getLogMark", "本机签过的最大日志水位", {"200": _json("水位", "Mark")})
         },
+        "/x/v1/log/{epoch}/consistency/{old}/{new}": {
+            "get": _operation(
+                "getConsistency",
+                "日志从 old 条长到 new 条的一致性证明（RFC 6962）",
+                {"200": _media("散列，一行一个，base64", "text/plain")},
+                parameters=[
+                    _path("epoch", "日志的第几期"),
+                    _path("old", "较早的条数"),
+                    _path("new", "较晚的条数"),
+                ],
+            )
+        },
         "/x/v1/log/{epoch}/tile/{level}/{index}": {
             "get": _operation(
                 "getLogTile",

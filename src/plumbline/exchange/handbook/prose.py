@@ -41,7 +41,11 @@ START: tuple[Block, ...] = (
             ("`GET /x/v1/log/key`", "日志公钥，仅供参考；验证时请用自己保存的公钥"),
             (
                 "`GET /x/v1/log/mark`，`GET /x/v1/log/{epoch}/tile/{level}/{index}`",
-                "日志水位和散列片，供共签方和审计者",
+                "日志水位和散列片，供联署方和审计者",
+            ),
+            (
+                "`GET /x/v1/log/{epoch}/consistency/{old}/{new}`",
+                "一致性证明：日志后来的样子是不是从早先的长出来的；`plumbline receipts check` 用它",
             ),
             ("`GET /x/v1/time`", "平台时间"),
             ("`GET /v/{code}`，`GET /v/{code}/check?sha256=`", "查验监管码，比对 PDF，不用登录"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from plumbline.evidence.checkpoint import parse_verifier
 from plumbline.sdk.pdf.roots import RootKind, TrustRoot, root_from_document
 
 #: A root that calls itself so is a demonstration root, whatever the caller thinks of it.
@@ -17,17 +18,31 @@ _DEMO_WORDS = ("DEMO", "演示")
 
 @dataclass(slots=True)
 class Trust:
-    """What the caller trusts. Code keys are (id, algorithm, base64 of the public key)."""
+    """What the caller trusts. Code keys are (id, algorithm, base64 of the public key); cosigners are vkeys with their trust domain."""
 
     log_keys: list[str] = field(default_factory=list)
     code_keys: list[tuple[str, str, str]] = field(default_factory=list)
     roots: list[TrustRoot] = field(default_factory=list)
+    cosigners: dict[str, str] = field(default_factory=dict)
+
+    def add_key(self, vkey: str, domain: str = "") -> None:
+        """A log's key, or a cosigner's with its trust domain. NoteError for a vkey that is none."""
+        if not parse_verifier(vkey).is_cosigner:
+            self.log_keys.append(vkey)
+        elif domain or vkey not in self.cosigners:
+            self.cosigners[vkey] = domain
+
+    def domain_of(self, name: str) -> str:
+        """Trust domain of a cosigner by its key name; empty when the caller named none."""
+        return next((told for key, told in self.cosigners.items() if key.startswith(f"{name}+") and told), "")
 
 
 def read_trust(files: Sequence[str], log_keys: Sequence[str] = ()) -> Trust:
-    """Trust from `trust.txt` files (a vkey or `code <id> <algorithm> <key>` a line), root certificates (PEM), dated
-    roots (JSON, as the platform keeps them), and folders of these. ValueError for a file that is none of them."""
-    trust = Trust(log_keys=list(log_keys))
+    """Trust from `trust.txt` files (a vkey, `cosigner <vkey> <trust domain>` or `code <id> <algorithm> <key>` a line), root certificates
+    (PEM), dated roots (JSON, as the platform keeps them), and folders of these. ValueError for a file that is none of them."""
+    trust = Trust()
+    for key in log_keys:
+        trust.add_key(key.strip())
     for name in files:
         path = Path(name)
         for each in sorted(path.iterdir()) if path.is_dir() else [path]:
@@ -53,8 +68,10 @@ def _read_lines(text: str, trust: Trust) -> int:
         parts = line.split()
         if len(parts) == 4 and parts[0] == "code":
             trust.code_keys.append((parts[1], parts[2], parts[3]))
+        elif len(parts) >= 2 and parts[0] == "cosigner":
+            trust.add_key(parts[1], " ".join(parts[2:]))
         elif len(parts) == 1 and parts[0].count("+") >= 2:
-            trust.log_keys.append(parts[0])
+            trust.add_key(parts[0])
         else:
             found -= bool(parts) and not line.startswith("#")
         found += bool(parts) and not line.startswith("#")

@@ -61,7 +61,7 @@ def verify_bundle(
     steps += claims_steps(chain, code_keys) + report_steps(chain, roots)
     steps += [*_picture_steps(bundle, records), _statement_step(bundle, keys), *force_steps(chain)]
     cosigners = _cosigners(proven)
-    steps.append(_cosigner_step(cosigners))
+    steps.append(_cosigner_step(proven, cosigners))
     return _judged(steps, chain, origin=_origin(proven), cosigned_by=cosigners)
 
 
@@ -75,11 +75,21 @@ def _cosigners(proven: Sequence[Record]) -> tuple[str, ...]:
     return tuple(sorted(set.intersection(*names))) if names else ()
 
 
-def _cosigner_step(cosigners: tuple[str, ...]) -> Step:
-    if not cosigners:
-        zh = "尚无外部联署：日志的检查点只有平台自己的密钥签名。"
-        return note("cosigners", zh, "No external cosigner yet: only the platform's own key signs the log.")
-    return held("cosigners", f"外部联署：{'、'.join(cosigners)}。", f"Cosigned by {', '.join(cosigners)}.")
+def _cosigner_step(proven: Sequence[Record], cosigners: tuple[str, ...]) -> Step:
+    if cosigners:
+        return held(
+            "cosigners", f"外部联署：{'、'.join(cosigners)}。", f"Cosigned by {', '.join(cosigners)}."
+        )
+    some = {name for record in proven for name in record.receipt.cosigned_by}
+    if some:
+        alone = sum(not record.receipt.cosigned_by for record in proven)
+        names = "、".join(sorted(some))
+        zh = f"外部联署：{names}，但不是每一条都有；{alone} 条出具时还没有联署，只有平台自己的密钥签名。"
+        return note(
+            "cosigners", zh, f"Cosigned by {', '.join(sorted(some))}, but {alone} entries are not yet."
+        )
+    zh = "尚无外部联署：日志的检查点只有平台自己的密钥签名。"
+    return note("cosigners", zh, "No external cosigner yet: only the platform's own key signs the log.")
 
 
 def _picture_steps(bundle: ReadBundle, records: Records) -> list[Step]:

@@ -21,7 +21,7 @@ from plumbline.exchange.personal import PersonalRecord
 from plumbline.exchange.signatures import Signer
 from plumbline.exchange.submission import OriginSignature
 from plumbline.sdk.client.problems import Refused
-from plumbline.sdk.client.receipts import ReceiptStore
+from plumbline.sdk.client.receipts import ReceiptBook, ReceiptStore
 from plumbline.sdk.client.transport import Call, Transport, open_http
 from plumbline.sdk.client.uploads import upload
 
@@ -66,7 +66,7 @@ class Client:
         http: httpx.Client | None = None,
         retries: int = 5,
         ca: Path | str | None = None,
-        receipts: ReceiptStore | None = None,
+        receipts: ReceiptStore | ReceiptBook | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.sender = sender

@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+#: Name of the book in a sender's folder.
+BOOK = "receipts.db"
 _ENTRY = re.compile(r"[0-9a-f]{32}")
 
 
@@ -65,3 +69,68 @@ class ReceiptStore:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+_TABLE = "CREATE TABLE IF NOT EXISTS receipt (entry TEXT PRIMARY KEY, receipt TEXT NOT NULL, message BLOB) WITHOUT ROWID"
+
+
+class ReceiptBook:
+    """The same in one SQLite file, for whoever sends much: one synced write a receipt instead of several files.
+
+    Without `messages` only receipts are kept, for a sender that has its messages elsewhere.
+    """
+
+    def __init__(self, path: Path | str, *, messages: bool = True) -> None:
+        self.path, self._messages = Path(path), messages
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute(_TABLE)
+
+    def keep(self, entry: str, receipt: str, message: bytes | None = None) -> Path:
+        """Write the receipt of `entry` (32 hex) durably; ValueError for another name. sqlite3.Error, an
+        OSError's like, when the disk refuses."""
+        if not _ENTRY.fullmatch(entry):
+            raise ValueError(f"not an entry id: {entry!r}")
+        with self._lock:
+            self._db.execute(
+                "INSERT INTO receipt VALUES (?, ?, ?) ON CONFLICT (entry) DO UPDATE SET receipt = excluded.receipt",
+                [entry, receipt, message if self._messages else None],
+            )
+        return self.path
+
+    def receipt(self, entry: str) -> str | None:
+        """The kept receipt, or None."""
+        with self._lock:
+            row = self._db.execute("SELECT receipt FROM receipt WHERE entry = ?", [entry]).fetchone()
+        return row[0] if row else None
+
+    def message(self, entry: str) -> bytes | None:
+        """The message bytes kept with the receipt, or None."""
+        with self._lock:
+            row = self._db.execute("SELECT message FROM receipt WHERE entry = ?", [entry]).fetchone()
+        return row[0] if row else None
+
+    def __iter__(self) -> Iterator[str]:
+        """Entry ids that have a receipt here, in order."""
+        with self._lock:
+            rows = self._db.execute("SELECT entry FROM receipt ORDER BY entry").fetchall()
+        return iter([row[0] for row in rows])
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+
+def open_receipts(path: Path | str) -> ReceiptStore | ReceiptBook:
+    """The receipts of a folder or of a SQLite file; FileNotFoundError when there is neither."""
+    place = Path(path)
+    if place.is_dir():
+        book = place / BOOK
+        return ReceiptBook(book) if book.exists() else ReceiptStore(place)
+    if not place.exists():
+        raise FileNotFoundError(f"{place} 里没有回执")
+    return ReceiptBook(place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from plumbline.domain.reporting.gate_facts import (
 )
 from plumbline.domain.reporting.verdicts import Verdict
 from plumbline.exchange.messages.reports import ReportApplied
+from plumbline.supervision.journal.staleness import stopping_reason
 from plumbline.supervision.rules import parameters
 
 WITNESSED = frozenset({"witnessed", "doubled_retest", "parallel"})
@@ -208,8 +209,13 @@ def gate_facts(
 
 
 def decide(conn: psycopg.Connection[DictRow], message: ReportApplied, applied_at: datetime) -> GateDecision:
-    """The gate's decision on an application, on facts of record alone."""
-    return code_gate(gate_facts(conn, message, applied_at), parameters())
+    """The gate's decision on an application, on facts of record; and none while the log goes too long without a cosigner."""
+    facts = gate_facts(conn, message, applied_at)
+    decision = code_gate(facts, parameters())
+    stopped = stopping_reason(conn, parameters(), facts.division)
+    if stopped is None:
+        return decision
+    return replace(decision, reserved=False, reasons=(*decision.reasons, stopped))
 
 
 def _plain(finding: Finding) -> dict[str, str]:

@@ -69,7 +69,9 @@ def build_bundle(
             # Enrolments are entries too, with keys of their own: the web key of entry 0 in the end.
             collector.add_keys(found, _key_ids(stored))
             stored |= _bytes_of(conn, found)
-    receipts = _receipts(conninfos["plumb_gateway"], signer, list(stored))
+    receipts = _receipts(
+        conninfos["plumb_gateway"], signer, [_identity(event) for event in found.in_order], found.size
+    )
     # With a parked entry nobody can say that nothing is missing.
     return write_bundle(_content(found, stored, receipts, files), statement if found.is_complete else None)
 
@@ -116,10 +118,24 @@ def _key_ids(stored: _Bytes) -> set[str]:
 
 
 def _receipts(
-    conninfo: str, signer: CheckpointSigner, identities: Sequence[tuple[uuid.UUID, bytes]]
+    conninfo: str, signer: CheckpointSigner, identities: Sequence[tuple[uuid.UUID, bytes]], size: int
 ) -> dict[tuple[uuid.UUID, bytes], StoredEntry]:
+    """Receipts against the newest cosigned checkpoint; the newest entry's against the head where no cosigner has come as far as `size`.
+
+    So the receipts reach what the bundle speaks of, and an outage of a cosigner costs one entry its cosignature, not all.
+    """
     with psycopg.connect(conninfo, autocommit=True) as conn:
-        return receipts_of(conn, signer, identities)
+        receipts = receipts_of(conn, signer, identities, cosigned=True)
+        reach = max((_reach(each) for each in receipts.values()), default=0)
+        if reach < size:
+            receipts |= receipts_of(conn, signer, identities[-1:])
+    return receipts
+
+
+def _reach(entry: StoredEntry) -> int:
+    """Position up to which the checkpoint of a receipt proves the log."""
+    note = parse_proof(entry.receipt).checkpoint_note
+    return position_of(entry.epoch, Checkpoint.parse(parse_note(note).text).size)
 
 
 def _content(

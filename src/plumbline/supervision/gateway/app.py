@@ -178,6 +178,7 @@ ROUTES = [
     ("/x/v1/log/key", log.get_log_key, ["GET"]),
     ("/x/v1/log/trust.txt", log.get_trust, ["GET"]),
     ("/x/v1/log/mark", log.get_mark, ["GET"]),
+    ("/x/v1/log/{epoch:int}/consistency/{old:int}/{new:int}", log.get_consistency, ["GET"]),
     ("/x/v1/log/{epoch:int}/tile/{level:int}/{index:path}", log.get_tile, ["GET"]),
     ("/x/v1/changes", entries.get_changes, ["GET"]),
     ("/x/v1/time", entries.get_time, ["GET"]),

@@ -11,6 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from plumbline.evidence.checkpoint import parse_note
+from plumbline.evidence.proof import parse_proof
 from plumbline.exchange.decode import MAX_BODY_BYTES
 from plumbline.exchange.messages import kind_of
 from plumbline.exchange.messages.header import Message
@@ -155,7 +157,15 @@ async def get_receipt(request: Request) -> Response:
     accepted = stored.accepted(duplicate=True)
     if "text/plain" in request.headers.get("accept", ""):
         return PlainTextResponse(accepted.receipt)
-    return json_response(receipt_body(accepted, identity[1].hex(), str(identity[0])))
+    body = receipt_body(accepted, identity[1].hex(), str(identity[0]))
+    return json_response(body | {"cosigned": _cosigners_of(accepted.receipt) or "none yet"})
+
+
+def _cosigners_of(receipt: str) -> str:
+    """Names of those who cosigned the checkpoint of a receipt, by comma."""
+    note = parse_note(parse_proof(receipt).checkpoint_note)
+    origin = note.text.partition("\n")[0]
+    return ", ".join(dict.fromkeys(each.name for each in note.signatures if each.name != origin))
 
 
 async def get_changes(request: Request) -> Response:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from plumbline.evidence.mark import MarkRefused
+from plumbline.evidence.note import encode_base64
 from plumbline.evidence.position import MAX_EPOCH
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.gateway.answers import json_response
@@ -58,6 +59,19 @@ async def get_mark(request: Request) -> Response:
         {"origin": mark.origin, "epoch": mark.epoch, "size": mark.size, "root": mark.root.hex()},
         headers={"Cache-Control": "no-store"},
     )
+
+
+async def get_consistency(request: Request) -> Response:
+    """Proof that two sizes of an epoch are of one history, one hash a line in base64, as C2SP tlog-witness writes it (RFC 6962 §2.1.2)."""
+    context = context_of(request)
+    context.lookups.take(client_of(request))
+    epoch, old, new = (request.path_params[name] for name in ("epoch", "old", "new"))
+    if max(epoch, old, new) >= 2**62:
+        raise Problem(slug="not-found", detail="日志没有这么多条")
+    proof = await run_in_threadpool(context.log.consistency, epoch, old, new)
+    if proof is None:
+        raise Problem(slug="not-found", detail="这一期没有这么多条，或两个数的先后反了")
+    return PlainTextResponse("".join(f"{encode_base64(each)}\n" for each in proof))
 
 
 async def get_tile(request: Request) -> Response:

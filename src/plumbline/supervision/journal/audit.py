@@ -134,7 +134,11 @@ class _Walk:
         if not self.told.is_opened_by(message):
             self.problems.append("第 0 条没有说明这一期，或与日志各期的表不同")
         if isinstance(message, LogOpened):
-            keys = [base64.b64decode(key.public_key) for key in message.keys if key.use == "log"]
+            keys = [
+                base64.b64decode(key.public_key)
+                for key in message.keys
+                if key.use == "log" and key.algorithm == "ed25519"
+            ]
             self.log_key = keys[0] if keys else None
 
     def node_problems(self, conn: psycopg.Connection) -> list[str]:

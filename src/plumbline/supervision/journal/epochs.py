@@ -207,6 +207,7 @@ def _known(
     except SigningStopped as stopped:
         raise ResumeRefused(f"{stopped}；停用的主机请先从登记中删去") from None
     known += [Known(each, f"签名主机 {host} 的水位") for host, each in peers.items()]
+    known += _cosigned(signer, head)
     heads = [(_head_of(checkpoint_in(text, signer)), _SHOWN) for text in shown]
     newest = "SELECT DISTINCT ON (origin) note FROM journal.checkpoint ORDER BY origin, size DESC"
     for (note,) in conn.execute(newest).fetchall():
@@ -218,6 +219,16 @@ def _known(
     if any(each.head.origin != head.origin for each in known):
         raise ResumeRefused("有一份水位或检查点属于另一个日志：请核对数据文件夹与数据库")
     return known
+
+
+def _cosigned(signer: CheckpointSigner, head: HeadRow) -> list[Known]:
+    """What the cosigners saw of the epoch that is open; one that cannot be asked may have seen more: refused."""
+    try:
+        seen = signer.cosigned_heads(head.log_origin, every=True)
+    except SigningStopped as stopped:
+        raise ResumeRefused(f"{stopped}；不再用的联署方请先用 plumbline cosigners remove 删去") from None
+    told = [(_head_of(point), f"联署方 {each.name} 见过的检查点") for each, point in seen.items()]
+    return [Known(found, source) for found, source in told if found is not None]
 
 
 def _head_of(checkpoint: Checkpoint) -> Head | None:

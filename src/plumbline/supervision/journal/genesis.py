@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime
 
 import psycopg
@@ -13,7 +14,7 @@ from plumbline.exchange.uids import new_uid
 from plumbline.supervision.config import Operator
 from plumbline.supervision.journal.append import Journal
 from plumbline.supervision.journal.heads import CheckpointSigner, HeadRow
-from plumbline.supervision.journal.keys import PLATFORM_KEYS, PlatformKeys
+from plumbline.supervision.journal.keys import PLATFORM_KEYS, PlatformKeys, key_id_of
 from plumbline.supervision.journal.setup import SetupProblem
 from plumbline.supervision.journal.submit import pending_from
 
@@ -72,10 +73,7 @@ def open_log(
         operator_uscc=operator.uscc,
         operator_name=operator.name,
         operator_division=operator.division,
-        keys=[
-            RootKey(key_id=keys.signer(use).key_id, algorithm="ed25519", use=use, public_key=keys.public(use))  # type: ignore[arg-type]
-            for use in PLATFORM_KEYS
-        ],
+        keys=root_keys(keys),
     )
     journal = Journal(conninfo["plumb_gateway"], signer)
     try:
@@ -84,3 +82,16 @@ def open_log(
         )
     finally:
         journal.close()
+
+
+def root_keys(keys: PlatformKeys) -> list[RootKey]:
+    """What entry 0 makes known: log, web, code issuer; last, in the suite `gm`, the log's SM2 key."""
+    made = [
+        RootKey(key_id=keys.signer(use).key_id, algorithm="ed25519", use=use, public_key=keys.public(use))  # type: ignore[arg-type]
+        for use in PLATFORM_KEYS
+    ]
+    if keys.log_sm2 is not None:
+        point = keys.log_sm2.public_key.point
+        told = base64.b64encode(point).decode()
+        made.append(RootKey(key_id=key_id_of("log-sm2", point), algorithm="sm2", use="log", public_key=told))
+    return made

@@ -28,6 +28,7 @@ from plumbline.evidence.note import Ed25519NoteSigner
 from plumbline.evidence.paths import LeafAndNodeSource, node_hash
 from plumbline.evidence.sm2_note import Sm2NoteSigner
 from plumbline.evidence.tree import EMPTY_ROOT, Frontier
+from plumbline.supervision.journal.cosigners import Configured, CosignersProblem, newest_of, read_cosigners
 from plumbline.supervision.journal.failpoints import hit
 
 #: How often the other signing hosts are asked for their marks while a process runs.
@@ -165,6 +166,18 @@ def _ask_mark(host: str, url: str | None) -> Head:
         raise SigningStopped(f"问不到签名主机 {host} 的水位，不能签名（{type(error).__name__}）") from None
 
 
+def _require_extends(conn: psycopg.Connection, head: HeadRow, name: str, point: Checkpoint) -> None:
+    """The stored log extends what a cosigner saw: head.size ≥ its size, and the same root there (PROTOCOL §2.8)."""
+    if point.origin != head.log_origin:
+        return
+    if point.size > head.size:
+        raise SigningStopped(
+            f"联署方 {name} 见过 {point.size} 条，数据库里的日志只有 {head.size} 条：数据库被恢复到了以前"
+        )
+    if root_at(conn, head.epoch, point.size) != point.root:
+        raise SigningStopped(f"日志前 {point.size} 条与联署方 {name} 见过的不同：日志被改写")
+
+
 class CheckpointSigner:
     """Signs heads with the log key of this host, after the mark allowed it. Safe between threads."""
 
@@ -177,6 +190,7 @@ class CheckpointSigner:
             raise ValueError(f"{self.host!r} is not the name of a signing host")
         self._key, self._sm2 = key, sm2
         self._mark = HeadMark(marks / f"{self.host}.mark", hit)
+        self._marks = marks
         self._peers_asked = float("-inf")
         self._newest: tuple[int, int, str] = (0, 0, "")
         self._lock = threading.Lock()
@@ -259,7 +273,7 @@ class CheckpointSigner:
         One that cannot be asked may have signed anything, so that nothing is signed here. The marks are asked before the head is
         read: heads only grow, so a mark beyond the head cannot be a matter of timing.
         """
-        marks = self.peer_marks(conn)
+        marks, seen = self.peer_marks(conn), self.cosigned_heads(read_head(conn).log_origin)
         head = read_head(conn)
         for host, mark in marks.items():
             if (mark.origin, mark.epoch) != (head.origin, head.epoch):
@@ -272,7 +286,35 @@ class CheckpointSigner:
                 )
             if root_at(conn, head.epoch, mark.size) != mark.root:
                 raise SigningStopped(f"日志前 {mark.size} 条与签名主机 {host} 签过的不同：日志被改写")
+        for cosigner, point in seen.items():
+            _require_extends(conn, head, cosigner.name, point)
         self._peers_asked = time.monotonic()
+
+    def cosigners(self) -> tuple[Configured, ...]:
+        """Who cosigns this log; raises :class:`SigningStopped` for a list that cannot be read."""
+        try:
+            return read_cosigners(self._marks)
+        except CosignersProblem as problem:
+            raise SigningStopped(f"联署方名单读不出来：{problem}") from problem
+
+    def cosigned_heads(self, origin: str, *, every: bool = False) -> dict[Configured, Checkpoint]:
+        """What each cosigner shows as the newest checkpoint of a log that it cosigned, if this log has signed it.
+
+        One that is out of reach is left out: it must not be able to stop reception, and what it keeps to itself harms nobody else.
+        With `every` it raises :class:`SigningStopped` instead, and what it said a minute ago does not count.
+        """
+        found: dict[Configured, Checkpoint] = {}
+        for each in self.cosigners():
+            try:
+                note = newest_of(each, origin, fresh=every)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                if every:
+                    raise SigningStopped(f"问不到联署方 {each.name}（{type(error).__name__}）") from None
+                continue
+            checkpoint = self.signed_by_us(note) if note else None
+            if checkpoint is not None and checkpoint.origin == origin:
+                found[each] = checkpoint
+        return found
 
     def check_extends(self, conn: psycopg.Connection) -> HeadRow:
         """The committed head; raises :class:`SigningStopped` unless the stored log extends what this host signed.

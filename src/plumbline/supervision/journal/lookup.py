@@ -11,7 +11,7 @@ from psycopg_pool import ConnectionPool
 
 from plumbline.evidence.mark import Head
 from plumbline.supervision.journal.heads import CheckpointSigner
-from plumbline.supervision.journal.receipts import StoredEntry, receipts_of, signed_head
+from plumbline.supervision.journal.receipts import StoredEntry, consistency_of, receipts_of, signed_head
 
 CHECKPOINT_LIFE_S = 1.0
 MAX_CONNECTIONS = 4
@@ -59,9 +59,14 @@ class Lookups:
         self._pool.close()
 
     def receipt(self, identity: tuple[uuid.UUID, bytes]) -> StoredEntry | None:
-        """The stored entry with a receipt against the newest head, or None."""
+        """The stored entry with a receipt against the newest cosigned checkpoint that covers it, else the newest head; or None."""
         with self._pool.connection() as conn:
-            return receipts_of(conn, self._signer, [identity]).get(identity)
+            return receipts_of(conn, self._signer, [identity], cosigned=True).get(identity)
+
+    def consistency(self, epoch: int, old: int, new: int) -> list[bytes] | None:
+        """Proof that two sizes of an epoch are of one history, or None when it has not so many entries."""
+        with self._pool.connection() as conn:
+            return consistency_of(conn, self._signer, epoch, old, new)
 
     def checkpoint(self) -> str:
         """A checkpoint at most one second old; however many ask, one is made."""

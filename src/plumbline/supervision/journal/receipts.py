@@ -12,9 +12,9 @@ import psycopg
 
 from plumbline.evidence.checkpoint import Checkpoint, parse_note
 from plumbline.evidence.leaf import Leaf, entry_id, leaf_hash, sha256, sm3, us_from_instant
-from plumbline.evidence.paths import inclusion_path
+from plumbline.evidence.paths import consistency_path, inclusion_path
 from plumbline.evidence.receipt import make_receipt
-from plumbline.supervision.journal.heads import HeadRow, SigningStopped, root_at, source_of
+from plumbline.supervision.journal.heads import HeadRow, SigningStopped, log_origin, root_at, source_of
 from plumbline.supervision.journal.model import Accepted
 from plumbline.supervision.journal.replication import require_replicated
 
@@ -73,15 +73,38 @@ def closed_epochs(conn: psycopg.Connection) -> dict[int, tuple[int, str]]:
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
+#: Of the newest cosigned sizes of a log, the one with the most cosigners, and of those the largest.
+_COSIGNED = """
+SELECT c.size, c.note, s.lines
+  FROM (SELECT size, string_agg(line, '' ORDER BY name, key_id) AS lines, count(*) AS cosigners
+          FROM (SELECT * FROM journal.cosignature WHERE origin = %(origin)s AND size > %(idx)s AND size <= %(most)s
+                 ORDER BY size DESC LIMIT 32) newest
+         GROUP BY size ORDER BY cosigners DESC, size DESC LIMIT 1) s
+  JOIN journal.checkpoint c ON c.origin = %(origin)s AND c.size = s.size
+"""
+
+
+def cosigned_point(conn: psycopg.Connection, origin: str, index: int, most: int) -> tuple[int, str] | None:
+    """(size, note) of the newest cosigned checkpoint of an epoch that covers an index, with all its cosignatures; None without one."""
+    row = conn.execute(_COSIGNED, {"origin": origin, "idx": index, "most": most}).fetchone()
+    return (row[0], row[1] + row[2]) if row else None
+
+
 def receipts_of(
-    conn: psycopg.Connection, signer: CheckpointSigner, identities: Sequence[tuple[uuid.UUID, bytes]]
+    conn: psycopg.Connection,
+    signer: CheckpointSigner,
+    identities: Sequence[tuple[uuid.UUID, bytes]],
+    *,
+    cosigned: bool = False,
 ) -> dict[tuple[uuid.UUID, bytes], StoredEntry]:
     """Receipts by identity; an identity that is not stored is absent. Rebuilt from `node` and at most 256 leaves each.
 
-    Entries of the epoch that is open are proven against the newest head, those of an earlier one against its closing checkpoint.
+    Entries of the epoch that is open are proven against the newest head, those of an earlier one against its closing checkpoint; with
+    `cosigned` both against the newest cosigned checkpoint that covers them, if there is one.
     """
     head, note = signed_head(conn, signer)
     ends = {head.epoch: (head.size, note)} | closed_epochs(conn)
+    checked: set[str] = {note}
     found = {}
     for uid, sender in identities:
         row = conn.execute(_FIND, [uid, sender]).fetchone()
@@ -92,6 +115,9 @@ def receipts_of(
         size, note = ends[row[5]]
         if row[6] >= size:
             continue
+        if cosigned:
+            point = cosigned_point(conn, log_origin(head.origin, row[5]), row[6], size)
+            size, note = point or (size, note)
         leaf = Leaf(
             sender_id=bytes(row[1]),
             uid=row[0],
@@ -103,11 +129,10 @@ def receipts_of(
         )
         if leaf_hash(leaf.encode()) != bytes(row[8]):
             raise SigningStopped(f"第 {row[6]} 条的内容与它的叶子对不上：总账被改过")
-        if (
-            row[5] != head.epoch
-            and root_at(conn, row[5], size) != Checkpoint.parse(parse_note(note).text).root
-        ):
-            raise SigningStopped(f"日志第 {row[5]} 期与它结束时的不同：日志被改写")
+        if note not in checked:
+            if root_at(conn, row[5], size) != Checkpoint.parse(parse_note(note).text).root:
+                raise SigningStopped(f"日志第 {row[5]} 期前 {size} 条与签过的不同：日志被改写")
+            checked.add(note)
         path = inclusion_path(row[6], size, source_of(conn, row[5], size))
         found[(row[0], bytes(row[1]))] = StoredEntry(
             entry=entry_id(bytes(row[1]), row[0]),
@@ -118,3 +143,14 @@ def receipts_of(
             receipt=make_receipt(leaf, row[6], path, note),
         )
     return found
+
+
+def consistency_of(
+    conn: psycopg.Connection, signer: CheckpointSigner, epoch: int, old: int, new: int
+) -> list[bytes] | None:
+    """Proof that an epoch's first `old` entries are the beginning of its first `new`; None when it has not so many."""
+    head = signer.check_extends(conn)
+    ends = {head.epoch: head.size} | {each: size for each, (size, _) in closed_epochs(conn).items()}
+    if not 0 <= old <= new <= ends.get(epoch, -1):
+        return None
+    return consistency_path(old, new, source_of(conn, epoch, new))

@@ -219,7 +219,10 @@ class StatusPage:
     checkpoint_size: int | None
     checkpoint_at: datetime | None
     processes: tuple[ProcessRow, ...]
+    #: (name, sentence): trust domain, how far it came, what is wrong
     cosigners: tuple[tuple[str, str], ...] = ()
+    #: of them, those outside the operator's own trust domain; zero is shown in amber
+    external_cosigners: int = 0
     #: (name, sentence) of every later epoch of the log; none in a healthy log
     epochs: tuple[tuple[str, str], ...] = ()
     #: (label, value) rows: database, files, version

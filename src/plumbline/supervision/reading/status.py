@@ -10,10 +10,12 @@ from plumbline import __version__
 from plumbline.domain.basics.calendar import local_date
 from plumbline.evidence.position import place_of
 from plumbline.supervision.journal.heads import log_origin
+from plumbline.supervision.journal.staleness import Followed, Limits, backlog
 from plumbline.supervision.pages.view_models import Answer, ProcessRow, StatusPage
 from plumbline.supervision.pages.wording import Tone
 from plumbline.supervision.reading.database import Row, count, row, rows
 from plumbline.supervision.reading.proofs import newest_checkpoint
+from plumbline.supervision.rules import parameters
 from plumbline.web.formats import grouped_number
 
 KINDS = {"gateway": "网关", "web": "网页", "projector": "入账", "worker": "后台"}
@@ -44,8 +46,9 @@ def status_page() -> StatusPage:
     )
     processes = tuple(process_row(each) for each in beats)
     lag = _lag(head, projected)
+    cosigners, waiting, is_stopped = _cosigners()
     return StatusPage(
-        headline=headline(lag, parked, processes),
+        headline=headline(lag, parked, processes, waiting=waiting, codes_stopped=is_stopped),
         origin=log_origin(head["origin"], head["epoch"]),
         log_size=count(_KEPT, [head["epoch"]]) + head["size"],
         projected_size=entries_below(projected),
@@ -54,6 +57,8 @@ def status_page() -> StatusPage:
         checkpoint_size=checkpoint.size if checkpoint else None,
         checkpoint_at=checkpoint.at if checkpoint else None,
         processes=processes,
+        cosigners=tuple((each["name"], _cosigner_sentence(each)) for each in cosigners),
+        external_cosigners=sum(each["is_external"] for each in cosigners),
         epochs=_epochs(),
         details=_details(),
     )
@@ -71,6 +76,44 @@ def _lag(head: Row, projected: int) -> float:
     if settings.PLUMBLINE_PLATFORM.demo and head["last_time"] and now - head["last_time"] > STORY:
         now = head["last_time"]
     return max(0.0, (now - waiting["logged_at"]).total_seconds())
+
+
+def _cosigners() -> tuple[list[Row], timedelta | None, bool]:
+    """Each cosigner, how long entries have waited for them when that is late, and whether codes are stopped for it."""
+    told = rows(
+        "SELECT name, trust_domain, is_external, size, cosigned_at, behind_since, looked_at, problem, clock_timestamp() AS now "
+        "FROM ops.cosigner ORDER BY name",
+        [],
+    )
+    fields = ("name", "is_external", "behind_since", "looked_at")
+    waiting = backlog(
+        [Followed(**{name: each[name] for name in fields}) for each in told],
+        told[0]["now"] if told else datetime.now(UTC),
+    )
+    # The limits of the region that this platform is for; a code is stopped by those of its own project's region.
+    limits = Limits.of(parameters(), "CN", local_date(datetime.now(UTC)))
+    level = limits.level(waiting)
+    return told, None if level == "fresh" else waiting, level == "stopped"
+
+
+def _cosigner_sentence(cosigner: Row) -> str:
+    """Trust domain, how far it came, and what is wrong."""
+    parts = [f"信任域：{cosigner['trust_domain']}{'' if cosigner['is_external'] else '，运营单位自己的'}"]
+    if cosigner["cosigned_at"]:
+        age = int((cosigner["now"] - cosigner["cosigned_at"]).total_seconds())
+        parts.append(f"联署到 {grouped_number(cosigner['size'])} 条，{_age_text(max(0, age))}前")
+    else:
+        parts.append("还没有联署过")
+    if cosigner["problem"]:
+        parts.append(cosigner["problem"])
+    return "，".join(parts)
+
+
+def _age_text(seconds: int) -> str:
+    for unit, size in (("天", 86_400), ("小时", 3_600), ("分钟", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} 秒"
 
 
 def entries_below(position: int) -> int:
@@ -115,8 +158,15 @@ def process_row(beat: Row) -> ProcessRow:
     )
 
 
-def headline(lag_seconds: float, parked: int, processes: tuple[ProcessRow, ...]) -> Answer:
-    """The worst that is true, in one sentence."""
+def headline(
+    lag_seconds: float,
+    parked: int,
+    processes: tuple[ProcessRow, ...],
+    *,
+    waiting: timedelta | None = None,
+    codes_stopped: bool = False,
+) -> Answer:
+    """The worst that is true, in one sentence. `waiting`: how long entries have waited for a cosigner, when that is late."""
     silent = [each.kind for each in processes if each.tone is not Tone.OK]
     present = {each.kind for each in processes}
     missing = [KINDS[kind] for kind in ("gateway", "projector", "worker") if KINDS[kind] not in present]
@@ -130,6 +180,13 @@ def headline(lag_seconds: float, parked: int, processes: tuple[ProcessRow, ...])
         return Answer(
             tone=Tone.BAD, headline=f"入账晚了 {lag_seconds:.0f} s", detail="报送没有丢，页面上的结果会晚。"
         )
+    if waiting is not None:
+        told = _age_text(int(waiting.total_seconds()))
+        if codes_stopped:
+            detail = "报送照常接收；监管码暂停发放，联署恢复以后再申请。"
+            return Answer(tone=Tone.BAD, headline=f"日志已有 {told}没有联署，暂停发码", detail=detail)
+        detail = "报送照常接收，监管码照常发放；请联系联署方。"
+        return Answer(tone=Tone.WARN, headline=f"日志已有 {told}没有联署", detail=detail)
     if parked:
         return Answer(tone=Tone.WARN, headline=f"{parked} 条记录搁置", detail="有关的报告页面上会说明。")
     if silent:

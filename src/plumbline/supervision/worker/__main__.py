@@ -21,6 +21,7 @@ from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.projection.projector import CHANNEL, GATHER_S
 from plumbline.supervision.roots import load_roots
+from plumbline.supervision.worker.cosigning import Cosigning
 from plumbline.supervision.worker.due import Worker
 from plumbline.supervision.worker.errands import Errands
 from plumbline.supervision.worker.key_rounds import KeyRounds
@@ -66,6 +67,7 @@ def _wait(conn: psycopg.Connection, seconds: float) -> None:
 def main() -> None:
     """Work until SIGTERM; a lost database is tried again."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -75,6 +77,8 @@ def main() -> None:
     worker, signer = make_worker(platform)
     publisher = Publisher(platform.conninfo("plumb_gateway"), signer, platform.folder("tiles"))
     publisher.start()
+    cosigning = Cosigning(platform.conninfo("plumb_gateway"), platform.folder("marks"))
+    cosigning.start()
     errands = Errands(platform)
     print("worker ready", flush=True)
     while not stop.is_set():
@@ -89,6 +93,7 @@ def main() -> None:
             _log.error("waiting for an operator, signing stopped: %s", stopped)
             stop.wait(SIGNING_STOPPED_WAIT_S)
     errands.stop()
+    cosigning.stop()
     publisher.stop()
     heartbeat.stop()
 

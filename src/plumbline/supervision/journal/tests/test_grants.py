@@ -13,7 +13,7 @@ SELECT grantee, table_schema || '.' || table_name, string_agg(privilege_type, ',
  WHERE table_schema IN ('journal', 'ops', 'fact', 'public', 'plumb') AND grantee NOT IN ('plumb_owner', 'plumb_definer', 'postgres')
  GROUP BY 1, 2
 """
-_JOURNAL = {"entry", "leaf", "node", "claim", "checkpoint"}
+_JOURNAL = {"entry", "leaf", "node", "claim", "checkpoint", "cosignature"}
 _KEPT = _JOURNAL | {"head", "epoch"}
 
 
@@ -91,6 +91,7 @@ def test_even_the_owner_cannot_change_the_journal(untouched_platform, table: str
         "node": "epoch",
         "claim": "kind",
         "checkpoint": "note",
+        "cosignature": "line",
         "head": "size",
         "epoch": "kept_size",
     }[table]
@@ -101,6 +102,7 @@ def test_even_the_owner_cannot_change_the_journal(untouched_platform, table: str
         conn.execute("INSERT INTO journal.node VALUES (1, 8, 0, sha256('n'))")
         conn.execute("INSERT INTO journal.claim VALUES ('k', 'V', decode(repeat('00', 16), 'hex'))")
         conn.execute("INSERT INTO journal.checkpoint VALUES ('o', 1, 'n')")
+        conn.execute("INSERT INTO journal.cosignature VALUES ('o', 1, 'n', '\\x00000000', 'l', now())")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             conn.execute(statement.encode())
 

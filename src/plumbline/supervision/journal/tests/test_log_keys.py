@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
 
 from plumbline.evidence.checkpoint import Checkpoint, open_checkpoint, parse_note, parse_verifier
 from plumbline.sdk.bundle.trust import read_trust
+from plumbline.supervision.journal.genesis import root_keys
 from plumbline.supervision.journal.heads import CheckpointSigner
 from plumbline.supervision.journal.keys import PlatformKeys, UnknownSuite, chosen_suite
 
@@ -73,3 +75,14 @@ def test_a_head_whose_national_signature_was_changed_is_not_ours(tmp_path: Path)
     assert signer.signed_by_us(note[:at] + ("A" if note[at] != "A" else "B") + note[at + 1 :]) is None
     before = CheckpointSigner(keys.log, tmp_path / "marks").sign_closing(CLOSING)
     assert signer.signed_by_us(before) == CLOSING  # signed before the suite was chosen
+
+
+def test_entry_0_makes_the_national_key_known_too(tmp_path: Path) -> None:
+    plain = root_keys(PlatformKeys.load(tmp_path, create=True))
+    assert [(key.use, key.algorithm) for key in plain] == [(use, "ed25519") for use in ("log", "web", "code")]
+    keys = PlatformKeys.load(tmp_path, create=True, suite="gm")
+    told = root_keys(keys)
+    assert told[:3] == plain
+    assert keys.log_sm2 is not None
+    assert (told[3].use, told[3].algorithm) == ("log", "sm2")
+    assert base64.b64decode(told[3].public_key) == keys.log_sm2.public_key.point

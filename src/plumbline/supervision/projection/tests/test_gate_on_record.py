@@ -104,3 +104,16 @@ def test_an_approver_whom_the_institution_made_itself_is_withheld(tested):
     tested.register_person("self_made", "institution", "approver", sender="institution")
     message = tested.application_message(approver=tested.person("self_made"))
     assert _reasons(tested, message) == {"gate.approver_outside"}
+
+
+def test_a_log_that_waits_too_long_for_its_cosigner_gives_no_code_and_goes_on_receiving(tested):
+    for minutes, stopped in ((239, False), (241, True)):
+        with psycopg.connect(tested.conninfo["plumb_gateway"]) as conn:
+            conn.execute(
+                "INSERT INTO ops.cosigner (name, trust_domain, is_external, behind_since) "
+                "VALUES ('w/1', '某大学', true, clock_timestamp() - make_interval(mins => %(minutes)s)) "
+                "ON CONFLICT (name) DO UPDATE SET behind_since = EXCLUDED.behind_since",
+                {"minutes": minutes},
+            )
+        tested.issue_tags(tags=[f"LATE{minutes}"])  # received and projected all the same
+        assert ("log.not_cosigned" in _reasons(tested)) is stopped

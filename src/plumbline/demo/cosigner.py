@@ -1,0 +1,49 @@
+"""The demo's cosigner (演示联署方): a process of its own that plays another trust domain, and says that it only plays it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from plumbline.cosign.cosigner import Cosigner, CosignerProblem, initialise, trust
+from plumbline.embedded.ports import free_port
+from plumbline.embedded.supervisor import ProcessSpec
+from plumbline.supervision.boot import write_trust_roots
+from plumbline.supervision.config import Platform
+from plumbline.supervision.journal.cosigners import Configured, read_cosigners, write_cosigners
+from plumbline.supervision.journal.keys import PlatformKeys
+
+NAME = "demo.cosigner.plumbline/1"
+TRUST_DOMAIN = "演示：扮作某高校，其实与平台在同一台机器上"
+
+
+def cosigner_process(platform: Platform) -> list[ProcessSpec]:
+    """Set the cosigner up at first use, put it on the platform's list at a free port; none when its memory is lost."""
+    folder, port = platform.data_dir / "cosigner", free_port()
+    keys = _log_keys(platform)
+    try:
+        if not (folder / "cosigner.json").exists():
+            initialise(folder, name=NAME, trust_domain=TRUST_DOMAIN, log_keys=keys)
+        trust(folder, keys)  # a next epoch of the log is a log of its own
+        key = Cosigner(folder).verifier_key
+    except CosignerProblem as problem:
+        print(f"演示联署方没有启动：{problem}", file=sys.stderr)
+        return []
+    marks = platform.folder("marks")
+    made = Configured(url=f"http://127.0.0.1:{port}", key=key, trust_domain=TRUST_DOMAIN)
+    write_cosigners(marks, [*(each for each in read_cosigners(marks) if each.name != NAME), made])
+    write_trust_roots(platform, PlatformKeys.load(platform.folder("keys")))
+    argv = [sys.executable, "-m", "plumbline.cli", "cosign", "serve", str(folder), "--port", str(port)]
+    # Nobody waits for it: the worker sends checkpoints as soon as it answers.
+    return [ProcessSpec("cosigner", argv, {"PYTHONUNBUFFERED": "1"})]
+
+
+def _log_keys(platform: Platform) -> list[str]:
+    """The log's keys of every epoch, as `trust.txt` lists them."""
+    lines = Path(platform.data_dir / "trust.txt").read_text("utf-8").splitlines()
+    return [
+        line
+        for line in lines
+        if line.startswith(f"{platform.origin}/")
+        and "-" not in line.partition("+")[0][len(platform.origin) :]
+    ]

@@ -1,0 +1,112 @@
+"""Sending checkpoints to a cosigner (送联署): one request, one proof, whatever was missed meanwhile (PROTOCOL §2.6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import httpx
+import psycopg
+
+from plumbline.evidence.checkpoint import Cosignature, cosignature_time, parse_note, parse_verifier
+from plumbline.evidence.note import NoteError, encode_base64
+from plumbline.evidence.paths import consistency_path
+from plumbline.evidence.witnessing import ADD_CHECKPOINT, SIZE_TYPE, format_request, parse_size
+from plumbline.supervision.journal.cosigners import Configured
+from plumbline.supervision.journal.heads import source_of
+
+_NEWEST = """
+SELECT h.epoch, h.size AS head, c.origin, c.size, c.note
+  FROM journal.head h JOIN journal.checkpoint c ON c.origin = h.origin || '/' || h.epoch
+ ORDER BY c.size DESC LIMIT 1
+"""
+_LAST = (
+    "SELECT COALESCE(max(size), 0) FROM journal.cosignature WHERE origin = %s AND name = %s AND key_id = %s"
+)
+_KEEP = """
+INSERT INTO journal.cosignature (origin, size, name, key_id, line, cosigned_at) VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+_WORDS = {
+    400: "联署方说请求不对",
+    403: "联署方不认得日志的签名公钥：请它用 plumbline cosign trust 加上",
+    404: "联署方没有跟随这个日志（每一期是一个日志）：请它用 plumbline cosign trust 加上公钥",
+    422: "联署方说证明不成立：日志可能被改写，请立即核对",
+}
+
+
+class NotCosigned(RuntimeError):
+    """A checkpoint was not cosigned; the message is one plain sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """The newest published checkpoint of the open epoch, and the size of the committed head."""
+
+    epoch: int
+    head: int
+    origin: str
+    size: int
+    note: str
+
+
+def newest_published(conn: psycopg.Connection) -> Published | None:
+    """None before the first checkpoint of an epoch. `conn` has no row factory."""
+    row = conn.execute(_NEWEST).fetchone()
+    return Published(epoch=row[0], head=row[1], origin=row[2], size=row[3], note=row[4]) if row else None
+
+
+def last_cosigned(conn: psycopg.Connection, origin: str, cosigner: Configured) -> int:
+    """The largest size of a log that this cosigner's key has signed, as far as is stored here."""
+    row = conn.execute(_LAST, [origin, cosigner.name, cosigner.key_id]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def cosign(
+    conn: psycopg.Connection, http: httpx.Client, cosigner: Configured, point: Published
+) -> Cosignature:
+    """Have a checkpoint cosigned and keep the signature; raises :class:`NotCosigned`, or httpx.HTTPError for one that is out of reach.
+
+    One proof reaches from whatever the cosigner saw last, so that an outage of days is made up for by one request.
+    """
+    old = min(last_cosigned(conn, point.origin, cosigner), point.size)
+    answer = _ask(conn, http, cosigner, point, old)
+    if answer.status_code == 409 and answer.headers.get("content-type", "").startswith(SIZE_TYPE):
+        seen = _size(answer)
+        if seen > point.size:
+            raise NotCosigned(f"联署方联署过 {seen} 条，这里只有 {point.size} 条：数据库可能被恢复到了以前")
+        if seen == old:
+            raise NotCosigned(f"联署方在 {seen} 条处见过另一个根：日志分了叉，请立即核对")
+        answer = _ask(conn, http, cosigner, point, seen)
+    if answer.status_code != 200:
+        raise NotCosigned(_WORDS.get(answer.status_code, f"联署方答复 {answer.status_code}"))
+    line, given = _verified(answer.text, cosigner, point)
+    conn.execute(_KEEP, [point.origin, point.size, cosigner.name, cosigner.key_id, line, given.at])
+    return given
+
+
+def _ask(
+    conn: psycopg.Connection, http: httpx.Client, cosigner: Configured, point: Published, old: int
+) -> httpx.Response:
+    path = consistency_path(old, point.size, source_of(conn, point.epoch, point.size))
+    return http.post(cosigner.url + ADD_CHECKPOINT, content=format_request(old, path, point.note))
+
+
+def _size(answer: httpx.Response) -> int:
+    try:
+        return parse_size(answer.text)
+    except NoteError as error:
+        raise NotCosigned("联署方的答复读不懂") from error
+
+
+def _verified(text: str, cosigner: Configured, point: Published) -> tuple[str, Cosignature]:
+    """The line of the configured key, checked over our own checkpoint; other keys' lines are left aside."""
+    verifier = parse_verifier(cosigner.key)
+    try:
+        note = parse_note(point.note + text)
+        found = note.verified_by([verifier])
+    except NoteError as error:
+        raise NotCosigned(f"联署方的签名不成立：{error}") from error
+    if not found:
+        raise NotCosigned("联署方没有用登记的密钥签名：它可能换了密钥，请核对后改 cosigners.toml")
+    signature = found[0][1]
+    line = f"— {verifier.name} {encode_base64(verifier.key_id + signature)}\n"
+    return line, Cosignature(verifier.name, cosignature_time(signature))

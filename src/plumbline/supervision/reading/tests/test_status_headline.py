@@ -1,0 +1,40 @@
+"""What the status page says of cosigners that fall behind (运行状态的联署)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from plumbline.supervision.pages.view_models import ProcessRow
+from plumbline.supervision.pages.wording import Tone
+from plumbline.supervision.reading.status import KINDS, _cosigner_sentence, headline
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+ROWS = tuple(
+    ProcessRow(kind=KINDS[kind], name=kind, tone=Tone.OK, standing="在跑", started_at=NOW, heartbeat_at=NOW)
+    for kind in ("gateway", "projector", "worker")
+)
+
+
+def test_late_is_yellow_and_stopped_is_red_and_both_say_that_reception_goes_on() -> None:
+    assert headline(0, 0, ROWS).tone is Tone.OK
+    late = headline(0, 0, ROWS, waiting=timedelta(minutes=16))
+    stopped = headline(0, 0, ROWS, waiting=timedelta(hours=5), codes_stopped=True)
+    assert (late.tone, stopped.tone) == (Tone.WARN, Tone.BAD)
+    assert "16 分钟没有联署" in late.headline and "暂停发码" in stopped.headline
+    assert all("报送照常接收" in each.detail for each in (late, stopped))
+
+
+def test_a_cosigner_is_told_with_its_trust_domain_how_far_it_came_and_what_is_wrong() -> None:
+    row = {
+        "trust_domain": "某大学",
+        "is_external": True,
+        "cosigned_at": NOW - timedelta(days=3),
+        "now": NOW,
+        "size": 1200,
+        "problem": "没有答复（ConnectError）",
+    }
+    told = _cosigner_sentence(row)
+    assert told.startswith("信任域：某大学，联署到 ") and told.endswith(
+        "条，3 天前，没有答复（ConnectError）"
+    )
+    assert "还没有联署过" in _cosigner_sentence(row | {"cosigned_at": None, "is_external": False})

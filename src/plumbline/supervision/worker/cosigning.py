@@ -1,0 +1,201 @@
+"""Keeping the cosigners up to date (送联署): once a second each is sent what is new (PROTOCOL §2.6)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+import psycopg
+
+from plumbline.supervision.journal.cosigners import Configured, CosignersProblem, read_cosigners
+from plumbline.supervision.journal.cosigning import (
+    NotCosigned,
+    Published,
+    cosign,
+    last_cosigned,
+    newest_published,
+)
+
+PERIOD_S = 1.0
+TIMEOUT_S = 10.0
+#: How long the first round may hold up a worker that starts.
+FIRST_ROUND_S = 6.0
+#: A cosigner that did not answer is asked again after so long, in seconds: twice as long each time, up to the last.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 5.0
+_log = logging.getLogger("plumbline.worker")
+
+_SEEN = "UPDATE ops.cosigner SET looked_at = clock_timestamp() WHERE name = %s AND looked_at < clock_timestamp() - interval '5 seconds'"
+_WAITS = """
+UPDATE ops.cosigner SET looked_at = clock_timestamp(), behind_since = COALESCE(behind_since, clock_timestamp()), problem = %s
+ WHERE name = %s
+"""
+_DONE = """
+UPDATE ops.cosigner SET looked_at = clock_timestamp(), origin = %(origin)s, size = %(size)s, problem = '',
+       cosigned_at = COALESCE(%(at)s, cosigned_at),
+       behind_since = CASE WHEN (SELECT size FROM journal.head) > %(size)s THEN COALESCE(%(since)s, behind_since, clock_timestamp()) END
+ WHERE name = %(name)s
+"""
+_KNOWN = """
+INSERT INTO ops.cosigner (name, trust_domain, is_external) VALUES (%s, %s, %s)
+ON CONFLICT (name) DO UPDATE SET trust_domain = EXCLUDED.trust_domain, is_external = EXCLUDED.is_external, looked_at = clock_timestamp()
+"""
+
+
+class Follower:
+    """What is sent to one cosigner, over a database connection of its own."""
+
+    def __init__(self, conninfo: str, cosigner: Configured, http: httpx.Client) -> None:
+        self.cosigner = cosigner
+        self._conninfo, self._http = conninfo, http
+        self._conn: psycopg.Connection | None = None
+
+    def round(self) -> bool:
+        """Send what is new, if anything; False when it has to be tried again. Raises psycopg.Error."""
+        conn = self._connected()
+        began = conn.execute("SELECT clock_timestamp()").fetchone()
+        point = newest_published(conn)
+        assert began is not None
+        if point is None:
+            conn.execute(_SEEN, [self.cosigner.name])
+            return True
+        if last_cosigned(conn, point.origin, self.cosigner) >= point.size:
+            self._done(conn, point, None, None)
+            return True
+        try:
+            given = cosign(conn, self._http, self.cosigner, point)
+        except (NotCosigned, httpx.HTTPError, httpx.InvalidURL, LookupError) as error:
+            told = str(error) if isinstance(error, NotCosigned) else f"没有答复（{type(error).__name__}）"
+            _log.warning("cosigner %s: %s", self.cosigner.name, told)
+            conn.execute(_WAITS, [told[:300], self.cosigner.name])
+            return False
+        self._done(conn, point, given.at, began[0])
+        return True
+
+    def _done(
+        self, conn: psycopg.Connection, point: Published, at: datetime | None, since: datetime | None
+    ) -> None:
+        """The cosigner has signed `point`; what came after it has waited since this round began at most."""
+        if at is None and point.head <= point.size:
+            row = conn.execute(
+                "SELECT 1 FROM ops.cosigner WHERE name = %s AND behind_since IS NULL AND size = %s AND origin = %s",
+                [self.cosigner.name, point.size, point.origin],
+            ).fetchone()
+            if row is not None:
+                conn.execute(_SEEN, [self.cosigner.name])
+                return
+        values = {
+            "name": self.cosigner.name,
+            "origin": point.origin,
+            "size": point.size,
+            "at": at,
+            "since": since,
+        }
+        conn.execute(_DONE, values)
+
+    def _connected(self) -> psycopg.Connection:
+        if self._conn is None or self._conn.closed:
+            self._conn = psycopg.connect(self._conninfo, autocommit=True)
+        return self._conn
+
+    def close(self) -> None:
+        """Drop the connection."""
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
+
+
+class _Thread:
+    """One cosigner's rounds; a slow one holds up nobody else."""
+
+    def __init__(self, follower: Follower, wait: Callable[[float], bool]) -> None:
+        self._follower, self._ended, self._wait = follower, threading.Event(), wait
+        self._thread = threading.Thread(
+            target=self._run, name=f"cosign {follower.cosigner.name}", daemon=True
+        )
+        self._thread.start()
+
+    def end(self) -> None:
+        self._ended.set()
+
+    def _run(self) -> None:
+        pause = PERIOD_S
+        while not self._wait(pause) and not self._ended.is_set():
+            try:
+                pause = (
+                    PERIOD_S
+                    if self._follower.round()
+                    else min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, pause * 2))
+                )
+            except psycopg.Error as error:
+                _log.warning("cosigning is tried again: %s %s", type(error).__name__, error)
+                self._follower.close()
+        self._follower.close()
+
+
+class Cosigning:
+    """Follows `cosigners.toml`: who is added is asked at once, who is removed is forgotten. Any number of workers may do it."""
+
+    def __init__(self, conninfo: str, marks: Path) -> None:
+        self._conninfo, self._marks = conninfo, marks
+        self._http = httpx.Client(timeout=TIMEOUT_S, trust_env=False, follow_redirects=False)
+        self._threads: dict[Configured, _Thread] = {}
+        self._stop = threading.Event()
+        self._problem = ""
+        self._thread = threading.Thread(target=self._run, name="cosigners", daemon=True)
+
+    def start(self) -> None:
+        """One round with every cosigner, so that no code is withheld for the time that the platform was off; then go on by itself."""
+        self.look(first=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stop.set()
+        self._thread.join(5)
+        self._http.close()
+
+    def look(self, *, first: bool = False) -> None:
+        """Read the list and act on what changed; a list that cannot be read leaves things as they are."""
+        try:
+            wanted = read_cosigners(self._marks)
+            if set(wanted) == set(self._threads) and not first:
+                return
+            self._register(wanted)
+        except (CosignersProblem, psycopg.Error, OSError) as problem:
+            if str(problem) != self._problem:
+                self._problem = str(problem)
+                _log.error("cosigners: %s", problem)
+            return
+        for gone in set(self._threads) - set(wanted):
+            self._threads.pop(gone).end()
+        until = time.monotonic() + FIRST_ROUND_S
+        for each in wanted:
+            if each not in self._threads:
+                follower = Follower(self._conninfo, each, self._http)
+                if first and time.monotonic() < until:
+                    self._first(follower)
+                self._threads[each] = _Thread(follower, self._stop.wait)
+
+    def _first(self, follower: Follower) -> None:
+        try:
+            follower.round()
+        except psycopg.Error as error:
+            _log.warning("cosigning is tried again: %s %s", type(error).__name__, error)
+        finally:
+            follower.close()  # the thread has a connection of its own
+
+    def _register(self, wanted: tuple[Configured, ...]) -> None:
+        with psycopg.connect(self._conninfo) as conn:
+            names = [each.name for each in wanted]
+            conn.execute("DELETE FROM ops.cosigner WHERE name <> ALL(%s)", [names])
+            for each in wanted:
+                conn.execute(_KNOWN, [each.name, each.trust_domain, each.external])
+
+    def _run(self) -> None:
+        while not self._stop.wait(PERIOD_S):
+            self.look()

@@ -1,0 +1,321 @@
+"""The platform and its cosigners over HTTP: what is kept, what stops signing, what stops codes (联署)."""
+
+from __future__ import annotations
+
+import threading
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from plumbline.cosign.cosigner import Cosigner, initialise
+from plumbline.cosign.serve import CosignerServer
+from plumbline.domain.basics.identifiers import party_id
+from plumbline.embedded.ports import free_port
+from plumbline.evidence.checkpoint import parse_verifier
+from plumbline.evidence.paths import verify_consistency
+from plumbline.evidence.receipt import verify_receipt
+from plumbline.exchange.messages.registry import PartyRegistered
+from plumbline.exchange.uids import new_uid
+from plumbline.sdk.bundle.trust import read_trust
+from plumbline.supervision.boot import DEMO_OPERATOR, write_trust_roots
+from plumbline.supervision.cosigner_commands import run_cosigners
+from plumbline.supervision.journal import cosigners
+from plumbline.supervision.journal.cosigners import (
+    Configured,
+    CosignersProblem,
+    read_cosigners,
+    write_cosigners,
+)
+from plumbline.supervision.journal.epochs import ResumeRefused, plan_resume
+from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped, root_at
+from plumbline.supervision.journal.lookup import newest_checkpoint
+from plumbline.supervision.journal.receipts import consistency_of, receipts_of
+from plumbline.supervision.journal.staleness import Followed, Limits, backlog, reason
+from plumbline.supervision.rules import parameters
+from plumbline.supervision.worker.cosigning import Cosigning, Follower
+
+pytestmark = pytest.mark.service
+STATION = party_id(DEMO_OPERATOR.uscc).hex()
+
+
+class Kit:
+    """A platform, a cosigner with its server, and what the worker does for them."""
+
+    def __init__(self, tested: Any, folder: Path) -> None:
+        self.tested, self.folder, self.port = tested, folder, free_port()
+        self.gateway = tested.platform.conninfo("plumb_gateway")
+        self.marks = tested.platform.folder("marks")
+        key = tested.signer.verifier_key(f"{tested.platform.origin}/1")
+        initialise(folder, name="w/1", trust_domain="某大学", log_keys=[key])
+        self.configured = Configured(
+            url=f"http://127.0.0.1:{self.port}", key=Cosigner(folder).verifier_key, trust_domain="某大学"
+        )
+        write_cosigners(self.marks, [self.configured])
+
+    @contextmanager
+    def served(self) -> Iterator[None]:
+        """The cosigner answers."""
+        server = CosignerServer(("127.0.0.1", self.port), Cosigner(self.folder))
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            server.server_close()
+
+    def append(self, count: int = 1) -> list[Any]:
+        """Entries, a checkpoint over them, and their identities."""
+        now, sender = datetime.now(UTC), self.tested.sender()
+        messages = [
+            PartyRegistered(
+                v=1,
+                uid=new_uid(now),
+                sender=STATION,
+                occurred_at=now,
+                party=STATION,
+                uscc=DEMO_OPERATOR.uscc,
+                name="某站",
+                roles=["station"],
+                division="610300",
+            )
+            for _ in range(count)
+        ]
+        for start in range(0, count, 60):
+            sender.append([sender.pending(each) for each in messages[start : start + 60]])
+        newest_checkpoint(self.gateway, self.tested.signer)
+        return [(each.uid, bytes.fromhex(STATION)) for each in messages]
+
+    def round(self) -> bool:
+        """What the worker does once a second."""
+        Cosigning(self.gateway, self.marks)._register((self.configured,))
+        with httpx.Client(trust_env=False, timeout=30) as http:
+            follower = Follower(self.gateway, self.configured, http)
+            try:
+                return follower.round()
+            finally:
+                follower.close()
+
+    def state(self) -> dict[str, Any]:
+        """The row that pages and the gate read."""
+        with psycopg.connect(
+            self.tested.platform.conninfo("plumb_worker"), row_factory=psycopg.rows.dict_row
+        ) as conn:
+            row = conn.execute("SELECT * FROM ops.cosigner").fetchone()
+        assert row is not None
+        return row
+
+    def receipt(self, identity: Any) -> Any:
+        """A receipt as the gateway gives it, checked with the keys of trust.txt."""
+        write_trust_roots(self.tested.platform, self.tested.keys)
+        trust = read_trust([str(self.tested.platform.data_dir / "trust.txt")])
+        assert trust.domain_of("w/1") == "某大学"
+        keys = [parse_verifier(each) for each in (*trust.log_keys, *trust.cosigners)]
+        with psycopg.connect(self.gateway, autocommit=True) as conn:
+            found = receipts_of(conn, self.tested.signer, [identity], cosigned=True)[identity]
+        return verify_receipt(found.receipt, keys)
+
+    def fresh_signer(self) -> CheckpointSigner:
+        """A signer of a process that has just started."""
+        cosigners._asked.clear()
+        return CheckpointSigner(self.tested.keys.log, self.marks)
+
+
+@pytest.fixture
+def kit(quiet_platform: Any, tmp_path: Path) -> Kit:
+    return Kit(quiet_platform, tmp_path / "cosigner")
+
+
+def test_a_checkpoint_is_cosigned_kept_and_shown_and_an_outage_is_made_up_for_at_once(kit: Kit) -> None:
+    (first,) = kit.append()
+    assert kit.receipt(first).cosigned_by == ()
+    assert not kit.round()
+    down = kit.state()
+    assert (down["size"], down["problem"]) == (0, "没有答复（ConnectError）")
+    assert not kit.round()
+    assert kit.state()["behind_since"] == down["behind_since"]  # the wait counts from its beginning
+    kit.append(300)
+    with kit.served():
+        assert kit.round()
+        seen = kit.state()
+        assert (seen["size"], seen["behind_since"], seen["problem"]) == (302, None, "")
+        check = kit.receipt(first)
+        assert check.ok
+        assert check.cosigned_by == ("w/1",)
+        assert check.checkpoint.size == 302
+        assert kit.round()  # nothing new: nothing is asked
+    (late,) = kit.append()
+    assert kit.receipt(first).checkpoint.size == 302  # still the cosigned one
+    alone = kit.receipt(late)
+    assert alone.ok
+    assert (alone.cosigned_by, alone.checkpoint.size) == ((), 303)
+
+
+def test_a_proof_of_consistency_is_given_for_what_is_there_and_nothing_else(kit: Kit) -> None:
+    kit.append(4)
+    with psycopg.connect(kit.gateway, autocommit=True) as conn:
+        roots = {size: root_at(conn, 1, size) for size in (2, 5)}
+        proof = consistency_of(conn, kit.tested.signer, 1, 2, 5)
+        assert proof is not None
+        assert verify_consistency(2, 5, proof, roots[2], roots[5])
+        for epoch, old, new in ((1, 2, 6), (1, 3, 2), (2, 1, 1)):
+            assert consistency_of(conn, kit.tested.signer, epoch, old, new) is None
+
+
+def _forget(kit: Kit, mark: bytes) -> None:
+    """The whole host was restored: its mark too, so that only the cosigner remembers."""
+    (kit.marks / "local.mark").write_bytes(mark)
+
+
+def test_a_host_restored_with_its_mark_does_not_sign_behind_its_cosigner(kit: Kit) -> None:
+    kit.append(3)
+    kit.tested.backup()
+    mark = (kit.marks / "local.mark").read_bytes()
+    kit.append(5)
+    with kit.served():
+        assert kit.round()
+        kit.tested.restore()
+        _forget(kit, mark)
+        assert kit.fresh_signer().check_start  # the mark alone sees nothing wrong
+        with psycopg.connect(kit.gateway, autocommit=True) as conn:
+            with pytest.raises(SigningStopped, match="见过 9 条，数据库里的日志只有 4 条"):
+                kit.fresh_signer().check_start(conn)
+            plan = plan_resume(conn, kit.fresh_signer())
+        assert (plan.step, plan.epoch, plan.lost) == ("open", 2, 5)
+        assert any("联署方 w/1" in each.source for each in plan.signed)
+    with (
+        psycopg.connect(kit.gateway, autocommit=True) as conn,
+        pytest.raises(ResumeRefused, match="cosigners remove"),
+    ):
+        plan_resume(conn, kit.fresh_signer())
+
+
+def test_a_history_that_is_written_anew_with_the_same_key_is_refused_by_the_cosigner(kit: Kit) -> None:
+    kit.append(3)
+    kit.tested.backup()
+    mark = (kit.marks / "local.mark").read_bytes()
+    kit.append(5)
+    with kit.served():
+        assert kit.round()
+        kit.tested.restore()
+        _forget(kit, mark)
+        write_cosigners(kit.marks, [])  # the forger has nobody asked
+        kit.tested.close()
+        kit.append(7)
+        write_cosigners(kit.marks, [kit.configured])
+        assert not kit.round()
+        assert "被改写" in kit.state()["problem"] or "分了叉" in kit.state()["problem"]
+        with (
+            psycopg.connect(kit.gateway, autocommit=True) as conn,
+            pytest.raises(SigningStopped, match="前 9 条与联署方 w/1 见过的不同"),
+        ):
+            kit.fresh_signer().check_start(conn)
+    assert len(list((kit.folder / "contradictions").iterdir())) == 1
+
+
+def test_a_cosigner_that_is_out_of_reach_or_lies_never_stops_reception(kit: Kit) -> None:
+    kit.append()
+    with psycopg.connect(kit.gateway, autocommit=True) as conn:
+        assert kit.fresh_signer().check_start(conn).size == 2
+    with kit.served():
+        assert kit.round()
+        path = next((kit.folder / "state").glob("*.state"))
+        path.write_bytes(b"damaged")
+        with psycopg.connect(kit.gateway, autocommit=True) as conn:
+            assert kit.fresh_signer().check_start(conn).size == 2
+    assert kit.append()
+
+
+def test_the_list_survives_a_restore_and_is_refused_with_a_reason_when_it_is_wrong(kit: Kit) -> None:
+    assert read_cosigners(kit.marks) == (kit.configured,)
+    good = (kit.marks / cosigners.FILE).read_text("utf-8")
+    for spoilt, word in (
+        (good.replace("http:", "ftp:"), "http"),
+        (good.replace('trust_domain = "某大学"', 'trust_domain = ""'), "信任域"),
+        (good.replace(kit.configured.key, kit.tested.signer.verifier_key("a/1")), "日志的公钥"),
+        (good.replace("url", "adress"), "adress"),
+        (good + "\n" + good, "同名"),
+        ("[[cosigner", "读不懂"),
+    ):
+        (kit.marks / cosigners.FILE).write_text(spoilt, "utf-8")
+        with pytest.raises(CosignersProblem, match=word):
+            read_cosigners(kit.marks)
+    with pytest.raises(SigningStopped, match="名单"):
+        kit.fresh_signer().cosigners()
+
+
+def _command(kit: Kit, what: str, **options: Any) -> int:
+    fields = {"name": "", "url": "", "key": "", "trust_domain": "", "own": False, "by": "值班员"} | options
+    return run_cosigners(kit.tested.platform, Namespace(what=what, **fields))
+
+
+def test_the_operator_adds_and_removes_a_cosigner_with_an_audit_event(kit: Kit, capsys: Any) -> None:
+    kit.append()
+    assert _command(kit, "remove", name="w/1") == 0
+    assert read_cosigners(kit.marks) == ()
+    fields = {"url": kit.configured.url + "/", "key": kit.configured.key, "trust_domain": "某大学"}
+    assert _command(kit, "add", **fields, by="") == 2
+    assert _command(kit, "add", **fields | {"key": "nonsense"}) == 1
+    assert _command(kit, "add", **fields) == 0
+    assert read_cosigners(kit.marks) == (kit.configured,)
+    assert _command(kit, "remove", name="nobody") == 2
+    with psycopg.connect(kit.tested.platform.conninfo("plumb_worker")) as conn:
+        told = conn.execute(
+            "SELECT action FROM ops.audit_event WHERE action LIKE 'cosigner.%' ORDER BY id"
+        ).fetchall()
+    assert [row[0] for row in told] == ["cosigner.remove", "cosigner.add"]
+    capsys.readouterr()
+    assert _command(kit, "list") == 1  # nobody answers yet
+    assert "后台进程还没有送过" in capsys.readouterr().out
+
+
+def test_the_worker_follows_the_list_by_itself(kit: Kit) -> None:
+    kit.append()
+    cosigning = Cosigning(kit.gateway, kit.marks)
+    with kit.served():
+        cosigning.start()
+        try:
+            assert kit.state()["size"] == 2  # the first round is over before anything else begins
+            write_cosigners(kit.marks, [])
+            cosigning.look()
+            with psycopg.connect(kit.gateway) as conn:
+                assert conn.execute("SELECT count(*) FROM ops.cosigner").fetchone() == (0,)
+        finally:
+            cosigning.stop()
+
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def _followed(name: str, minutes: float | None, *, external: bool = True, looked: float = 0) -> Followed:
+    since = None if minutes is None else NOW - timedelta(minutes=minutes)
+    return Followed(
+        name=name, is_external=external, behind_since=since, looked_at=NOW - timedelta(minutes=looked)
+    )
+
+
+@pytest.mark.parametrize(
+    ("minutes", "level"),
+    [(None, "fresh"), (15, "fresh"), (15.01, "late"), (240, "late"), (240.01, "stopped")],
+)
+def test_at_a_limit_is_within_it_and_beyond_it_is_not(minutes: float | None, level: str) -> None:
+    limits = Limits.of(parameters(), "610300", date(2026, 11, 23))
+    assert limits.level(backlog([_followed("a", minutes)], NOW)) == level
+
+
+def test_the_best_external_cosigner_counts_and_who_is_not_looked_after_is_behind() -> None:
+    assert backlog([], NOW) is None
+    assert backlog([_followed("a", 300), _followed("b", None)], NOW) == timedelta(0)
+    own = _followed("own", None, external=False)
+    assert backlog([_followed("a", 300), own], NOW) == timedelta(minutes=300)
+    assert backlog([own], NOW) == timedelta(0)
+    assert backlog([_followed("a", None, looked=241)], NOW) == timedelta(minutes=241)
+    limits = Limits.of(parameters(), "CN", date(2026, 11, 23))
+    assert "已有 241 分钟" in reason(timedelta(minutes=241), limits).sentence
