@@ -69,9 +69,7 @@ def run_rebuild(arguments: argparse.Namespace) -> int:
         return 1
     print(f"\n重建完成：{total} 条入账。")
     for item in found:
-        print(
-            f"与重建前不同：{item.table} 少 {item.missing} 行、多 {item.extra} 行、改 {item.changed} 行，如 {'、'.join(item.examples)}"
-        )
+        print(f"与重建前不同：{item.sentence}")
     print("重建前后逐行相同。" if not found else "表已换成重建的结果；以前的表被人改过，请追查。")
     return 1 if found else 0
 
@@ -89,9 +87,7 @@ def run_audit(arguments: argparse.Namespace) -> int:
         if arguments.what in ("all", "projection"):
             found = audit_projection(_conninfo(platform))
             for item in found:
-                print(
-                    f"表：{item.table} 少 {item.missing} 行、多 {item.extra} 行、改 {item.changed} 行，如 {'、'.join(item.examples)}"
-                )
+                print(f"表：{item.sentence}")
             print("表：与总账逐行相同。" if not found else "表：有人改过。")
             status |= bool(found)
     return int(status)
