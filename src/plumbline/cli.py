@@ -172,7 +172,9 @@ def _operator_commands(commands: Commands) -> None:
         command = commands.add_parser(name, help=text)
         _data_dir(command)
         if name == "audit":
-            command.add_argument("what", nargs="?", choices=["all", "log", "projection"], default="all")
+            command.add_argument(
+                "what", nargs="?", choices=["all", "log", "files", "projection"], default="all"
+            )
         command.set_defaults(run=run)
 
     log = commands.add_parser("log", help="日志：检查点、时钟确认、恢复以后另开一期")

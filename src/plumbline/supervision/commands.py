@@ -21,6 +21,7 @@ from plumbline.supervision.boot import Settings, operator_of, reopen, write_trus
 from plumbline.supervision.config import ROLES, Operator, Platform
 from plumbline.supervision.journal.append import Journal
 from plumbline.supervision.journal.audit import audit_log
+from plumbline.supervision.journal.audit_files import audit_files
 from plumbline.supervision.journal.destruction import destroy_subject
 from plumbline.supervision.journal.epochs import ResumePlan, ResumeRefused, WaitsForHosts, plan_resume, resume
 from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped
@@ -75,7 +76,7 @@ def run_rebuild(arguments: argparse.Namespace) -> int:
 
 
 def run_audit(arguments: argparse.Namespace) -> int:
-    """Check journal against log, and tables against journal; names what differs."""
+    """Check journal against log, files and tables against journal; names what differs."""
     status = 0
     with opened(Path(arguments.data_dir)) as platform:
         if arguments.what in ("all", "log"):
@@ -83,6 +84,14 @@ def run_audit(arguments: argparse.Namespace) -> int:
             for sentence in problems:
                 print(f"日志：{sentence}")
             print("日志：每条入账恰有一片叶子，根哈希相符。" if not problems else "日志：对不上。")
+            status |= bool(problems)
+        if arguments.what in ("all", "files"):
+            problems = audit_files(
+                platform.conninfo("plumb_gateway"), platform.folder("files"), platform.folder("tiles")
+            )
+            for sentence in problems:
+                print(f"文件：{sentence}")
+            print("文件：与日志所记逐个相同。" if not problems else "文件：有人改过。")
             status |= bool(problems)
         if arguments.what in ("all", "projection"):
             found = audit_projection(_conninfo(platform))

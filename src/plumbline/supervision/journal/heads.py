@@ -29,6 +29,7 @@ from plumbline.evidence.paths import LeafAndNodeSource, node_hash
 from plumbline.evidence.sm2_note import Sm2NoteSigner
 from plumbline.evidence.tree import EMPTY_ROOT, Frontier
 from plumbline.supervision.journal.failpoints import hit
+from plumbline.supervision.journal.published import remember
 
 #: How often the other signing hosts are asked for their marks while a process runs.
 PEERS_EVERY_S = 3600.0
@@ -176,7 +177,7 @@ class CheckpointSigner:
         if not _HOST.fullmatch(self.host):
             raise ValueError(f"{self.host!r} is not the name of a signing host")
         self._key, self._sm2 = key, sm2
-        self._mark = HeadMark(marks / f"{self.host}.mark", hit)
+        self._mark, self._marks = HeadMark(marks / f"{self.host}.mark", hit), marks
         self._peers_asked = float("-inf")
         self._newest: tuple[int, int, str] = (0, 0, "")
         self._lock = threading.Lock()
@@ -318,6 +319,10 @@ class CheckpointSigner:
         with self._lock:
             self._newest = max(self._newest, (head.epoch, head.size, note))
         return note
+
+    def remember_published(self, head: HeadRow) -> None:
+        """Note on this host that the checkpoint over `head` stands in the database: its row is committed."""
+        remember(self._marks, self.host, head.epoch, head.size)
 
     def newest(self) -> tuple[int, int, str]:
         """(epoch, size, note) of the largest head signed by this process; size 0 before the first."""
