@@ -175,6 +175,12 @@ def _operator_commands(commands: Commands) -> None:
             command.add_argument(
                 "what", nargs="?", choices=["all", "log", "files", "projection"], default="all"
             )
+            command.add_argument(
+                "--checkpoint",
+                action="append",
+                default=[],
+                help="别处留存的检查点或回执（与日志核对，可多次给出）",
+            )
         command.set_defaults(run=run)
 
     log = commands.add_parser("log", help="日志：检查点、时钟确认、恢复以后另开一期")

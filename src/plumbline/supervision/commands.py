@@ -78,9 +78,14 @@ def run_rebuild(arguments: argparse.Namespace) -> int:
 def run_audit(arguments: argparse.Namespace) -> int:
     """Check journal against log, files and tables against journal; names what differs."""
     status = 0
+    try:
+        shown = [Path(each).read_text("utf-8") for each in arguments.checkpoint]
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"检查点读不了：{error}", file=sys.stderr)
+        return 2
     with opened(Path(arguments.data_dir)) as platform:
         if arguments.what in ("all", "log"):
-            problems = audit_log(platform.conninfo("plumb_gateway"), platform.folder("marks"))
+            problems = audit_log(platform.conninfo("plumb_gateway"), platform.folder("marks"), shown)
             for sentence in problems:
                 print(f"日志：{sentence}")
             print("日志：每条入账恰有一片叶子，根哈希相符。" if not problems else "日志：对不上。")

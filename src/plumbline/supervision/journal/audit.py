@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,19 @@ from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.registry import LogOpened
 from plumbline.exchange.problems import Problem
 from plumbline.exchange.submission import decode_envelope
-from plumbline.supervision.journal.audit_checkpoints import Kept, checkpoint_problems, mark_problems
+from plumbline.supervision.journal.audit_checkpoints import (
+    Kept,
+    checkpoint_problems,
+    mark_problems,
+    shown_problems,
+)
 from plumbline.supervision.journal.audit_epochs import (
     Epoch,
     closing_problems,
     read_epochs,
     stray_problems,
 )
+from plumbline.supervision.journal.audit_origins import Origins
 from plumbline.supervision.journal.heads import HeadRow, SigningStopped, read_head
 from plumbline.supervision.journal.model import canonical_claim
 
@@ -44,27 +51,30 @@ SELECT e.uid FROM journal.entry e
 """
 
 
-def audit_log(conninfo: str, marks: Path) -> list[str]:
+def audit_log(conninfo: str, marks: Path, shown: Sequence[str] = ()) -> list[str]:
     """Recompute every leaf from its entry, every node and the root from the leaves, and every claim from the
-    messages; an empty list means that all agrees. May run while entries come in."""
+    messages; an empty list means that all agrees. May run while entries come in.
+
+    `shown`: checkpoints and receipts that somebody else kept. They are what is left when a whole history is written
+    anew by someone who holds the log's key and this host's marks."""
     # Before the snapshot: a mark only grows after a commit, so a log that goes on growing is never behind one read earlier.
     kept = Kept.of(marks)
     with psycopg.connect(conninfo) as conn:
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        return audit_journal(conn, kept)
+        return audit_journal(conn, kept, shown)
 
 
-def audit_journal(conn: psycopg.Connection, kept: Kept) -> list[str]:
+def audit_journal(conn: psycopg.Connection, kept: Kept, shown: Sequence[str] = ()) -> list[str]:
     """The same within the caller's transaction, whose snapshot is younger than `kept`."""
     try:
         head = read_head(conn)
     except (SigningStopped, ValueError) as error:
         return [f"日志头读不出来：{error}"]
-    claims: dict[tuple[str, str], bytes] = {}
+    seen = _Seen()
     problems: list[str] = []
     epochs, log_key = read_epochs(conn, head, problems), None
     for epoch in epochs:
-        walk = _Walk(epoch, head.origin, claims)
+        walk = _Walk(epoch, head.origin, seen)
         walk.leaves(conn)
         log_key = log_key or walk.log_key
         listed = kept.published.get(epoch.epoch, set())
@@ -72,17 +82,27 @@ def audit_journal(conn: psycopg.Connection, kept: Kept) -> list[str]:
         told += checkpoint_problems(conn, head, epoch, log_key, listed) + walk.node_problems(conn)
         problems += [epoch.label + each for each in told]
     problems += closing_problems(epochs, head, log_key) + stray_problems(conn, epochs, head)
-    problems += _claim_problems(conn, claims)
+    problems += _claim_problems(conn, seen.claims)
     problems += [f"入账 {row[0]} 没有叶子" for row in conn.execute(_ORPHANS).fetchall()]
     for path, mark in kept.marks:
         problems += mark_problems(conn, head, path, mark)
+    for text in shown:
+        problems += shown_problems(conn, head, epochs, log_key, text)
     return problems
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What goes from one epoch into the next: numbers that are taken, keys that are enrolled."""
+
+    claims: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    origins: Origins = field(default_factory=Origins)
 
 
 class _Walk:
     """One pass over an epoch: what leaves, nodes and claims should be."""
 
-    def __init__(self, epoch: Epoch, origin: str, claims: dict[tuple[str, str], bytes]) -> None:
+    def __init__(self, epoch: Epoch, origin: str, seen: _Seen) -> None:
         self.told = epoch
         self._origin = origin
         self.epoch = epoch.epoch
@@ -92,7 +112,7 @@ class _Walk:
         #: The log's public key as entry 0 states it.
         self.log_key: bytes | None = None
         self._nodes: dict[tuple[int, int], bytes] = {}
-        self._claims = claims
+        self._seen = seen
 
     def leaves(self, conn: psycopg.Connection) -> None:
         """Follow the leaves in order and compare each with its entry; stops at the first that is gone."""
@@ -128,16 +148,19 @@ class _Walk:
         if leaf_hash(leaf.encode()) != bytes(stored):
             self.problems.append(f"第 {idx} 条（{uid}）的内容、时间或叶子被改过")
             return
-        if not _is_key_of(key_id, bytes(envelope)):
-            self.problems.append(f"第 {idx} 条（{uid}）的密钥编号 key_id 与信封里的不同")
         try:
-            parsed = parse_message(bytes(message))
+            parsed, read = parse_message(bytes(message)), decode_envelope(bytes(envelope))
+            if read.key_id != key_id:
+                self.problems.append(f"第 {idx} 条（{uid}）的密钥编号 key_id 与信封里的不同")
             if idx == 0:
                 self._open(parsed)
+            self._seen.origins.learn(parsed)
+            for key in self._seen.origins.refuted(read, bytes(message)):
+                self.problems.append(f"第 {idx} 条（{uid}）的源头签名不成立：不是密钥 {key} 签的内容")
             for kind, value in kind_of(parsed).claims(parsed):
-                self._claims[canonical_claim(kind, value)] = entry_id(bytes(sender), uid)
+                self._seen.claims[canonical_claim(kind, value)] = entry_id(bytes(sender), uid)
         except (msgspec.MsgspecError, ValueError, Problem):
-            return  # an entry of a newer version: its claims are that version's affair
+            return  # an entry of a newer version: its claims and signatures are that version's affair
 
     def _open(self, message: Message) -> None:
         if not self.told.is_opened_by(message):
@@ -156,14 +179,6 @@ class _Walk:
         stored = {(row[0], row[1]): bytes(row[2]) for row in rows}
         wrong = [key for key in self._nodes | stored if self._nodes.get(key) != stored.get(key)]
         return [f"第 {level} 层、从第 {start} 条起的节点被改过、删掉或多出" for level, start in sorted(wrong)]
-
-
-def _is_key_of(key_id: str, envelope: bytes) -> bool:
-    """Whether the row names the key that the envelope, which the leaf proves, names. One of a newer version names what it likes."""
-    try:
-        return decode_envelope(envelope).key_id == key_id
-    except msgspec.MsgspecError:
-        return True
 
 
 def _claim_problems(conn: psycopg.Connection, claims: dict[tuple[str, str], bytes]) -> list[str]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
 from plumbline.evidence.checkpoint import Checkpoint, open_checkpoint, parse_note
+from plumbline.evidence.leaf import leaf_hash
 from plumbline.evidence.mark import Head, HeadMark, MarkRefused
 from plumbline.evidence.note import Ed25519NoteVerifier, NoteError
 from plumbline.evidence.paths import MissingSubtree
+from plumbline.evidence.proof import ProofError, TlogProof, parse_proof
 from plumbline.supervision.journal.audit_epochs import Epoch
 from plumbline.supervision.journal.heads import HeadRow, log_origin, root_at
 from plumbline.supervision.journal.published import published
@@ -57,7 +59,9 @@ def checkpoint_problems(
     ).fetchall()
     found = []
     for size, note in rows:
-        if problem := _checkpoint_problem(conn, origin, told, log_key, size, note):
+        if log_key is not None and not is_signed(note, origin, log_key):
+            found.append(f"{size} 条的检查点不是日志的密钥签的，或签名被改过")
+        elif problem := _checkpoint_problem(conn, told, size, note):
             found.append(problem)
     stored = {row[0] for row in rows}
     # A restore may have lost the newest ones of an epoch that has ended; between those that are left none is missing.
@@ -66,29 +70,24 @@ def checkpoint_problems(
     return found
 
 
-def _checkpoint_problem(
-    conn: psycopg.Connection, origin: str, told: Epoch, log_key: bytes | None, size: int, note: str
-) -> str | None:
+def _checkpoint_problem(conn: psycopg.Connection, told: Epoch, size: int, note: str) -> str | None:
     try:
         stated = Checkpoint.parse(note.partition("\n\n")[0] + "\n")
     except ValueError:
         return f"{size} 条的检查点读不懂"
     if stated.size > told.signed or stated.size != size or stated.extensions:
         return f"{size} 条的检查点比日志还长，或大小不符"
-    if log_key is not None and not is_signed(note, origin, log_key):
-        return f"{size} 条的检查点不是日志的密钥签的，或签名被改过"
     if size <= told.size and _root(conn, told.epoch, size) != stated.root:
         return f"日志前 {size} 条与发布过的检查点不同"
     return None
 
 
-def is_signed(note: str, origin: str, log_key: bytes) -> bool:
-    """Whether the log's key has signed, and no line speaks for anybody else: rows hold the log's own signatures alone."""
+def is_signed(note: str, origin: str, log_key: bytes, *, alone: bool = True) -> bool:
+    """Whether the log's key has signed; `alone`: and no line speaks for anybody else, since rows hold its own signatures only."""
     try:
         opened = open_checkpoint(note, [Ed25519NoteVerifier(origin, log_key)], origin)
-        return opened.checkpoint.origin == origin and all(
-            line.name == origin for line in parse_note(note).signatures
-        )
+        others = [line for line in parse_note(note).signatures if line.name != origin]
+        return opened.checkpoint.origin == origin and not (alone and others)
     except (NoteError, ValueError):
         return False
 
@@ -106,3 +105,42 @@ def mark_problems(conn: psycopg.Connection, head: HeadRow, path: Path, mark: Hea
     if _root(conn, head.epoch, mark.size) != mark.root:
         return [f"日志前 {mark.size} 条与本机签过的检查点不同：日志被改写"]
     return []
+
+
+def shown_problems(
+    conn: psycopg.Connection, head: HeadRow, epochs: Sequence[Epoch], log_key: bytes | None, text: str
+) -> list[str]:
+    """What a checkpoint or a receipt that was kept elsewhere says, and this log does not."""
+    try:
+        proof = _receipt(text)
+        note = proof.checkpoint_note if proof else text
+        stated = Checkpoint.parse(parse_note(note).text)
+    except ValueError:
+        return ["别处留存的检查点或回执读不懂"]
+    told = next((each for each in epochs if log_origin(head.origin, each.epoch) == stated.origin), None)
+    if told is None:
+        return [f"别处留存的检查点属于 {stated.origin}，不是本日志"]
+    if log_key is None or not is_signed(note, stated.origin, log_key, alone=False):
+        return [f"别处留存的 {stated.size} 条的检查点不是第 0 条所说的密钥签的：日志被换过，或给错了文件"]
+    if stated.size > told.signed:
+        return [f"别处留存的检查点有 {stated.size} 条，日志只有 {told.signed} 条"]
+    if stated.size > told.size or _root(conn, told.epoch, stated.size) == stated.root:
+        return []
+    found = [f"日志前 {stated.size} 条与别处留存的检查点不同：日志被改写"]
+    return found + (_leaf_problems(conn, told.epoch, proof) if proof is not None else [])
+
+
+def _receipt(text: str) -> TlogProof | None:
+    try:
+        return parse_proof(text)
+    except ProofError:
+        return None
+
+
+def _leaf_problems(conn: psycopg.Connection, epoch: int, proof: TlogProof) -> list[str]:
+    row = conn.execute(
+        "SELECT leaf_hash FROM journal.leaf WHERE epoch = %s AND idx = %s", [epoch, proof.index]
+    ).fetchone()
+    if row is not None and bytes(row[0] or b"") == leaf_hash(proof.extra):
+        return []
+    return [f"第 {proof.index} 条与别处留存的回执不同"]

@@ -120,7 +120,7 @@ def _bytes_problems(path: Path, sha256: str, size: int) -> list[str]:
 def audit_tiles(conn: psycopg.Connection, tiles: Path) -> list[str]:
     """Tiles that are not what the log gives, and files beside them that are none."""
     sizes: dict[int, int] = dict(conn.execute("SELECT epoch, size FROM journal.head").fetchall())
-    ended = dict(
+    ended: dict[int, int] = dict(
         conn.execute(
             "SELECT kept_epoch, kept_size FROM journal.epoch WHERE epoch > 1 ORDER BY epoch"
         ).fetchall()
