@@ -27,7 +27,11 @@ class Drill:
 
 def drills() -> list[Drill]:
     """All drills; imported only when one is asked for."""
-    return []
+    from plumbline.drill import tamper
+
+    return [
+        tamper.DRILL,
+    ]
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:

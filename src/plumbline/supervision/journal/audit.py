@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from plumbline.supervision.journal.audit_epochs import (
     read_epochs,
     stray_problems,
 )
+from plumbline.supervision.journal.audit_gaps import gap_problems
 from plumbline.supervision.journal.audit_origins import Origins
 from plumbline.supervision.journal.heads import HeadRow, SigningStopped, read_head
 from plumbline.supervision.journal.model import canonical_claim
@@ -66,6 +68,8 @@ def audit_log(conninfo: str, marks: Path, shown: Sequence[str] = ()) -> list[str
 
 def audit_journal(conn: psycopg.Connection, kept: Kept, shown: Sequence[str] = ()) -> list[str]:
     """The same within the caller's transaction, whose snapshot is younger than `kept`."""
+    if gaps := gap_problems(conn):
+        return gaps
     try:
         head = read_head(conn)
     except (SigningStopped, ValueError) as error:
@@ -107,7 +111,7 @@ class _Walk:
         self._origin = origin
         self.epoch = epoch.epoch
         self.frontier = Frontier.empty()
-        self.last_time: object = None
+        self.last_time: datetime | None = None
         self.problems: list[str] = []
         #: The log's public key as entry 0 states it.
         self.log_key: bytes | None = None
@@ -132,6 +136,8 @@ class _Walk:
 
     def _compare(self, row: Sequence[Any]) -> None:
         idx, uid, sender, logged_at, stored, key_id, envelope, message, arrived_at = row
+        if self.last_time is not None and logged_at < self.last_time:
+            self.problems.append(f"第 {idx} 条（{uid}）的入账时间早于前一条")
         self.last_time = logged_at
         if message is None:
             self.problems.append(f"第 {idx} 条（{uid}）的入账不见了")

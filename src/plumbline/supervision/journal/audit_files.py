@@ -100,7 +100,7 @@ def _row_problems(sha256: str, entry: BlobStored | None, row: tuple[int, str, st
         for name, mine, theirs in zip(("bytes", "media_type", "uploaded_by"), row, stated, strict=False)
         if mine != theirs
     ]
-    if row[3] == "announced":
+    if row[3] not in ("stored", "verified"):
         wrong.append("state")
     return [f"ops.file 里的文件 {sha256} 与日志不同：{'、'.join(wrong)}"] if wrong else []
 
