@@ -72,7 +72,7 @@ def audit_while_it_grows(
     data_dir: Path, is_full: Callable[[], bool], runs: int, progress: Callable[[str], None]
 ) -> tuple[int, list[str]]:
     """(clean runs, false alarms): at least `runs`, and until the city is full."""
-    clean, alarms = 0, []
+    clean, alarms = 0, list[str]()
     while not (data_dir / "city" / "progress.json").exists():
         is_full()
         time.sleep(0.5)

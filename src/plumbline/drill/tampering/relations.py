@@ -73,7 +73,7 @@ class Change:
 
     relation: Relation
     what: str
-    statements: tuple[sql.Composable, ...]
+    statements: tuple[sql.Composed, ...]
     rows: tuple[Row, ...] = ()
     column: str | None = None
     #: Whether the table itself is another one afterwards, and not its rows.
