@@ -137,9 +137,9 @@ def test_a_slice_of_the_drill_finds_and_names_all_and_fails_when_an_audit_looks_
         quiet_world.settle()
         build_shadow(quiet_world.conninfo())[0].close()
         for tally, least in (
-            (drill.facts(every=9), 200),
+            (drill.facts(every=17), 150),
             (drill.facts("run", "position"), 50),
-            (drill.journal(), 60),
+            (drill.journal(), 50),
             (drill.disk(), 12),
         ):
             assert tally.broken == []

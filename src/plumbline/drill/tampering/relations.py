@@ -27,6 +27,10 @@ _UNIQUE = """
 SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
  WHERE i.indrelid = %s::regclass AND i.indisunique AND NOT i.indisprimary
 """
+_BOUND = """
+SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM $$FROM \\('([^']*)'\\)$$) AS bound
+  FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = %s::regclass ORDER BY bound DESC LIMIT 1
+"""
 Row = dict[str, str | None]
 
 
@@ -250,8 +254,14 @@ def whole_tables(conn: psycopg.Connection, relation: Relation, *, seed: int) -> 
 def filled(conn: psycopg.Connection, relation: Relation, schemas: Sequence[str], count: int) -> None:
     """Made-up rows for a table that has none, the same in every schema: so that there is something to change."""
     names = sql.SQL(", ").join(sql.Identifier(column.name) for column in relation.columns)
+    bound = conn.execute(_BOUND, [relation.full.as_string(None)]).fetchone()
     for number in range(count):
-        values = sql.SQL(", ").join(sql.SQL(invented(column.kind, number)) for column in relation.columns)
+        values: list[sql.Composable] = [sql.SQL(invented(c.kind, number)) for c in relation.columns]
+        if bound is not None:  # of a table in parts: a key of its newest part
+            place = [column.name for column in relation.columns].index(relation.key[0])
+            values[place] = sql.Literal(f"{bound[0]}T{number}")
         for schema in schemas:
             table = sql.Identifier(schema, relation.name)
-            conn.execute(sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(table, names, values))
+            conn.execute(
+                sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(table, names, sql.SQL(", ").join(values))
+            )
