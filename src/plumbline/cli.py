@@ -196,6 +196,12 @@ def _reader_commands(commands: Commands) -> None:
     clauses.set_defaults(run=_clauses)
 
 
+def _audit_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("what", nargs="?", choices=["all", "log", "files", "projection"], default="all")
+    help_text = "别处留存的检查点或回执（与日志核对，可多次给出）"
+    command.add_argument("--checkpoint", action="append", default=[], help=help_text)
+
+
 def _operator_commands(commands: Commands) -> None:
     for name, run, text in (
         ("rebuild", _rebuild, "从总账重建事实表与派生表，并比对"),
@@ -205,7 +211,7 @@ def _operator_commands(commands: Commands) -> None:
         command = commands.add_parser(name, help=text)
         _data_dir(command)
         if name == "audit":
-            command.add_argument("what", nargs="?", choices=["all", "log", "projection"], default="all")
+            _audit_options(command)
         command.set_defaults(run=run)
 
     log = commands.add_parser("log", help="日志：检查点、时钟确认、恢复以后另开一期")

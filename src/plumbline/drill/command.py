@@ -27,11 +27,12 @@ class Drill:
 
 def drills() -> list[Drill]:
     """All drills; imported only when one is asked for."""
-    from plumbline.drill import cosign, pdf
+    from plumbline.drill import cosign, pdf, tamper
 
     return [
         cosign.DRILL,
         pdf.DRILL,
+        tamper.DRILL,
     ]
 
 

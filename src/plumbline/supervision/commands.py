@@ -21,6 +21,7 @@ from plumbline.supervision.boot import Settings, operator_of, reopen, write_trus
 from plumbline.supervision.config import ROLES, Operator, Platform
 from plumbline.supervision.journal.append import Journal
 from plumbline.supervision.journal.audit import audit_log
+from plumbline.supervision.journal.audit_files import audit_files
 from plumbline.supervision.journal.destruction import destroy_subject
 from plumbline.supervision.journal.epochs import ResumePlan, ResumeRefused, WaitsForHosts, plan_resume, resume
 from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped
@@ -69,29 +70,38 @@ def run_rebuild(arguments: argparse.Namespace) -> int:
         return 1
     print(f"\n重建完成：{total} 条入账。")
     for item in found:
-        print(
-            f"与重建前不同：{item.table} 少 {item.missing} 行、多 {item.extra} 行、改 {item.changed} 行，如 {'、'.join(item.examples)}"
-        )
+        print(f"与重建前不同：{item.sentence}")
     print("重建前后逐行相同。" if not found else "表已换成重建的结果；以前的表被人改过，请追查。")
     return 1 if found else 0
 
 
 def run_audit(arguments: argparse.Namespace) -> int:
-    """Check journal against log, and tables against journal; names what differs."""
+    """Check journal against log, files and tables against journal; names what differs."""
     status = 0
+    try:
+        shown = [Path(each).read_text("utf-8") for each in arguments.checkpoint]
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"检查点读不了：{error}", file=sys.stderr)
+        return 2
     with opened(Path(arguments.data_dir)) as platform:
         if arguments.what in ("all", "log"):
-            problems = audit_log(platform.conninfo("plumb_gateway"), platform.folder("marks"))
+            problems = audit_log(platform.conninfo("plumb_gateway"), platform.folder("marks"), shown)
             for sentence in problems:
                 print(f"日志：{sentence}")
             print("日志：每条入账恰有一片叶子，根哈希相符。" if not problems else "日志：对不上。")
             status |= bool(problems)
+        if arguments.what in ("all", "files"):
+            problems = audit_files(
+                platform.conninfo("plumb_gateway"), platform.folder("files"), platform.folder("tiles")
+            )
+            for sentence in problems:
+                print(f"文件：{sentence}")
+            print("文件：与日志所记逐个相同。" if not problems else "文件：有人改过。")
+            status |= bool(problems)
         if arguments.what in ("all", "projection"):
             found = audit_projection(_conninfo(platform))
             for item in found:
-                print(
-                    f"表：{item.table} 少 {item.missing} 行、多 {item.extra} 行、改 {item.changed} 行，如 {'、'.join(item.examples)}"
-                )
+                print(f"表：{item.sentence}")
             print("表：与总账逐行相同。" if not found else "表：有人改过。")
             status |= bool(found)
     return int(status)

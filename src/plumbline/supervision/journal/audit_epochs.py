@@ -15,6 +15,10 @@ from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.registry import LogOpened
 from plumbline.supervision.journal.heads import HeadRow, closing_origin, log_origin
 
+#: What a row says of the epoch before its own.
+_CONTINUES = ("kept_epoch", "kept_size", "kept_root", "closing", "signed", "lost", "because")
+_EPOCHS = f"SELECT *, num_nulls({', '.join(_CONTINUES)}) AS nulls FROM journal.epoch ORDER BY epoch"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
@@ -54,9 +58,13 @@ class Epoch:
 def read_epochs(conn: psycopg.Connection, head: HeadRow, problems: list[str]) -> list[Epoch]:
     """The epochs in order; what their table says wrongly goes to `problems`."""
     with conn.cursor(row_factory=dict_row) as cur:
-        rows = cur.execute("SELECT * FROM journal.epoch ORDER BY epoch").fetchall()
+        rows = cur.execute(_EPOCHS.encode()).fetchall()
     numbers = {row["epoch"] for row in rows}
     found = []
+    for row in rows:
+        if not _is_whole(row):
+            problems.append(f"日志各期的表里第 {row['epoch']} 期的内容被改过")
+            row |= dict.fromkeys(_CONTINUES)  # what it says of an earlier epoch counts for nothing
     for row in rows:
         later = [each for each in rows if each["kept_epoch"] == row["epoch"]]
         if not _is_sound(row, later, head) or (
@@ -67,6 +75,22 @@ def read_epochs(conn: psycopg.Connection, head: HeadRow, problems: list[str]) ->
     if head.epoch not in numbers:
         problems.append(f"日志各期的表里没有第 {head.epoch} 期，日志头却在这一期")
     return found
+
+
+def _is_whole(row: dict[str, Any]) -> bool:
+    """Whether a row says all of the epoch that it continues, or nothing; epoch 1 continues none."""
+    if row["nulls"] != (len(_CONTINUES) if row["epoch"] == 1 else 0):
+        return False
+    return row["epoch"] == 1 or (
+        isinstance(row["signed"], list)
+        and all(
+            isinstance(each, dict)
+            and isinstance(each.get("epoch"), int)
+            and isinstance(each.get("size"), int)
+            and isinstance(each.get("root"), str)
+            for each in row["signed"]
+        )
+    )
 
 
 def _is_sound(row: dict[str, Any], later: list[dict[str, Any]], head: HeadRow) -> bool:

@@ -30,6 +30,7 @@ from plumbline.evidence.sm2_note import Sm2NoteSigner
 from plumbline.evidence.tree import EMPTY_ROOT, Frontier
 from plumbline.supervision.journal.cosigners import Configured, CosignersProblem, newest_of, read_cosigners
 from plumbline.supervision.journal.failpoints import hit
+from plumbline.supervision.journal.published import remember
 
 #: How often the other signing hosts are asked for their marks while a process runs.
 PEERS_EVERY_S = 3600.0
@@ -360,6 +361,10 @@ class CheckpointSigner:
         with self._lock:
             self._newest = max(self._newest, (head.epoch, head.size, note))
         return note
+
+    def remember_published(self, head: HeadRow) -> None:
+        """Note on this host that the checkpoint over `head` stands in the database: its row is committed."""
+        remember(self._marks, self.host, head.epoch, head.size)
 
     def newest(self) -> tuple[int, int, str]:
         """(epoch, size, note) of the largest head signed by this process; size 0 before the first."""

@@ -26,10 +26,12 @@ def newest_checkpoint(conninfo: str, signer: CheckpointSigner) -> str:
 def publish_checkpoint(conn: psycopg.Connection, signer: CheckpointSigner) -> tuple[Head, str]:
     """(head, note) over the newest committed head of an autocommit connection; remembered in journal.checkpoint."""
     head, note = signed_head(conn, signer)
-    conn.execute(
+    stored = conn.execute(
         "INSERT INTO journal.checkpoint (origin, size, note) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
         [head.log_origin, head.size, note],
     )
+    if stored.rowcount:
+        signer.remember_published(head)
     return Head(head.origin, head.epoch, head.size, head.root), note
 
 

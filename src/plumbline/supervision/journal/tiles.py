@@ -56,14 +56,15 @@ class TileStore:
                 path = self._root / tile_path(level, index)
                 if not path.exists():
                     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                    write_temporary(path, self._hashes(conn, level, index)).rename(path)
+                    write_temporary(path, self.made(conn, level, index)).rename(path)
                     sync_folder(path.parent)
                     written += 1
                 self._next[level] = index + 1
             level += 1
         return written
 
-    def _hashes(self, conn: psycopg.Connection, level: int, index: int) -> bytes:
+    def made(self, conn: psycopg.Connection, level: int, index: int) -> bytes:
+        """The bytes of a full tile as leaves and nodes give them; LookupError when they are not all there."""
         span = 1 << (TILE_HEIGHT * (level + 1))
         low, high = index * span, (index + 1) * span
         statement = _NODES if level else _LEAVES

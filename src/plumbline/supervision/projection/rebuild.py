@@ -3,59 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import psycopg
 from psycopg import sql
 
+from plumbline.supervision.projection.compare import TableDifference, comparable, differences
 from plumbline.supervision.projection.projector import END, Projector
 from plumbline.supervision.projection.schema import LIVE, NEXT, begin_rebuild, drop_shadow, swap
-from plumbline.supervision.projection.tables import TABLES
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableDifference:
-    """Rows of one table that differ between two schemas: only in the first, only in the second, changed."""
-
-    table: str
-    missing: int
-    extra: int
-    changed: int
-    examples: tuple[str, ...]
 
 
 class RebuildRefused(RuntimeError):
     """The rebuild is not made live; the message is one plain sentence."""
 
 
-def differences(conn: psycopg.Connection, first: str, second: str) -> list[TableDifference]:
-    """Compare two schemas row by row by primary key; an empty list means identical."""
-    found = []
-    for table in TABLES.values():
-        statement = sql.SQL(
-            "SELECT coalesce(a.id::text, b.id::text), a.id IS NULL, b.id IS NULL FROM {} a FULL JOIN {} b ON a.id = b.id "
-            "WHERE a.id IS NULL OR b.id IS NULL OR to_jsonb(a) IS DISTINCT FROM to_jsonb(b)"
-        ).format(sql.Identifier(first, table.name), sql.Identifier(second, table.name))
-        rows = conn.execute(statement).fetchall()
-        if rows:
-            found.append(
-                TableDifference(
-                    table=table.name,
-                    missing=sum(r[2] for r in rows),
-                    extra=sum(r[1] for r in rows),
-                    changed=sum(not r[1] and not r[2] for r in rows),
-                    examples=tuple(r[0] for r in rows[:5]),
-                )
-            )
-    return found
-
-
 def _position(conn: psycopg.Connection, *, lock: bool = False) -> int:
+    """How far the live tables go. Who turned the position back, or took it away, left the events beyond it behind:
+    the newest of them counts, so that the comparison names the position and not every table."""
     statement = sql.SQL("SELECT pos FROM {} WHERE id = 'projector'").format(sql.Identifier(LIVE, "position"))
     row = conn.execute(statement + sql.SQL(" FOR UPDATE") if lock else statement).fetchone()
-    assert row is not None
-    return int(row[0])
+    newest = conn.execute(sql.SQL("SELECT max(idx) FROM {}").format(sql.Identifier(LIVE, "event"))).fetchone()
+    beyond = newest[0] + 1 if newest and newest[0] is not None else 0
+    return max(row[0] if row else 0, beyond)
 
 
 def build_shadow(
@@ -90,7 +59,7 @@ def rebuild(
             conn.execute(f"LOCK TABLE {LIVE}.position IN EXCLUSIVE MODE".encode())
             projector.until = _position(conn)
             total += projector.catch_up()
-            found = differences(conn, LIVE, NEXT) if _comparable(conn) else []
+            found = differences(conn, LIVE, NEXT) if comparable(conn, LIVE, NEXT) else []
             _refuse_new_gaps(conn)
             projector.until = END
             total += projector.catch_up()
@@ -112,18 +81,6 @@ def _refuse_new_gaps(conn: psycopg.Connection) -> None:
             f"重建后有 {len(rows)} 条入账投影不了，现在的表里却有（第一条：第 {rows[0][0]} 条，{rows[0][1]}）。"
             "没有换表，现在的表照旧使用。"
         )
-
-
-def _comparable(conn: psycopg.Connection) -> bool:
-    """Whether both schemas hold the same tables and columns (same declaration)."""
-    rows = conn.execute(
-        # declared tables only: the owner also sees partitions, of which a rebuild may have others
-        "SELECT table_schema, table_name, column_name FROM information_schema.columns "
-        "WHERE table_schema = ANY(%s) AND table_name = ANY(%s)",
-        [[LIVE, NEXT], list(TABLES)],
-    ).fetchall()
-    shapes = {schema: {(t, c) for s, t, c in rows if s == schema} for schema in (LIVE, NEXT)}
-    return shapes[LIVE] == shapes[NEXT]
 
 
 def audit_projection(conninfo: dict[str, str]) -> list[TableDifference]:

@@ -1,0 +1,238 @@
+"""One act of tampering after another (逐项篡改): done as the superuser with triggers off, audited as the platform does it, taken back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from plumbline.drill.tampering.relations import (
+    Change,
+    Relation,
+    edits,
+    filled,
+    loosen,
+    relations,
+    rows_of,
+    whole_rows,
+    whole_tables,
+)
+from plumbline.supervision.journal.audit import audit_journal
+from plumbline.supervision.journal.audit_checkpoints import Kept
+from plumbline.supervision.journal.audit_files import audit_blobs
+from plumbline.supervision.projection.compare import differences
+from plumbline.supervision.projection.schema import LIVE, NEXT
+
+#: What an audit says, and what of it must be said of a change.
+Audit = Callable[[psycopg.Connection], list[str]]
+Named = Callable[[Change, list[str]], bool]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was tried and what came of it; `broken` holds what nobody found or named."""
+
+    tried: Counter[str] = field(default_factory=Counter)
+    columns: dict[str, set[str]] = field(default_factory=dict)
+    #: What the database itself refused even to a superuser without triggers and checks.
+    refused: list[str] = field(default_factory=list)
+    #: Tables without a row: both sides were given the same made-up rows first.
+    empty: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+
+    def judge(self, area: str, what: str, said: list[str], *, named: bool) -> None:
+        """Count one act."""
+        self.tried[area] += 1
+        if not said:
+            self.broken.append(f"没有发现：{what}")
+        elif not named:
+            self.broken.append(f"发现了却没有点名：{what}；只说了：{'；'.join(said[:3])}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acts:
+    """Where the acts take place, and how many."""
+
+    conn: psycopg.Connection
+    tally: Tally
+    seed: int
+    rows: int = 3
+    #: `table` or `table.column`: these alone; empty means all.
+    only: Collection[str] = ()
+    #: One column of each table in so many, by the seed; 1 means every column.
+    every: int = 1
+
+    def facts(self) -> None:
+        """Every table of schema fact, as the catalogue lists them, against the shadow that stands beside it."""
+        for relation in relations(self.conn, LIVE):
+            with self.conn.transaction(force_rollback=True):
+                if self._chosen(relation) and not rows_of(self.conn, relation, 1, self.seed):
+                    filled(self.conn, relation, (LIVE, NEXT), self.rows)
+                    self.tally.empty.append(relation.name)
+                self._table(relation, "plumb_projector", partial(_projection, {relation.name}), _is_named_row)
+
+    def journal(self, kept: Kept) -> None:
+        """Every table of schema journal."""
+        for relation in relations(self.conn, "journal"):
+            named = _named_in_log(self.conn, relation)
+            self._table(relation, "plumb_gateway", lambda conn: audit_journal(conn, kept), named, ddl=False)
+
+    def file_rows(self, files: Path) -> None:
+        """The rows of ops.file."""
+        for relation in relations(self.conn, "ops"):
+            if relation.name == "file":
+                columns = tuple(c for c in relation.columns if ("ops.file", c.name) not in NO_EVIDENCE)
+                narrowed = Relation(
+                    schema=relation.schema, name=relation.name, columns=columns, key=relation.key
+                )
+                self._columns(
+                    narrowed, "plumb_gateway", lambda conn: audit_blobs(conn, files), _is_named_file
+                )
+
+    def _chosen(self, relation: Relation, column: str | None = None) -> bool:
+        wanted = {relation.name, f"{relation.name}.{column}"} if column else {relation.name}
+        return (
+            not self.only
+            or any(each in self.only for each in wanted)
+            or (column is None and any(each.startswith(relation.name + ".") for each in self.only))
+        )
+
+    def _table(self, relation: Relation, role: str, audit: Audit, named: Named, *, ddl: bool = True) -> None:
+        if not self._chosen(relation):
+            return
+        self._columns(relation, role, audit, named)
+        if self.only and relation.name not in self.only:
+            return
+        changes = [*whole_rows(self.conn, relation, count=self.rows, seed=self.seed)]
+        changes += whole_tables(self.conn, relation, seed=self.seed) if ddl else []
+        if self.every > 1:
+            changes = changes[:2] + changes[-1:]
+        for change in changes:
+            self._attempt(change, role, audit, named)
+
+    def _columns(self, relation: Relation, role: str, audit: Audit, named: Named) -> None:
+        if not self._chosen(relation):
+            return
+        full = f"{relation.schema}.{relation.name}"
+        met = self.tally.columns.setdefault(full, set())
+        for number, column in enumerate(relation.columns):
+            if (number + self.seed) % self.every or not self._chosen(relation, column.name):
+                continue
+            for change in edits(self.conn, relation, column, count=self.rows, seed=self.seed):
+                if self._attempt(change, role, audit, named):
+                    met.add(column.name)
+
+    def _attempt(self, change: Change, role: str, audit: Audit, named: Named) -> bool:
+        """Whether it was done at all; what came of it is in the tally."""
+        relation = change.relation
+        with self.conn.transaction(force_rollback=True):
+            try:
+                loosen(self.conn, relation, change.column if change.what == "变空" else None)
+                change = self._done(change)
+            except psycopg.Error as error:
+                self.tally.refused.append(f"{change.text}（{type(error).__name__}）")
+                return False
+            self.conn.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
+            try:
+                said = audit(self.conn)
+            except Exception as error:
+                self.tally.broken.append(f"核对停在：{change.text}（{type(error).__name__}: {error}）")
+                return True
+        area = "表" if relation.schema == LIVE else "日志" if relation.schema == "journal" else "文件登记"
+        self.tally.judge(area, change.text, said, named=named(change, said))
+        return True
+
+    def _done(self, change: Change) -> Change:
+        """Do it; rows that it made or renamed are told beside those that were."""
+        names = [column.name for column in change.relation.columns]
+        made: list[dict[str, str | None]] = []
+        for statement in change.statements:
+            cursor = self.conn.execute(statement)
+            if cursor.description is not None:
+                made += [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return replace(change, rows=(*change.rows, *made))
+
+
+#: Columns that are no evidence, and why. Everything else in schemas fact and journal is: there is no list of what is audited.
+NO_EVIDENCE = {("ops.file", "changed_at"): "只记状态何时变的；文件何时到，由日志里 blob.stored 的时间说"}
+
+
+def unwatched(conn: psycopg.Connection) -> list[str]:
+    """Tables that the audits do not cover: class O, each with its reason."""
+    told = [f"{table}.{column} 不是证据：{why}" for (table, column), why in NO_EVIDENCE.items()]
+    names = [r.name for r in relations(conn, "ops") if r.name != "file"]
+    reason = "O 类（运行数据，不从总账重建，PROTOCOL §1），不在核对之列"
+    return [*told, f"schema ops 的 {len(names)} 张表是 {reason}：{'、'.join(names)}"]
+
+
+def _projection(only: Collection[str], conn: psycopg.Connection) -> list[str]:
+    return [each.sentence for each in differences(conn, LIVE, NEXT, only)]
+
+
+def _is_named_row(change: Change, said: list[str]) -> bool:
+    """The table, the column and the key, in one sentence and in no other."""
+    relation = change.relation
+    if len(said) != 1 or not said[0].startswith(f"{relation.name} "):
+        return False
+    if change.is_shape:
+        return change.column is None or change.column in said[0]
+    keys = [str(row[relation.key[0]]) for row in change.rows]
+    if change.column and change.column not in relation.key:
+        columns = said[0].partition("改动的列：")[2].split("、")
+        shape = said[0].partition("的列与声明不同：")[2].split("、")
+        return (columns == [change.column] and keys[0] in said[0]) or change.column in shape
+    return all(key in said[0] for key in keys)
+
+
+def _is_named_file(change: Change, said: list[str]) -> bool:
+    key = str(change.rows[0]["sha256"]).removeprefix("\\x")
+    return any(key in each for each in said) and (
+        change.column == "sha256" or any(str(change.column) in each for each in said)
+    )
+
+
+def _named_in_log(conn: psycopg.Connection, relation: Relation) -> Named:
+    """What a sentence about a row of this table of schema journal must say one of; LookupError for a table that nobody taught."""
+    places: dict[str, str] = {}
+    if relation.name == "entry":
+        places = {
+            str(uid): str(idx) for uid, idx in conn.execute("SELECT uid, idx FROM journal.leaf").fetchall()
+        }
+
+    def words(row: dict[str, str | None]) -> Iterator[str]:
+        match relation.name:
+            case "entry":
+                yield from (f"第 {places.get(str(row['uid']), '?')} 条", str(row["uid"]))
+            case "leaf":
+                yield from (f"第 {row['idx']} 条", f"第 {row['epoch']} 期", "片")
+            case "node":
+                yield from (f"第 {row['level']} 层、从第 {row['start']} 条", "节点")
+            case "head":
+                yield "日志头"
+            case "claim":
+                yield str(row["value"])
+            case "checkpoint":
+                yield from (f"{row['size']} 条的检查点", "检查点属于别的日志")
+            case "epoch":
+                yield f"第 {row['epoch']} 期"
+            case other:
+                raise LookupError(f"journal.{other}: nobody taught the drill how its rows are named")
+
+    def named(change: Change, said: list[str]) -> bool:
+        wanted = [word for row in change.rows for word in words(row)]
+        wanted += [f"journal.{relation.name} 的 {relation.label(row)} " for row in change.rows]
+        return any(word in each for word in wanted for each in said) or not change.rows
+
+    return named
+
+
+def sentences(found: Iterator[str] | list[str], limit: int = 20) -> tuple[str, ...]:
+    """The first of many, and how many more there are."""
+    every = list(found)
+    more = [f"……另有 {len(every) - limit} 项"] if len(every) > limit else []
+    return (*every[:limit], *more)

@@ -1,0 +1,146 @@
+"""Published checkpoints and this host's mark against the log (检查点与水位的核对): a part of the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from plumbline.evidence.checkpoint import Checkpoint, open_checkpoint, parse_note
+from plumbline.evidence.leaf import leaf_hash
+from plumbline.evidence.mark import Head, HeadMark, MarkRefused
+from plumbline.evidence.note import Ed25519NoteVerifier, NoteError
+from plumbline.evidence.paths import MissingSubtree
+from plumbline.evidence.proof import ProofError, TlogProof, parse_proof
+from plumbline.supervision.journal.audit_epochs import Epoch
+from plumbline.supervision.journal.heads import HeadRow, log_origin, root_at
+from plumbline.supervision.journal.published import published
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What the signing host keeps apart from the database, read before it: both only grow after a commit."""
+
+    marks: tuple[tuple[Path, Head | None], ...]
+    #: Epoch → sizes of the checkpoints that were published.
+    published: dict[int, set[int]]
+
+    @classmethod
+    def of(cls, folder: Path) -> Kept:
+        """From the folder of marks."""
+        marks = tuple((path, _mark(path)) for path in sorted(folder.glob("*.mark")))
+        return cls(marks=marks, published=published(folder))
+
+
+def _mark(path: Path) -> Head | None:
+    """The mark of a file, None when it cannot be read."""
+    try:
+        return HeadMark(path).read()
+    except MarkRefused:
+        return None
+
+
+def _root(conn: psycopg.Connection, epoch: int, size: int) -> bytes | None:
+    try:
+        return root_at(conn, epoch, size)
+    except MissingSubtree:
+        return None
+
+
+def checkpoint_problems(
+    conn: psycopg.Connection, head: HeadRow, told: Epoch, log_key: bytes | None, listed: Collection[int]
+) -> list[str]:
+    """Published checkpoints must be signed by the log, over the log as it stands, and all there."""
+    origin = log_origin(head.origin, told.epoch)
+    rows = conn.execute(
+        "SELECT size, note FROM journal.checkpoint WHERE origin = %s ORDER BY size", [origin]
+    ).fetchall()
+    found = []
+    for size, note in rows:
+        if log_key is not None and not is_signed(note, origin, log_key):
+            found.append(f"{size} 条的检查点不是日志的密钥签的，或签名被改过")
+        elif problem := _checkpoint_problem(conn, told, size, note):
+            found.append(problem)
+    stored = {row[0] for row in rows}
+    # A restore may have lost the newest ones of an epoch that has ended; between those that are left none is missing.
+    last = max(listed, default=0) if told.is_open else max(stored, default=0)
+    found += [f"发布过 {size} 条的检查点，表里没有了" for size in sorted({*listed} - stored) if size <= last]
+    return found
+
+
+def _checkpoint_problem(conn: psycopg.Connection, told: Epoch, size: int, note: str) -> str | None:
+    try:
+        stated = Checkpoint.parse(note.partition("\n\n")[0] + "\n")
+    except ValueError:
+        return f"{size} 条的检查点读不懂"
+    if stated.size > told.signed or stated.size != size or stated.extensions:
+        return f"{size} 条的检查点比日志还长，或大小不符"
+    if size <= told.size and _root(conn, told.epoch, size) != stated.root:
+        return f"日志前 {size} 条与发布过的检查点不同"
+    return None
+
+
+def is_signed(note: str, origin: str, log_key: bytes, *, alone: bool = True) -> bool:
+    """Whether the log's key has signed; `alone`: and no line speaks for anybody else, since rows hold its own signatures only."""
+    try:
+        opened = open_checkpoint(note, [Ed25519NoteVerifier(origin, log_key)], origin)
+        others = [line for line in parse_note(note).signatures if line.name != origin]
+        return opened.checkpoint.origin == origin and not (alone and others)
+    except (NoteError, ValueError):
+        return False
+
+
+def mark_problems(conn: psycopg.Connection, head: HeadRow, path: Path, mark: Head | None) -> list[str]:
+    """Where the log is not what this host has signed."""
+    if mark is None:
+        return [f"水位文件 {path.name} 读不出来"]
+    if mark.origin != head.origin:
+        return [f"日志头的来源是 {head.origin}，本机的水位属于 {mark.origin}"]
+    if mark.epoch != head.epoch:
+        return [f"本机的水位在第 {mark.epoch} 期，数据库在第 {head.epoch} 期"]
+    if mark.size > head.size:
+        return [f"本机签过 {mark.size} 条的检查点，数据库只有 {head.size} 条：被恢复到了以前"]
+    if _root(conn, head.epoch, mark.size) != mark.root:
+        return [f"日志前 {mark.size} 条与本机签过的检查点不同：日志被改写"]
+    return []
+
+
+def shown_problems(
+    conn: psycopg.Connection, head: HeadRow, epochs: Sequence[Epoch], log_key: bytes | None, text: str
+) -> list[str]:
+    """What a checkpoint or a receipt that was kept elsewhere says, and this log does not."""
+    try:
+        proof = _receipt(text)
+        note = proof.checkpoint_note if proof else text
+        stated = Checkpoint.parse(parse_note(note).text)
+    except ValueError:
+        return ["别处留存的检查点或回执读不懂"]
+    told = next((each for each in epochs if log_origin(head.origin, each.epoch) == stated.origin), None)
+    if told is None:
+        return [f"别处留存的检查点属于 {stated.origin}，不是本日志"]
+    if log_key is None or not is_signed(note, stated.origin, log_key, alone=False):
+        return [f"别处留存的 {stated.size} 条的检查点不是第 0 条所说的密钥签的：日志被换过，或给错了文件"]
+    if stated.size > told.signed:
+        return [f"别处留存的检查点有 {stated.size} 条，日志只有 {told.signed} 条"]
+    if stated.size > told.size or _root(conn, told.epoch, stated.size) == stated.root:
+        return []
+    found = [f"日志前 {stated.size} 条与别处留存的检查点不同：日志被改写"]
+    return found + (_leaf_problems(conn, told.epoch, proof) if proof is not None else [])
+
+
+def _receipt(text: str) -> TlogProof | None:
+    try:
+        return parse_proof(text)
+    except ProofError:
+        return None
+
+
+def _leaf_problems(conn: psycopg.Connection, epoch: int, proof: TlogProof) -> list[str]:
+    row = conn.execute(
+        "SELECT leaf_hash FROM journal.leaf WHERE epoch = %s AND idx = %s", [epoch, proof.index]
+    ).fetchone()
+    if row is not None and bytes(row[0] or b"") == leaf_hash(proof.extra):
+        return []
+    return [f"第 {proof.index} 条与别处留存的回执不同"]

@@ -1,0 +1,43 @@
+"""Origin signatures against the messages (源头签名的核对): what an institution signed, the log's key cannot make anew."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from plumbline.exchange.messages.header import Message
+from plumbline.exchange.messages.registry import KeyEnrolled, LogOpened
+from plumbline.exchange.origin import verify_origin
+from plumbline.exchange.submission import Envelope
+
+
+class Origins:
+    """Public keys as the log enrols them on the way, the first enrolment of a name for ever."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, tuple[str, bytes]] = {}
+
+    def learn(self, message: Message) -> None:
+        """Take the keys of an entry; they hold from here on."""
+        if isinstance(message, LogOpened):
+            for each in message.keys:
+                self._take(each.key_id, each.algorithm, each.public_key)
+        elif isinstance(message, KeyEnrolled) and message.public_key is not None:
+            self._take(message.key_id, message.algorithm, message.public_key)
+
+    def _take(self, key_id: str, algorithm: str, public_key: str) -> None:
+        try:
+            self._keys.setdefault(key_id, (algorithm, base64.b64decode(public_key, validate=True)))
+        except binascii.Error:
+            return
+
+    def refuted(self, envelope: Envelope, message: bytes) -> list[str]:
+        """Keys whose signature of this message does not hold. One that the log does not know proves nothing either way."""
+        found = []
+        for each in envelope.origin:
+            known = self._keys.get(each.key_id)
+            if known is None:
+                continue
+            if known[0] != each.algorithm or not verify_origin(each, known[1], message):
+                found.append(each.key_id)
+        return found
