@@ -27,7 +27,9 @@ class Drill:
 
 def drills() -> list[Drill]:
     """All drills; imported only when one is asked for."""
-    return []
+    from plumbline.drill.kill.drills import KILL, POWER
+
+    return [KILL, POWER]
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:

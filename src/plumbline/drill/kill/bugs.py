@@ -112,11 +112,19 @@ def _no_fsync() -> None:
     cast(Any, Journal)._connection = connection
 
 
+def _name_not_synced() -> None:
+    """A file that is there is taken for durable, whoever put it there and died."""
+    from plumbline.supervision.journal.files import FileStore
+
+    cast(Any, FileStore).make_durable = lambda self, sha256: None
+
+
 BUGS: dict[str, Callable[[], None]] = {
     "ack-first": _ack_first,
     "row-first": _row_first,
     "no-idempotency": _no_idempotency,
     "no-fsync": _no_fsync,
+    "name-not-synced": _name_not_synced,
     "head-signed-before-commit": _head_signed_before_commit,
 }
 

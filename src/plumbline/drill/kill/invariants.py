@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 import psycopg
 
@@ -168,7 +167,7 @@ def _root(conn: psycopg.Connection, size: int) -> bytes | None:
 def _files(site: Site, conn: psycopg.Connection, ledger: Ledger, log: _Log, verdict: Verdict) -> None:
     """No row and no entry without its file; of acknowledged files bytes, row and exactly one entry."""
     store = FileStore(site.platform.folder("files"))
-    states = dict(conn.execute("SELECT encode(sha256, 'hex'), state::text FROM ops.file").fetchall())
+    states: dict[str, str] = dict(conn.execute("SELECT encode(sha256, 'hex'), state::text FROM ops.file").fetchall())
     is_there = {sha256: _is_whole(store, sha256) for sha256 in {*states, *log.stored}}
     for sha256, state in states.items():
         if state != "announced" and not is_there[sha256]:
@@ -217,12 +216,30 @@ def _projected(site: Site, verdict: Verdict) -> None:
         verdict.doubled.append(f"{kind} 对 {str(subject)[:16]}… 作了 {times} 次")
 
 
-def find_one(site: Site, upload: Upload) -> Any:
-    """(how many entries, state of the file row, whether the file is whole, entries of the file) of one upload, for a cell."""
-    if upload.what == "message":
-        found = site.rows(
-            "SELECT count(*) FROM journal.entry WHERE uid = %s", upload.uid, role="plumb_gateway"
-        )
-        return found[0][0]
-    store = FileStore(site.platform.folder("files"))
-    return _is_whole(store, upload.sha256)
+def find_message(site: Site, upload: Upload) -> int:
+    """How many entries there are of a message, whatever uid they have."""
+    found = site.rows(
+        "SELECT count(*) FROM journal.entry WHERE sha256(message) = %s",
+        hashlib.sha256(upload.data).digest(),
+        role="plumb_gateway",
+    )
+    return int(found[0][0])
+
+
+def find_file(site: Site, upload: Upload) -> str:
+    """How far a file has come: nothing, file, row, entry; `row without file` where the order is broken."""
+    is_there = _is_whole(FileStore(site.platform.folder("files")), upload.sha256)
+    rows = site.rows(
+        "SELECT state FROM ops.file WHERE sha256 = %s", bytes.fromhex(upload.sha256), role="plumb_gateway"
+    )
+    is_row = bool(rows) and rows[0][0] != "announced"
+    entries = site.rows(
+        "SELECT count(*) FROM journal.entry WHERE convert_from(message, 'UTF8')::jsonb->>'sha256' = %s",
+        upload.sha256,
+        role="plumb_gateway",
+    )[0][0]
+    if (is_row or entries) and not is_there:
+        return "row without file"
+    if entries:
+        return "entry" if entries == 1 else f"{entries} entries"
+    return "row" if is_row else "file" if is_there else "nothing"

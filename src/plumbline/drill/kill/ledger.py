@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from plumbline.exchange.encode import encode_message
+from plumbline.exchange.messages.custody import ReceiptRecorded, TagScanned
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.reports import NumberTaken
 
@@ -77,6 +78,27 @@ class Ledger:
     def acknowledged(self) -> list[Upload]:
         """Those that the platform said it has."""
         return [each for each in self.uploads if each.is_acknowledged]
+
+
+def received(site: Any, serial: int) -> Message:
+    """A reception, which claims nothing: only its uid keeps it from being entered twice."""
+    message: Message = site.message(
+        site.party,
+        ReceiptRecorded,
+        commission=site.commission,
+        sample=f"{serial:032x}",
+        site="S1",
+        receiver="11" * 16,
+        scanned=[TagScanned(tag=f"YL{serial:06d}", seal_intact=True, condition="完好")],
+        accepted=True,
+        witness_present=True,
+    )
+    return message
+
+
+def either(site: Any, serial: int) -> Message:
+    """One with a claim, one without, in turn."""
+    return number_taken(site, serial) if serial % 2 else received(site, serial)
 
 
 def number_taken(site: Any, serial: int) -> Message:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,9 @@ class Site:
     #: None where the database belongs to somebody else and is not to be killed.
     cluster: Cluster | None = None
     running: Running | None = None
+    #: Bug in all processes, and bugs by process name.
     bug: str = ""
+    bugs: dict[str, str] = field(default_factory=dict)
     ports: list[int] = field(default_factory=list)
     party: str = ""
     officers: list[str] = field(default_factory=list)
@@ -210,7 +213,7 @@ class Site:
         self._supervisor.start()
 
     def _environment(self, name: str) -> dict[str, str]:
-        bug = {child.BUG: self.bug} if self.bug else {}
+        bug = {child.BUG: self.bugs.get(name, self.bug)}
         fast = {"PLUMB_RATE": "1000000", "PLUMB_KEY_CACHE_S": "5", "PYTHONUNBUFFERED": "1"}
         return self.platform.environment() | bug | fast | {child.SWITCH: str(self.switch(name))}
 
@@ -259,11 +262,14 @@ class Site:
     def wait_back(self) -> None:
         """Until every process runs and every gateway answers."""
         for number, port in enumerate(self.ports):
-            self.wait(lambda port=port: self._answers(port), f"网关 {number} 重新应答")
+            self.wait(partial(self._answers, port), f"网关 {number} 重新应答")
         assert self._supervisor is not None
         names = [name for name in ("projector", "worker") if self.switch(name).exists()]
         for name in names:
-            self.wait(lambda name=name: child.arm(self.switch(name), {}) is not None, f"{name} 重新运行")
+            self.wait(partial(self._is_there, name), f"{name} 重新运行")
+
+    def _is_there(self, name: str) -> bool:
+        return self.arm(name, {}) is not None
 
     def _answers(self, port: int) -> bool:
         return httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False, timeout=5).status_code == 200

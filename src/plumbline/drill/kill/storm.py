@@ -15,7 +15,7 @@ import httpx
 import psycopg
 
 from plumbline.drill.kill.chain import applied
-from plumbline.drill.kill.ledger import Ledger, Upload, number_taken
+from plumbline.drill.kill.ledger import Ledger, Upload, either
 from plumbline.drill.kill.site import BACK_S, Site
 from plumbline.exchange.origin import sign_origin
 from plumbline.sdk.client import Client
@@ -110,7 +110,7 @@ class Load:
             return self.ledger.file(_SIZES[at // self.files_each % len(_SIZES)] + at % 97)
         if at % 40 == 1:
             return self.ledger.message(applied(self.site, self.ledger.serial()))
-        return self.ledger.message(number_taken(self.site, self.ledger.serial()))
+        return self.ledger.message(either(self.site, self.ledger.serial()))
 
 
 #: Who is killed, how often in proportion.
