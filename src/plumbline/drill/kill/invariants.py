@@ -167,7 +167,9 @@ def _root(conn: psycopg.Connection, size: int) -> bytes | None:
 def _files(site: Site, conn: psycopg.Connection, ledger: Ledger, log: _Log, verdict: Verdict) -> None:
     """No row and no entry without its file; of acknowledged files bytes, row and exactly one entry."""
     store = FileStore(site.platform.folder("files"))
-    states: dict[str, str] = dict(conn.execute("SELECT encode(sha256, 'hex'), state::text FROM ops.file").fetchall())
+    states: dict[str, str] = dict(
+        conn.execute("SELECT encode(sha256, 'hex'), state::text FROM ops.file").fetchall()
+    )
     is_there = {sha256: _is_whole(store, sha256) for sha256 in {*states, *log.stored}}
     for sha256, state in states.items():
         if state != "announced" and not is_there[sha256]:

@@ -98,7 +98,7 @@ def received(site: Any, serial: int) -> Message:
 
 def either(site: Any, serial: int) -> Message:
     """One with a claim, one without, in turn."""
-    return number_taken(site, serial) if serial % 2 else received(site, serial)
+    return received(site, serial) if serial % 2 else number_taken(site, serial)
 
 
 def number_taken(site: Any, serial: int) -> Message:

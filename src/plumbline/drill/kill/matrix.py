@@ -135,13 +135,14 @@ class Matrix:
             "register": self._register,
         }
         for cell in wanted:
-            before = len(self.broken)
+            before, strange = len(self.broken), len(self.ledger.strange)
             if cell.point in ON_ANSWER:
                 self._on_answer(cell)
             elif cell.point in _PUBLISH:
                 self._publish(cell)
             else:
                 by_step[cell.step](cell)
+            self.broken += [f"{cell.label}：{each}" for each in self.ledger.strange[strange:]]
             self.done += 1
             progress(f"{'不成立' if len(self.broken) > before else '成立'}  {cell.label}")
 
