@@ -192,6 +192,7 @@ class Matrix:
         """The upload meets the fault, and is sent again if the cell says so."""
         gateway = self._gateway()
         name = f"gateway-{gateway}"
+        self.site.wait_for_gateway(gateway)  # its switch is there a moment before its port is
         self._arm(name, cell)
         pid = self.site.pid(name)
         if self._send(gateway, upload):

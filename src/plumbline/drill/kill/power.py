@@ -127,6 +127,7 @@ class PowerCuts:
         """Killed at a step, sent again and acknowledged by what the kill left, then the power is cut: the file must be there."""
         for number, point in enumerate(_STEPS):
             upload = ledger.file(4000 + number)
+            self.site.wait_for_gateway(0)
             self.site.wait(partial(self._arm, point), point)
             with self.site.client(0) as client:
                 send_once(client, self.site, upload, ledger)

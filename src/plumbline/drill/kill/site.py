@@ -261,12 +261,16 @@ class Site:
 
     def wait_back(self) -> None:
         """Until every process runs and every gateway answers."""
-        for number, port in enumerate(self.ports):
-            self.wait(partial(self._answers, port), f"网关 {number} 重新应答")
+        for number in range(len(self.ports)):
+            self.wait_for_gateway(number)
         assert self._supervisor is not None
         names = [name for name in ("projector", "worker") if self.switch(name).exists()]
         for name in names:
             self.wait(partial(self._is_there, name), f"{name} 重新运行")
+
+    def wait_for_gateway(self, number: int) -> None:
+        """Until a gateway answers."""
+        self.wait(partial(self._answers, self.ports[number]), f"网关 {number} 重新应答")
 
     def _is_there(self, name: str) -> bool:
         return self.arm(name, {}) is not None
