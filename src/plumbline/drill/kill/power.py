@@ -108,7 +108,7 @@ class PowerCuts:
     site: Site
     mounted: Path
     chance: random.Random
-    between: tuple[float, float] = (0.5, 2.0)
+    between: tuple[float, float] = (1.0, 3.0)
     cuts: int = 0
     broken: list[str] = field(default_factory=list)
 

@@ -100,10 +100,17 @@ class Load:
             if tries_again and not acknowledged:
                 self.ledger.wonder(f"{upload.what} {upload.uid or upload.sha256[:16]} 一直没有送到")
             if not tries_again and not acknowledged:
-                time.sleep(
-                    0.05
-                )  # who does not try again would else use up all uploads while the platform is down
+                self._pause(client)
         client.close()
+
+    def _pause(self, client: Client) -> None:
+        """Who does not send again goes on with the next when the gateway answers: else a stop would use up all uploads."""
+        until = time.monotonic() + BACK_S
+        while time.monotonic() < until:
+            time.sleep(0.1)
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(f"{client.base_url}/healthz", trust_env=False, timeout=2).status_code == 200:
+                    return
 
     def _made(self, at: int) -> Upload:
         if at % self.files_each == 0:
@@ -124,7 +131,7 @@ class Killer:
     site: Site
     chance: random.Random
     #: Seconds between two kills.
-    between: tuple[float, float] = (0.4, 1.8)
+    between: tuple[float, float] = (0.6, 2.4)
     victims: dict[str, int] = field(default_factory=lambda: dict(VICTIMS))
     killed: Counter[str] = field(default_factory=Counter)
 
