@@ -49,7 +49,7 @@ def test_nothing_acknowledged_is_lost_doubled_or_dangling(site: Site) -> None:
     assert (matrix.broken, matrix.done) == ([], len(SLICE))
     load = Load(site, ledger, uploads=150, clients=4)
     chance = random.Random(4)
-    killer = Killer(site, chance, (0.2, 0.5), {"gateway": 3, "projector": 1, "worker": 1})
+    killer = Killer(site, chance, (0.1, 0.3), {"gateway": 3, "projector": 1, "worker": 1})
     storm(site, load, killer, kills=6)
     verdict = check(site, ledger, projection=False)
     assert verdict.broken == []

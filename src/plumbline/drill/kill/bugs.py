@@ -16,7 +16,7 @@ from typing import Any, cast
 import psycopg
 
 #: How long an answer is ahead of its commit, so that a kill on the answer always comes between.
-AHEAD_S = 0.3
+AHEAD_S = 1.0
 
 
 def _commit_later(*, after_answer: bool) -> None:
