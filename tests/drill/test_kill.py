@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,10 @@ def test_nothing_acknowledged_is_lost_doubled_or_dangling(site: Site) -> None:
 
 @pytest.mark.service
 def test_bugs_put_in_on_purpose_are_found(site: Site) -> None:
-    """Each gateway has a bug of its own; the one that signs heads which nobody keeps comes last, since it stops all signing."""
+    """Each gateway has a bug of its own, and the last a mark of its own: the two that sign what nobody keeps stop signing with theirs."""
+    marks = site.platform.folder("marks")
+    shutil.copyfile(marks / "local.mark", marks / "second.mark")
+    site.hosts = {"gateway-3": "second"}
     bugs = ["row-first", "no-idempotency", "ack-first", "head-signed-before-commit"]
     site.bugs = {f"gateway-{number}": bug for number, bug in enumerate(bugs)}
     site.start(gateways=len(bugs), others=())

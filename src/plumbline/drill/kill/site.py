@@ -66,6 +66,8 @@ class Site:
     #: Bug in all processes, and bugs by process name.
     bug: str = ""
     bugs: dict[str, str] = field(default_factory=dict)
+    #: Signing host by process name: a mark of its own.
+    hosts: dict[str, str] = field(default_factory=dict)
     ports: list[int] = field(default_factory=list)
     party: str = ""
     officers: list[str] = field(default_factory=list)
@@ -213,7 +215,7 @@ class Site:
         self._supervisor.start()
 
     def _environment(self, name: str) -> dict[str, str]:
-        bug = {child.BUG: self.bugs.get(name, self.bug)}
+        bug = {child.BUG: self.bugs.get(name, self.bug), "PLUMB_SIGNING_HOST": self.hosts.get(name, "")}
         fast = {"PLUMB_RATE": "1000000", "PLUMB_KEY_CACHE_S": "5", "PYTHONUNBUFFERED": "1"}
         return self.platform.environment() | bug | fast | {child.SWITCH: str(self.switch(name))}
 
