@@ -59,13 +59,14 @@ def _serve(listener: socket.socket) -> None:
     while True:
         conn, _ = listener.accept()
         with conn:
-            struck = failpoints.struck()
-            failpoints.arm(json.loads(conn.recv(4096)))
+            points, struck = json.loads(conn.recv(4096)), failpoints.struck()
+            if points is not None:
+                failpoints.arm(points)
             conn.sendall(json.dumps(struck).encode())
 
 
-def arm(switch: Path, points: dict[str, str]) -> list[str]:
-    """Arm the points of a running child; returns those that struck since it was last called. OSError when the child is gone."""
+def arm(switch: Path, points: dict[str, str] | None) -> list[str]:
+    """Arm the points of a running child, or with None only ask; those that struck since they were armed. OSError when it is gone."""
     with socket.socket(socket.AF_UNIX) as conn:
         conn.settimeout(_ANSWER_S)
         conn.connect(str(switch))

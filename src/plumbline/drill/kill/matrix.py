@@ -261,9 +261,7 @@ class Matrix:
         if cell.action == "kill":
             self.site.wait(lambda: self.site.pid("worker") != pid, f"{cell.label}：没有被击中", 30)
         else:
-            self.site.wait(
-                lambda: cell.point in (self.site.arm("worker", {cell.point: "error"}) or []), cell.label, 30
-            )
+            self.site.wait(lambda: cell.point in (self.site.arm("worker", None) or []), cell.label, 30)
             self.site.arm("worker", {})
         if cell.sent_again:
             self._send(self._gateway(), upload, persistent=True)
@@ -284,9 +282,7 @@ class Matrix:
         if cell.action == "kill":
             self.site.wait(lambda: self.site.pid("worker") != pid, f"{cell.label}：没有被击中", 30)
         else:
-            self.site.wait(
-                lambda: cell.point in (self.site.arm("worker", {cell.point: "error"}) or []), cell.label, 30
-            )
+            self.site.wait(lambda: cell.point in (self.site.arm("worker", None) or []), cell.label, 30)
             self.site.arm("worker", {})
         newest = "SELECT 1 FROM journal.checkpoint c, journal.head h WHERE c.size >= h.size"
         self.site.wait(

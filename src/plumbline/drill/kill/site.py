@@ -280,8 +280,8 @@ class Site:
     def _answers(self, port: int) -> bool:
         return httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False, timeout=5).status_code == 200
 
-    def arm(self, name: str, points: dict[str, str]) -> list[str] | None:
-        """Arm failpoints of a process; those that struck before, or None when the process is gone."""
+    def arm(self, name: str, points: dict[str, str] | None) -> list[str] | None:
+        """Arm failpoints of a process, or only ask; those that struck before, or None when the process is gone."""
         try:
             return child.arm(self.switch(name), points)
         except OSError:
