@@ -28,7 +28,6 @@ SLICE = [
     ("file file.after_fsync=error", False),
     ("file file.after_rename=error", True),
     ("file file.after_entry=error", True),
-    ("file append.after_commit=kill", True),
     ("project project.before_commit=kill", False),
 ]
 
