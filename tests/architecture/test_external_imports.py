@@ -46,7 +46,12 @@ ALLOWED: dict[str, frozenset[str]] = {
     "cli": frozenset(),
 }
 #: Also allowed, inside a function only: the base install works without them.
-LAZY: dict[str, frozenset[str]] = {"sdk": PDF, "acquisition": frozenset({"pcodec"}), "cli": SERVER}
+LAZY: dict[str, frozenset[str]] = {
+    "sdk": PDF,
+    "acquisition": frozenset({"pcodec"}),
+    "cli": SERVER,
+    "drill": frozenset({"fuse"}),
+}
 
 
 def allowed(relative: str, *, top: bool) -> frozenset[str]:

@@ -28,10 +28,13 @@ class Drill:
 def drills() -> list[Drill]:
     """All drills; imported only when one is asked for."""
     from plumbline.drill import cosign, pdf, tamper
+    from plumbline.drill.kill.drills import KILL, POWER
 
     return [
         cosign.DRILL,
+        KILL,
         pdf.DRILL,
+        POWER,
         tamper.DRILL,
     ]
 

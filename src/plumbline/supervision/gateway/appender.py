@@ -12,7 +12,6 @@ import psycopg
 
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.journal.append import MAX_BATCH, Journal
-from plumbline.supervision.journal.failpoints import FailpointError
 from plumbline.supervision.journal.heads import SigningStopped
 from plumbline.supervision.journal.model import Accepted, Outcome, Pending
 
@@ -87,7 +86,7 @@ class Appender:
         except SigningStopped as error:
             _log.error("signing stopped: %s", error)
             return [Problem(slug="unavailable", detail=str(error), retry_after_s=60)] * len(batch)
-        except (psycopg.Error, OSError, FailpointError) as error:
+        except (psycopg.Error, OSError) as error:
             _log.error("append failed, outcome unknown: %s %s", type(error).__name__, error)
         except Exception:
             _log.exception("append failed in a way that nobody foresaw")

@@ -23,6 +23,7 @@ from plumbline.supervision.gateway.answers import json_response, receipt_body
 from plumbline.supervision.gateway.context import Context, client_of, context_of, received
 from plumbline.supervision.gateway.monitor import Stored
 from plumbline.supervision.gateway.sandbox import sandbox_answer
+from plumbline.supervision.journal.failpoints import hit
 from plumbline.supervision.journal.model import Accepted
 
 #: What a party sent itself, what the platform decided about its reports and runs, and what gave rise to a finding about its own
@@ -61,6 +62,7 @@ async def post_entry(request: Request) -> Response:
         request.state.stored = Stored(kind=kind_of(message).tag, uid=str(message.uid), outcome="sandbox")
         return await sandbox_answer(context, key, message)
     accepted = await context.appender.append(pending)
+    hit("answer.before_sent")
     request.state.stored = Stored(
         kind=kind_of(message).tag,
         uid=str(message.uid),

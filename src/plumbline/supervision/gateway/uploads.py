@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+from datetime import datetime
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -69,7 +70,8 @@ async def create(request: Request) -> Response:
     upload = _upload_id(key.party, sha256)
     location = {"Location": f"/x/v1/files/{upload}", **_TUS}
     if await run_in_threadpool(context.files.has, sha256):
-        # durable, but a crash may have come between the file and its entry: the announcement heals it
+        # a crash, or another request, may stand between the file's name and its entry: the announcement heals it
+        await run_in_threadpool(context.files.make_durable, sha256)
         note["length"] = (await run_in_threadpool(context.files.path(sha256).stat)).st_size
         await _enter(context, note, request)
         return Response(None, 200, location | {"Upload-Offset": str(note["length"])})
@@ -130,14 +132,13 @@ async def _row(context: Context, note: dict[str, object], state: str) -> None:
             "INSERT INTO ops.file (sha256, bytes, media_type, uploaded_by, state) VALUES (%s, %s, %s, %s, %s) "
             "ON CONFLICT (sha256) DO UPDATE SET state = excluded.state, changed_at = now() "
             "WHERE ops.file.state < excluded.state",
-            [
-                bytes.fromhex(str(note["sha256"])),
-                note["length"],
-                note["media_type"],
-                bytes.fromhex(str(note["party"])),
-                state,
-            ],
+            [*_values(note), state],
         )
+
+
+def _values(note: dict[str, object]) -> list[object]:
+    sha256, party = bytes.fromhex(str(note["sha256"])), bytes.fromhex(str(note["party"]))
+    return [sha256, note["length"], note["media_type"], party]
 
 
 async def _known(request: Request, limit: int) -> tuple[Context, Path, dict[str, object], bytes]:
@@ -196,7 +197,14 @@ def _write(path: Path, offset: int, length: int, body: bytes) -> int:
             raise Problem(slug="too-large", detail=f"声明 {length} 字节，实际更多")
         file.write(body)
         file.flush()
-        os.fsync(file.fileno())
+        try:
+            os.fsync(file.fileno())
+        except (
+            OSError
+        ):  # the kernel may have dropped the bytes and would not say so again: nobody goes on with this file
+            path.unlink(missing_ok=True)
+            path.with_suffix(".json").unlink(missing_ok=True)
+            raise
     hit("file.after_write")
     return have + len(body)
 
@@ -211,35 +219,45 @@ async def _finish(context: Context, path: Path, note: dict[str, object], request
     except FileNotFoundError:
         raise _moved_on() from None
     path.with_suffix(".json").unlink(missing_ok=True)
-    await _row(context, note, "stored")
-    hit("file.after_row")
     await _enter(context, note, request)
 
 
-async def _is_entered(context: Context, sha256: str) -> bool:
+_STORED = """
+INSERT INTO ops.file (sha256, bytes, media_type, uploaded_by, state, enters_at) VALUES (%s, %s, %s, %s, 'stored', %s)
+    ON CONFLICT (sha256) DO UPDATE
+   SET state = greatest(ops.file.state, 'stored'), changed_at = now(),
+       enters_at = coalesce(ops.file.enters_at, excluded.enters_at)
+RETURNING state, media_type, encode(uploaded_by, 'hex'), enters_at
+"""
+
+
+async def _stored(context: Context, note: dict[str, object], at: datetime) -> tuple[str, BlobStored]:
+    """(state, entry) of a durable file. What the entry says is kept in the row first: made again after a crash, it is the same."""
     async with context.pool.connection() as conn:
-        found = await conn.execute("SELECT state FROM ops.file WHERE sha256 = %s", [bytes.fromhex(sha256)])
+        found = await conn.execute(_STORED, [*_values(note), at])
         row = await found.fetchone()
-    return row is not None and row[0] == "verified"
+    assert row is not None
+    state, media_type, uploaded_by, enters_at = row
+    return state, BlobStored(
+        v=1,
+        uid=derived_uid("blob.stored", "file", str(note["sha256"]), enters_at),
+        sender=context.operator,
+        occurred_at=enters_at,
+        sha256=str(note["sha256"]),
+        bytes=int(str(note["length"])),
+        media_type=media_type,
+        uploaded_by=uploaded_by,
+    )
 
 
 async def _enter(context: Context, note: dict[str, object], request: Request) -> None:
-    """The entry `blob.stored` of a durable file, unless it has been made."""
-    sha256 = str(note["sha256"])
-    if await _is_entered(context, sha256):
-        return
+    """Row and entry `blob.stored` of a durable file, unless they have been made."""
     stated = stated_at_of(request)
-    at = stated or (await context.demo_time.look()).now()
-    message = BlobStored(
-        v=1,
-        uid=derived_uid("blob.stored", "file", sha256, at),
-        sender=context.operator,
-        occurred_at=at,
-        sha256=sha256,
-        bytes=int(str(note["length"])),
-        media_type=str(note["media_type"]),
-        uploaded_by=str(note["party"]),
-    )
+    state, message = await _stored(context, note, stated or (await context.demo_time.look()).now())
+    if state == "verified":
+        return
+    hit("file.after_row")
     # Through the same door as everybody's entries, so that a file costs no transaction of its own.
     await context.appender.append(context.sender.pending(message, stated_at=stated))
+    hit("file.after_entry")
     await _row(context, note, "verified")

@@ -21,6 +21,7 @@ NAMES = frozenset(
         "append.after_commit",
         "append.after_mark",
         "append.after_sign",
+        "answer.before_sent",
         "mark.locked",
         "mark.compared",
         "mark.temp_written",
@@ -32,14 +33,20 @@ NAMES = frozenset(
         "file.after_rename",
         "file.after_directory_fsync",
         "file.after_row",
+        "file.after_entry",
+        "project.after_rows",
         "project.before_commit",
         "project.after_commit",
+        "register.before_append",
+        "register.after_append",
+        "publish.before_row",
+        "publish.after_row",
     }
 )
 
 
-class FailpointError(RuntimeError):
-    """An injected fault."""
+class FailpointError(OSError):
+    """An injected fault; of the kind that a failing disk raises."""
 
 
 def _armed() -> dict[str, str]:
@@ -51,6 +58,8 @@ def _armed() -> dict[str, str]:
 
 
 _ARMED = _armed()
+#: Points that struck since they were last armed.
+_STRUCK: list[str] = []
 
 
 def arm(points: dict[str, str]) -> None:
@@ -58,7 +67,13 @@ def arm(points: dict[str, str]) -> None:
     if unknown := set(points) - NAMES:
         raise ValueError(f"unknown failpoints: {sorted(unknown)}")
     _ARMED.clear()
+    _STRUCK.clear()
     _ARMED.update(points)
+
+
+def struck() -> list[str]:
+    """The points of this process that struck since :func:`arm`, in order: a fault that never struck proves nothing."""
+    return list(_STRUCK)
 
 
 def hit(name: str) -> None:
@@ -68,4 +83,5 @@ def hit(name: str) -> None:
         return
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    _STRUCK.append(name)
     raise FailpointError(name)

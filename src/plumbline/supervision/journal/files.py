@@ -21,6 +21,10 @@ class FileStore:
         self._root = root
         self._incoming = root / "incoming"
         self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sync_folder(root)
+        _sync_folder(root.parent)
+        #: Folders whose names this process has made durable: one that is there may be of a process that died before it could.
+        self._synced: set[Path] = set()
 
     def path(self, sha256: str) -> Path:
         """Where the file of this hash lives, whether it is there or not."""
@@ -29,8 +33,19 @@ class FileStore:
         return self._root / sha256[:2] / sha256
 
     def has(self, sha256: str) -> bool:
-        """Whether the file is stored and durable."""
+        """Whether the file is stored; durable by :meth:`make_durable`, or when its row says verified."""
         return self.path(sha256).exists()
+
+    def make_durable(self, sha256: str) -> None:
+        """Make the name of a stored file durable: whoever gave it that name may have died before."""
+        target = self.path(sha256)
+        self._sync_name_of(target.parent)
+        _sync_folder(target.parent)
+
+    def _sync_name_of(self, folder: Path) -> None:
+        if folder not in self._synced:
+            _sync_folder(self._root)
+            self._synced.add(folder)
 
     def read(self, sha256: str) -> bytes:
         """The bytes, checked against the name; raises FileNotFoundError or :class:`FileDigestMismatch`."""
@@ -54,12 +69,15 @@ class FileStore:
                 digest.update(chunk)
             if digest.hexdigest() != sha256:
                 raise FileDigestMismatch(sha256)
-            os.fsync(file.fileno())
+            try:
+                os.fsync(file.fileno())
+            except OSError:  # asked again the kernel would say that all is well, and the bytes may be gone
+                temporary.unlink(missing_ok=True)
+                raise
         hit("file.after_fsync")
         target = self.path(sha256)
-        if not target.parent.exists():
-            target.parent.mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(self._root)
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        self._sync_name_of(target.parent)
         temporary.rename(target)
         hit("file.after_rename")
         _sync_folder(target.parent)

@@ -10,6 +10,7 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from plumbline.evidence.mark import Head
+from plumbline.supervision.journal.failpoints import hit
 from plumbline.supervision.journal.heads import CheckpointSigner
 from plumbline.supervision.journal.receipts import StoredEntry, consistency_of, receipts_of, signed_head
 
@@ -26,10 +27,12 @@ def newest_checkpoint(conninfo: str, signer: CheckpointSigner) -> str:
 def publish_checkpoint(conn: psycopg.Connection, signer: CheckpointSigner) -> tuple[Head, str]:
     """(head, note) over the newest committed head of an autocommit connection; remembered in journal.checkpoint."""
     head, note = signed_head(conn, signer)
+    hit("publish.before_row")
     stored = conn.execute(
         "INSERT INTO journal.checkpoint (origin, size, note) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
         [head.log_origin, head.size, note],
     )
+    hit("publish.after_row")
     if stored.rowcount:
         signer.remember_published(head)
     return Head(head.origin, head.epoch, head.size, head.root), note

@@ -122,6 +122,7 @@ class Projector:
                 return 0
             raws = [_Raw.of(row) for row in rows]
             write_set(conn, self._schema, raws)
+            hit("project.after_rows")
             moved = conn.execute(
                 sql.SQL("UPDATE {} SET epoch = %s, pos = %s WHERE id = 'projector' AND pos = %s").format(
                     sql.Identifier(self._schema, "position")

@@ -28,6 +28,7 @@ from plumbline.supervision.codes.facts import decide
 from plumbline.supervision.codes.issue import reservation, withholding
 from plumbline.supervision.journal.append import MAX_BATCH
 from plumbline.supervision.journal.demo_clock import DemoClock, read_demo_clock
+from plumbline.supervision.journal.failpoints import hit
 from plumbline.supervision.journal.files import FileDigestMismatch, FileStore
 from plumbline.supervision.journal.model import Outcome, Pending
 from plumbline.supervision.journal.submit import PlatformSender
@@ -143,7 +144,10 @@ class Worker:
     def _outcomes(self, part: Sequence[_Made], what: str) -> Sequence[Outcome]:
         """What became of each entry; where one of them breaks the journal in a way that nobody foresaw, the others go alone."""
         try:
-            return self.sender.append([each.pending for each in part])
+            hit("register.before_append")
+            outcomes = self.sender.append([each.pending for each in part])
+            hit("register.after_append")
+            return outcomes
         except (psycopg.Error, OSError, Problem):
             raise
         except Exception:

@@ -1,0 +1,134 @@
+"""Bugs that the drill must find (故意的缺陷), put into a child process of the drill: they prove that the drill would see them.
+
+Nothing but tests/drill switches them on; the product knows nothing of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import psycopg
+
+#: How long an answer is ahead of its commit, so that a kill on the answer always comes between.
+AHEAD_S = 1.0
+
+
+def _commit_later(*, after_answer: bool) -> None:
+    """Receipts are made, and heads signed, inside the transaction; it is committed later."""
+    from plumbline.supervision.gateway.appender import Appender
+    from plumbline.supervision.journal.append import Journal
+
+    plain = Journal._append_once
+
+    def append_once(self: Any, batch: Any) -> Any:
+        conn = self._connection()
+        conn.execute("BEGIN")  # the append's own transaction is only a savepoint of it now
+        try:
+            outcomes = plain(self, batch)
+        except BaseException:
+            if not conn.closed:
+                conn.execute("ROLLBACK")
+            raise
+        if not (after_answer and getattr(self, "answers_first", False)):
+            conn.execute("COMMIT")
+        return outcomes
+
+    def run(self: Any) -> None:
+        self._journal.answers_first, ended = True, False
+        while not ended:
+            batch, ended = self._collect()
+            if batch:
+                self._answer(batch, self._append([pending for pending, _, _ in batch]))
+                time.sleep(AHEAD_S)
+                with contextlib.suppress(psycopg.Error):
+                    self._journal._connection().execute("COMMIT")
+
+    cast(Any, Journal)._append_once = append_once
+    if after_answer:
+        cast(Any, Appender)._run = run
+
+
+def _ack_first() -> None:
+    _commit_later(after_answer=True)
+
+
+def _head_signed_before_commit() -> None:
+    _commit_later(after_answer=False)
+
+
+def _row_first() -> None:
+    """A file is said to be stored before it is."""
+    from plumbline.supervision.gateway import uploads
+
+    plain = uploads._finish
+
+    async def finish(context: Any, path: Any, note: dict[str, object], request: Any) -> None:
+        await uploads._row(context, note, "stored")
+        await plain(context, path, note, request)
+
+    cast(Any, uploads)._finish = finish
+
+
+def _no_idempotency() -> None:
+    """Every request is a new entry, whatever uid it carries."""
+    from plumbline.exchange.uids import new_uid
+    from plumbline.supervision.gateway.door import Door
+
+    plain = Door._pending
+
+    def pending(self: Any, *arguments: Any) -> Any:
+        made = plain(self, *arguments)
+        return replace(made, uid=new_uid(datetime.now(UTC)))
+
+    cast(Any, Door)._pending = pending
+
+
+def _no_fsync() -> None:
+    """Neither files nor commits wait for the disk."""
+    from plumbline.supervision.journal.append import Journal
+
+    cast(Any, os).fsync = lambda descriptor: None
+    plain = Journal._connection
+
+    def connection(self: Any) -> Any:
+        conn = plain(self)
+        if "execute" not in vars(conn):
+            inner = conn.execute
+
+            def execute(query: Any, *arguments: Any, **options: Any) -> Any:
+                if query == "SET LOCAL synchronous_commit = on":
+                    query = "SET LOCAL synchronous_commit = off"
+                return inner(query, *arguments, **options)
+
+            cast(Any, conn).execute = execute
+        return conn
+
+    cast(Any, Journal)._connection = connection
+
+
+def _name_not_synced() -> None:
+    """A file that is there is taken for durable, whoever put it there and died."""
+    from plumbline.supervision.journal.files import FileStore
+
+    cast(Any, FileStore).make_durable = lambda self, sha256: None
+
+
+BUGS: dict[str, Callable[[], None]] = {
+    "ack-first": _ack_first,
+    "row-first": _row_first,
+    "no-idempotency": _no_idempotency,
+    "no-fsync": _no_fsync,
+    "name-not-synced": _name_not_synced,
+    "head-signed-before-commit": _head_signed_before_commit,
+}
+
+
+def put_in(name: str) -> None:
+    """Put a bug into this process; KeyError for one that is not known."""
+    BUGS[name]()

@@ -1,0 +1,233 @@
+"""A file system that forgets what nobody made durable (断电文件系统): FUSE, all in memory, for the drill of power cuts.
+
+It keeps every file and every folder twice: as processes see it, and as a disk would have it. `fsync` of a file copies its bytes to the
+second, `fsync` of a folder its names: creation, rename, link and removal alike. A power cut puts the second in the place of the first.
+
+`python -m plumbline.drill.kill.lossy_files FOLDER` mounts it there until SIGTERM; :func:`cut_power` cuts. Needs fusepy and libfuse 2
+(`pip install plumbline[drill]`, `apt install libfuse2`) and /dev/fuse; no other module of ours imports it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+#: Making a folder of this name at the top cuts the power; it is refused as ECANCELED when that is done.
+CUT = ".power-cut"
+_BLOCK = 4096
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A file or a folder."""
+
+    mode: int
+    changed: float = field(default_factory=time.time)
+    #: Of a file: bytes as seen, and bytes on the disk.
+    seen: bytearray = field(default_factory=bytearray)
+    kept: bytes = b""
+    #: Of a folder: names as seen, and names on the disk.
+    names: dict[str, Node] = field(default_factory=dict)
+    kept_names: dict[str, Node] = field(default_factory=dict)
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder."""
+        return stat.S_ISDIR(self.mode)
+
+    def sync(self) -> None:
+        """What `fsync` of it promises, and no more."""
+        self.kept = bytes(self.seen)
+        self.kept_names = dict(self.names)
+
+    def lose(self) -> None:
+        """Back to what the disk has, with everything below."""
+        self.seen = bytearray(self.kept)
+        self.names = dict(self.kept_names)
+        for node in self.names.values():
+            node.lose()
+
+
+class LossyTree:
+    """The operations of the file system on paths such as `/files/ab`; errors are OSError with errno."""
+
+    def __init__(self) -> None:
+        self.root = Node(stat.S_IFDIR | 0o700)
+        self.cuts = 0
+
+    def _find(self, path: str) -> Node:
+        node = self.root
+        for name in filter(None, path.split("/")):
+            found = node.names.get(name)
+            if found is None:
+                raise OSError(errno.ENOENT, path)
+            node = found
+        return node
+
+    def _place(self, path: str) -> tuple[Node, str]:
+        folder, _, name = path.rstrip("/").rpartition("/")
+        return self._find(folder), name
+
+    def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
+        """Attributes."""
+        node = self._find(path)
+        at = node.changed
+        return {
+            "st_mode": node.mode,
+            "st_size": len(node.seen),
+            "st_nlink": 2 if node.is_folder else 1,
+            "st_atime": at,
+            "st_mtime": at,
+            "st_ctime": at,
+            "st_uid": os.getuid(),
+            "st_gid": os.getgid(),
+        }
+
+    def readdir(self, path: str, fh: int | None = None) -> list[str]:
+        """Names in a folder."""
+        return [".", "..", *self._find(path).names]
+
+    def mkdir(self, path: str, mode: int) -> None:
+        """A new folder, or the power cut."""
+        folder, name = self._place(path)
+        if name == CUT:
+            self.root.lose()
+            self.cuts += 1
+            raise OSError(errno.ECANCELED, "the power was cut")
+        if name in folder.names:
+            raise OSError(errno.EEXIST, path)
+        folder.names[name] = Node(stat.S_IFDIR | mode)
+
+    def rmdir(self, path: str) -> None:
+        """Remove an empty folder."""
+        if self._find(path).names:
+            raise OSError(errno.ENOTEMPTY, path)
+        self.unlink(path)
+
+    def create(self, path: str, mode: int, fi: object = None) -> int:
+        """A new file."""
+        folder, name = self._place(path)
+        folder.names[name] = Node(stat.S_IFREG | (mode & 0o777))
+        return 0
+
+    def open(self, path: str, flags: int) -> int:
+        """An open file has no state of its own: operations name the path."""
+        node = self._find(path)
+        if flags & os.O_TRUNC:
+            del node.seen[:]
+        return 0
+
+    def read(self, path: str, size: int, offset: int, fh: int | None = None) -> bytes:
+        """Bytes as processes see them."""
+        return bytes(self._find(path).seen[offset : offset + size])
+
+    def write(self, path: str, data: bytes, offset: int, fh: int | None = None) -> int:
+        """Bytes that only :meth:`fsync` makes durable."""
+        node = self._find(path)
+        node.seen.extend(b"\0" * (offset - len(node.seen)))
+        node.seen[offset : offset + len(data)] = data
+        node.changed = time.time()
+        return len(data)
+
+    def truncate(self, path: str, length: int, fh: int | None = None) -> None:
+        """Shorter or longer."""
+        node = self._find(path)
+        del node.seen[length:]
+        node.seen.extend(b"\0" * (length - len(node.seen)))
+
+    def unlink(self, path: str) -> None:
+        """Remove a name; on the disk it stays until its folder is synced."""
+        folder, name = self._place(path)
+        if folder.names.pop(name, None) is None:
+            raise OSError(errno.ENOENT, path)
+
+    def rename(self, old: str, new: str) -> None:
+        """Both names change as seen; each folder's `fsync` makes its own change durable."""
+        node = self._find(old)
+        folder, name = self._place(new)
+        self.unlink(old)
+        folder.names[name] = node
+
+    def link(self, target: str, source: str) -> None:
+        """A second name of a file; `target` is the new one, as fusepy has it."""
+        folder, name = self._place(target)
+        if name in folder.names:
+            raise OSError(errno.EEXIST, target)
+        folder.names[name] = self._find(source)
+
+    def chmod(self, path: str, mode: int) -> None:
+        """Rights; nobody relies on their durability."""
+        node = self._find(path)
+        node.mode = stat.S_IFMT(node.mode) | stat.S_IMODE(mode)
+
+    def chown(self, path: str, uid: int, gid: int) -> None:
+        """Everything belongs to whoever mounted it."""
+
+    def utimens(self, path: str, times: tuple[float, float] | None = None) -> None:
+        """Times of access and change."""
+        self._find(path).changed = times[1] if times else time.time()
+
+    def fsync(self, path: str, datasync: int, fh: int | None = None) -> None:
+        """The file's bytes; not its name."""
+        self._find(path).sync()
+
+    def fsyncdir(self, path: str, datasync: int, fh: int | None = None) -> None:
+        """The folder's names; not the bytes of what they name."""
+        self._find(path).sync()
+
+    def statfs(self, path: str) -> dict[str, int]:
+        """Room enough."""
+        return {
+            "f_bsize": _BLOCK,
+            "f_frsize": _BLOCK,
+            "f_blocks": 1 << 20,
+            "f_bavail": 1 << 20,
+            "f_bfree": 1 << 20,
+        }
+
+
+def cut_power(mounted: Path) -> None:
+    """Cut the power under a mounted folder, after all its processes were killed."""
+    try:
+        (mounted / CUT).mkdir()
+    except OSError as error:
+        if error.errno == errno.ECANCELED:
+            return
+        raise
+    raise RuntimeError(f"{mounted} is not a lossy file system")
+
+
+def serve(folder: str) -> None:
+    """Mount and answer until unmounted."""
+    import fuse  # type: ignore[import-not-found,unused-ignore]
+
+    class Operations(LossyTree, fuse.Operations):  # type: ignore[misc,unused-ignore]
+        """fusepy calls by name and takes errors by number."""
+
+        def __call__(self, op: str, *arguments: Any) -> Any:
+            if not hasattr(self, op):
+                raise fuse.FuseOSError(errno.ENOSYS)
+            return getattr(self, op)(*arguments)
+
+    # One thread: each operation is whole before the next. Nothing is cached outside, so that a cut is seen at once.
+    fuse.FUSE(
+        Operations(),
+        folder,
+        foreground=True,
+        nothreads=True,
+        direct_io=True,
+        attr_timeout=0,
+        entry_timeout=0,
+        negative_timeout=0,
+        big_writes=True,
+    )
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

@@ -1,0 +1,175 @@
+"""Random kills under load (随机击杀): clients send, processes die; half of the clients send again what failed, half do not."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+import httpx
+import psycopg
+
+from plumbline.drill.kill.chain import applied
+from plumbline.drill.kill.ledger import Ledger, Upload, either
+from plumbline.drill.kill.site import BACK_S, Site
+from plumbline.exchange.origin import sign_origin
+from plumbline.sdk.client import Client
+from plumbline.sdk.client.problems import Refused, Unreachable
+
+#: What a sender may be told while the platform is being broken; anything else needs an explanation.
+_EXPECTED = frozenset({"unavailable", "internal", "queue-full", "rate-limited", "key-unknown"})
+#: Bytes of a file: most go with their announcement, some are sent in pieces after it.
+_SIZES = (700, 9_000, 60_000, 600_000)
+
+
+def send_once(client: Client, site: Site, upload: Upload, ledger: Ledger) -> bool:
+    """One attempt (or as many as the client makes); True when it was acknowledged."""
+    upload.attempts += 1
+    try:
+        if upload.what == "file":
+            client.upload(upload.data, "application/octet-stream")
+            upload.answer = upload.answer or {}
+        else:
+            sent = client.send_bytes(upload.data, origin=[sign_origin(site.origin_key, upload.data)])
+            if upload.answer and upload.answer["index"] != sent.index:
+                ledger.wonder(
+                    f"消息 {upload.uid} 先答复第 {upload.answer['index']} 条，再答复第 {sent.index} 条"
+                )
+            upload.answer = sent.body
+    except Unreachable:
+        return False
+    except Refused as refused:
+        if refused.slug not in _EXPECTED and refused.status < 500:
+            ledger.wonder(f"{upload.what} {upload.uid or upload.sha256[:16]} 被拒：{refused.slug}")
+        return False
+    except httpx.HTTPError:
+        return False
+    return True
+
+
+@dataclass(slots=True)
+class Load:
+    """Clients that send until their share is done."""
+
+    site: Site
+    ledger: Ledger
+    uploads: int
+    clients: int = 8
+    files_each: int = 5
+    _threads: list[threading.Thread] = field(default_factory=list)
+    _left: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(self) -> None:
+        """Begin sending."""
+        self._left = self.uploads
+        self._threads = [
+            threading.Thread(target=self._work, args=(number,), name=f"client-{number}", daemon=True)
+            for number in range(self.clients)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether somebody still sends."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    def _take(self) -> int | None:
+        with self._lock:
+            if self._left <= 0:
+                return None
+            self._left -= 1
+            return self._left
+
+    def _work(self, number: int) -> None:
+        tries_again = number % 2 == 0
+        client = self.site.client(number // 2)
+        while (at := self._take()) is not None:
+            upload = self._made(at)
+            acknowledged = send_once(client, self.site, upload, self.ledger)
+            until = time.monotonic() + BACK_S
+            while tries_again and not acknowledged and time.monotonic() < until:
+                time.sleep(0.1)
+                acknowledged = send_once(client, self.site, upload, self.ledger)
+            if tries_again and not acknowledged:
+                self.ledger.wonder(f"{upload.what} {upload.uid or upload.sha256[:16]} 一直没有送到")
+            if not tries_again and not acknowledged:
+                self._pause(client)
+        client.close()
+
+    def _pause(self, client: Client) -> None:
+        """Who does not send again goes on with the next when the gateway answers: else a stop would use up all uploads."""
+        until = time.monotonic() + BACK_S
+        while time.monotonic() < until:
+            time.sleep(0.1)
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(f"{client.base_url}/healthz", trust_env=False, timeout=2).status_code == 200:
+                    return
+
+    def _made(self, at: int) -> Upload:
+        if at % self.files_each == 0:
+            return self.ledger.file(_SIZES[at // self.files_each % len(_SIZES)] + at % 97)
+        if at % 40 == 1:
+            return self.ledger.message(applied(self.site, self.ledger.serial()))
+        return self.ledger.message(either(self.site, self.ledger.serial()))
+
+
+#: Who is killed, how often in proportion.
+VICTIMS = {"gateway": 5, "projector": 2, "worker": 2, "backend": 3, "postmaster": 2}
+
+
+@dataclass(slots=True)
+class Killer:
+    """Kills one process after another; a seed gives the same order."""
+
+    site: Site
+    chance: random.Random
+    #: Seconds between two kills.
+    between: tuple[float, float] = (0.6, 2.4)
+    victims: dict[str, int] = field(default_factory=lambda: dict(VICTIMS))
+    killed: Counter[str] = field(default_factory=Counter)
+
+    def during(self, load: Load, limit: int = 1_000_000) -> None:
+        """Kill until the load is done or `limit` kills are; from the main thread, which restarts what died."""
+        while load.is_running:
+            until = time.monotonic() + self.chance.uniform(*self.between)
+            while time.monotonic() < until and load.is_running:
+                self.site.tend()
+                time.sleep(0.02)
+            if load.is_running and self.killed.total() < limit:
+                self.strike()
+
+    def strike(self) -> None:
+        """One kill; who is dead already is spared."""
+        victim = self.chance.choices(list(self.victims), list(self.victims.values()))[0]
+        if victim == "gateway":
+            hit = self.site.kill(f"gateway-{self.chance.randrange(len(self.site.ports))}")
+        elif victim == "postmaster":
+            self.site.kill_postmaster()
+            hit = True
+        elif victim == "backend":
+            hit = self._backend()
+        else:
+            hit = self.site.kill(victim)
+        if hit:
+            self.killed[victim] += 1
+
+    def _backend(self) -> bool:
+        with contextlib.suppress(psycopg.Error, ProcessLookupError):
+            if pids := self.site.backends():
+                os.kill(self.chance.choice(pids), signal.SIGKILL)
+                return True
+        return False
+
+
+def storm(site: Site, load: Load, killer: Killer, *, kills: int = 1_000_000) -> None:
+    """Load and kills together; on return the platform is up again and nobody sends."""
+    load.start()
+    killer.during(load, kills)
+    site.wait_back()
