@@ -27,7 +27,11 @@ class Drill:
 
 def drills() -> list[Drill]:
     """All drills; imported only when one is asked for."""
-    return []
+    from plumbline.drill import privacy
+
+    return [
+        privacy.DRILL,
+    ]
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
