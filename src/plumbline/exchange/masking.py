@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import msgspec
 
 from plumbline.domain.basics.personal_text import personal_spans
+from plumbline.exchange.masks import STAR
 
 #: Larger messages are not kept: mostly curves, which nobody compares by eye.
 MAX_KEPT_BYTES = 128 * 1024
-STAR = "＊"
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{24,}={0,2}")
 #: Fields of a curve's points; a run of digits in base64 is none of a person.

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.http import HttpRequest
 
-from plumbline.exchange.masking import STAR, masked_text
+from plumbline.exchange.masking import masked_text
+from plumbline.exchange.masks import STAR
 
 
 def client_address(request: HttpRequest) -> str:
