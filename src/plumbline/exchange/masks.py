@@ -35,15 +35,15 @@ SHOWN_WORDS: Mapping[Shown, str] = {
     "on_request": "点开才看，留痕",
     "never": "看不到",
 }
-_WORK = ("officer", "institution", "party")
+_WORK: Mapping[str, Shown] = {"officer": "whole", "institution": "whole", "party": "whole"}
 _TABLE: Mapping[str, Mapping[str, Shown]] = {
-    "name": dict.fromkeys(_WORK, "whole") | {"public": "masked"},
+    "name": {**_WORK, "public": "masked"},
     "resident_id": {},
     "phone": {},
     "face_sha256": {},
     "contact": {"officer": "on_request"},
-    "person": dict.fromkeys(_WORK, "whole") | {"audit_admin": "whole"},
-    "certificate_number": dict.fromkeys(_WORK, "whole"),
+    "person": {**_WORK, "audit_admin": "whole"},
+    "certificate_number": _WORK,
 }
 
 
