@@ -23,7 +23,7 @@ def test_nothing_of_a_person_stands_anywhere_in_clear_and_planted_leaks_are_foun
     running = Cluster(platform.data_dir).running()
     assert running is not None
     course = Course(
-        platform=platform, url=running_platform.url, administrator=running.dsn(), seed=1, people=3, pages=14
+        platform=platform, url=running_platform.url, administrator=running.dsn(), seed=1, people=3, pages=8
     )
     course.run(tmp_path / "disk")
     assert course.broken == []

@@ -111,18 +111,9 @@ class Course:
             _operator(self.platform), parties["own"].party, parties["other"].party, parties["site"].party
         )
         known = [f"/people/{each.subject}/" for each in canaries[:3]]
-        first = [
-            "/",
-            "/people/",
-            "/institutions/",
-            "/exchange/",
-            "/exports/",
-            "/status/",
-            "/audit/",
-            "/v/",
-            *known,
-        ]
-        first += [f"/{each}/export.csv" for each in ("people", "exchange", "audit", "reports", "samples")]
+        first = [*known, "/", "/people/", "/people/export.csv", "/exchange/export.csv", "/audit/export.csv"]
+        first += ["/institutions/", "/exchange/", "/audit/", "/exports/", "/status/", "/v/"]
+        first += ["/reports/export.csv", "/samples/export.csv", "/findings/export.csv"]
         found: list[Answer] = []
         for name, principal in readers.items():
             session = begin_session(self.platform, principal, name)
