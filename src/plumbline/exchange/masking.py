@@ -42,6 +42,11 @@ def masked_text(text: str) -> str:
     return text
 
 
+def kept_name(typed: str) -> str:
+    """What of a typed login name may be written down: people type their telephone, identity number or name into that box."""
+    return "".join(each if each.isascii() else STAR for each in masked_text(typed[:40]))
+
+
 def _masked(value: object, name: str = "") -> object:
     """The value without numbers of people: a text that holds one is starred whole, since a name may stand beside it."""
     if isinstance(value, str):

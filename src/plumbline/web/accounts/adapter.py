@@ -14,8 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.http import HttpRequest
 
-from plumbline.exchange.masking import masked_text
-from plumbline.exchange.masks import STAR
+from plumbline.exchange.masking import kept_name
 
 
 def client_address(request: HttpRequest) -> str:
@@ -29,12 +28,6 @@ def counted_name(request: HttpRequest | None, credentials: dict[str, Any] | None
         request.POST.get("login", "") if request is not None else ""
     )
     return kept_name(unicodedata.normalize("NFKC", str(told)).strip().casefold())
-
-
-def kept_name(typed: str) -> str:
-    """What of a typed login name may be written down: people type their telephone, identity number or name into that box."""
-    kept = masked_text(typed[:40])
-    return "".join(c if c.isascii() else STAR for c in kept)
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
