@@ -35,7 +35,10 @@ def test_a_setting_that_would_lose_or_leak_stops_the_start(quiet_platform, admin
         "synchronous_commit": "off",
         "log_error_verbosity": "verbose",
         "log_min_error_statement": "error",
+        "log_min_messages": "warning",
         "log_statement": "all",
+        "log_min_duration_statement": "0",
+        "log_parameter_max_length_on_error": "64",
     }[name]
     with psycopg.connect(quiet_platform.platform.conninfo("plumb_gateway")) as conn:
         check_settings(conn)

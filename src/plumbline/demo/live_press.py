@@ -94,10 +94,15 @@ class LivePress:
         self._stream(plan, recordings[-1])
         try:
             while True:
-                next(steps)
+                # Nothing is sent before the moment that it states: what is logged may not precede what it rests on.
+                self._wait_for(next(steps))
         except StopIteration as ended:
             result: ChainResult = ended.value
             return result
+
+    def _wait_for(self, moment: datetime) -> None:
+        if (ahead := (moment - self.now()).total_seconds()) > 0:
+            self.pause(ahead)
 
     def _stream(self, plan: Plan, recording: Recording) -> None:
         force = recording.channels[0]

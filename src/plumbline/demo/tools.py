@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -166,8 +167,10 @@ def catch_up(stage: Stage, team: Team) -> CaughtUp:
         unfinished = outbox.unfinished()
         for ends_at, number in unfinished:
             plan, now = live_plan(team.cast, ends_at, number), stage.clock().now()
-            at = max(now, plan.times.approved + timedelta(seconds=1))
-            times = replace(plan.times, applied=at, registered=at + timedelta(seconds=1))
+            # Cut off a moment ago: the approval's moment is still to come, and nobody applies before it.
+            at = max(now, plan.times.approved + timedelta(milliseconds=200))
+            time.sleep((at - now).total_seconds())
+            times = replace(plan.times, applied=at, registered=at + timedelta(milliseconds=200))
             # What was sent before is recognised by its uid; application and registration are new.
             results.append(chain.run(replace(plan, times=times)))
         outbox.finished(unfinished)

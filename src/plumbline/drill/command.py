@@ -27,7 +27,7 @@ class Drill:
 
 def drills() -> list[Drill]:
     """All drills; imported only when one is asked for."""
-    from plumbline.drill import cosign, pdf, tamper
+    from plumbline.drill import cosign, pdf, privacy, tamper
     from plumbline.drill.kill.drills import KILL, POWER
 
     return [
@@ -35,6 +35,7 @@ def drills() -> list[Drill]:
         KILL,
         pdf.DRILL,
         POWER,
+        privacy.DRILL,
         tamper.DRILL,
     ]
 

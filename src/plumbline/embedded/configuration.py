@@ -26,6 +26,8 @@ _SETTINGS: dict[str, str] = {
     # Personal data and keys never reach the log: no statement, no parameter, no detail line.
     "log_error_verbosity": "terse",
     "log_min_error_statement": "panic",
+    # The message of an error repeats the value: invalid input syntax for type date: "1990…". Whoever asked is told it.
+    "log_min_messages": "log",
     "log_statement": "'none'",
     "log_min_duration_statement": "-1",
     "log_min_duration_sample": "-1",

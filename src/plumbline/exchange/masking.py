@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import msgspec
 
 from plumbline.domain.basics.personal_text import personal_spans
+from plumbline.exchange.masks import STAR
 
 #: Larger messages are not kept: mostly curves, which nobody compares by eye.
 MAX_KEPT_BYTES = 128 * 1024
-STAR = "＊"
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{24,}={0,2}")
 #: Fields of a curve's points; a run of digits in base64 is none of a person.
@@ -40,6 +40,11 @@ def masked_text(text: str) -> str:
         for span in spans:
             text = text[: span.start] + STAR * (span.end - span.start) + text[span.end :]
     return text
+
+
+def kept_name(typed: str) -> str:
+    """What of a typed login name may be written down: people type their telephone, identity number or name into that box."""
+    return "".join(each if each.isascii() else STAR for each in masked_text(typed[:40]))
 
 
 def _masked(value: object, name: str = "") -> object:

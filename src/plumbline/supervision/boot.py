@@ -16,6 +16,7 @@ from plumbline.embedded.folder import DataFolder
 from plumbline.embedded.postgres import Running
 from plumbline.supervision.config import ROLES, DatabasePlace, Operator, Platform, write_platform
 from plumbline.supervision.journal.cosigners import read_cosigners
+from plumbline.supervision.journal.destruction import replay_destructions
 from plumbline.supervision.journal.genesis import is_open, open_log
 from plumbline.supervision.journal.heads import CheckpointSigner, closing_origin, log_origin
 from plumbline.supervision.journal.keys import PlatformKeys, UnknownSuite, chosen_suite, key_encryption_key
@@ -26,6 +27,7 @@ from plumbline.supervision.journal.setup import (
     ensure_partitions,
     migrate,
 )
+from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.projection.rebuild import RebuildRefused, rebuild
 from plumbline.supervision.projection.schema import ensure_fact_schema
 from plumbline.supervision.web_tables import ensure_web_tables
@@ -95,6 +97,7 @@ def prepare(
         )
     write_trust_roots(platform, keys)
     rebuild_outdated(platform, outdated=outdated, progress=progress)
+    replay_destructions(platform.conninfo("plumb_projector"), Vault(platform.folder("subjects")))
     return platform
 
 

@@ -13,7 +13,6 @@ from plumbline.evidence.position import place_of
 #: China has had one zone without daylight saving since 1991, so a fixed offset needs no zone database.
 SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 THIN_SPACE = "\u2009"
-MASK = "\uff0a"
 
 
 def local_time(instant: datetime | None, precision: str = "minute") -> str:
@@ -53,15 +52,6 @@ def short_hash(digest: str) -> str:
     if len(text) <= 16:
         return text
     return f"{text[:4]} {text[4:8]} … {text[-8:-4]} {text[-4:]}"
-
-
-def masked_name(name: str) -> str:
-    """Return a person's name for the public: first and last character kept (王海涛 keeps 王 and 涛)."""
-    if len(name) <= 1:
-        return MASK
-    if len(name) == 2:
-        return name[0] + MASK
-    return name[0] + MASK * (len(name) - 2) + name[-1]
 
 
 def file_size(size: int | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -34,6 +34,8 @@ class Kept:
     message: Message
     stated_at: datetime | None
     origin: tuple[str, ...]
+    #: When it arrived, by the platform's clock.
+    logged_at: datetime = ENROLLED
 
 
 @dataclass
@@ -41,6 +43,7 @@ class MemoryPlatform:
     """Takes every message that decodes; gives a code to each application unless `withhold` says why not."""
 
     withhold: str | None = None
+    now: Callable[[], datetime] = lambda: ENROLLED
     kept: list[Kept] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
 
@@ -76,10 +79,11 @@ class MemorySender:
         assert {self.role} & kind_of(decoded).senders
         assert decoded.sender == self.sender
         keys = tuple(each.key_id for each in origin or [])
-        self.platform.kept.append(Kept(self.party, decoded, stated_at, keys))
+        logged_at = stated_at or self.platform.now()
+        self.platform.kept.append(Kept(self.party, decoded, stated_at, keys, logged_at))
         entry = entry_id(bytes.fromhex(self.sender), decoded.uid).hex()
         return Sent(
-            entry=entry, epoch=1, index=len(self.platform.kept), logged_at=stated_at or ENROLLED, duplicate=False,
+            entry=entry, epoch=1, index=len(self.platform.kept), logged_at=logged_at, duplicate=False,
             receipt="", result=self._result(decoded) if wait_s else None, body={},
         )  # fmt: skip
 

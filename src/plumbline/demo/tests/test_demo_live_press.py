@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import msgspec
+import pytest
 
 from plumbline.demo import live_press
 from plumbline.demo.cast import build_cast
@@ -16,7 +17,9 @@ from plumbline.demo.chain import Chain
 from plumbline.demo.keys import party_keys
 from plumbline.demo.live_press import LivePress, live_plan, stream_of
 from plumbline.demo.tests.memory_platform import MemoryPlatform, memory_clients
+from plumbline.domain.custody.timing import Step, time_order
 from plumbline.exchange.curves import channel_times_us, channel_values
+from plumbline.exchange.messages.reports import ReportApplied
 from plumbline.exchange.messages.testing import RunRecorded
 
 NOW = datetime(2026, 11, 21, 2, tzinfo=UTC)
@@ -79,6 +82,38 @@ def test_the_last_cube_breaks_when_the_stream_ends_and_the_paper_work_follows(tm
     assert times.finished < times.reviewed < times.approved < times.applied < times.registered
     assert times.registered - NOW < timedelta(seconds=1)
     assert abs(times.tested[0] - times.made - timedelta(days=28)) < timedelta(hours=20)
+
+
+class Hands:
+    """A clock that only pauses and messages move: a platform that answers at once is the hardest case."""
+
+    def __init__(self, answer_ms: int) -> None:
+        self.at, self.answer = NOW, timedelta(milliseconds=answer_ms)
+
+    def pause(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+    def arrival(self) -> datetime:
+        self.at += self.answer
+        return self.at
+
+
+@pytest.mark.parametrize("answer_ms", [0, 3, 700])
+def test_no_report_in_real_time_states_a_moment_after_its_arrival(tmp_path: Path, answer_ms: int):
+    """However fast the platform answers: the gate would otherwise find the application before the approval."""
+    hands = Hands(answer_ms)
+    platform = MemoryPlatform(withhold="只看时间", now=hands.arrival)
+    subject = press(tmp_path, platform, Gateway())
+    subject.now, subject.pause, subject.takes_s = lambda: hands.at, hands.pause, 25.0
+    for number in range(12):
+        subject.one_test(hands.at, number)
+        hands.pause(5.137)
+    assert [each for each in platform.kept if each.message.occurred_at > each.logged_at] == []
+    applied = [each for each in platform.kept if isinstance(each.message, ReportApplied)]
+    assert len(applied) == 12
+    for each in applied:
+        moments = (each.message.reviewed_at, each.message.approved_at, each.logged_at)
+        assert time_order(Step("", moment) for moment in moments) == ()
 
 
 def test_it_rests_after_two_hours_without_viewers(tmp_path: Path, monkeypatch):

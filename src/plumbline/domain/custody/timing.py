@@ -112,7 +112,10 @@ _UNIT_WORDS: Final = {"s": "秒", "min": "分钟", "h": "小时", "d": "天"}
 
 
 def span_text(span: timedelta) -> str:
-    """A length of time in Chinese, to the second; fractions of a second are cut and told as 余."""
+    """A length of time in Chinese, to the second (fractions are cut and told as 余); less than one in milliseconds."""
+    if timedelta(0) < abs(span) < timedelta(seconds=1):
+        milliseconds = abs(span) // timedelta(milliseconds=1)
+        return f"{milliseconds} 毫秒 " if milliseconds else "不到 1 毫秒 "
     seconds, rest = divmod(abs(span), timedelta(seconds=1))
     minutes, second = divmod(seconds, 60)
     hours, minute = divmod(minutes, 60)
@@ -134,18 +137,23 @@ class Step:
 
 
 @carries_out("CECS-E 4.1.2")
-def time_order(steps: Iterable[Step], *, tolerance: timedelta = timedelta(0)) -> tuple[Finding, ...]:
+def time_order(
+    steps: Iterable[Step], *, tolerance: timedelta = timedelta(0), resolution: timedelta = timedelta(0)
+) -> tuple[Finding, ...]:
     """Findings where a step comes before the step ahead of it (时序倒挂).
 
     ``steps`` come in the order in which they must have happened; steps without record are passed over. Clocks
-    of phones and machines differ: a reversal up to ``tolerance`` is a notice, beyond it BLOCK.
+    of phones and machines differ: a reversal up to ``tolerance`` is a notice, beyond it BLOCK. Moments that lie
+    closer together than ``resolution``, to which they are stated, are the same moment.
     """
     known = [step for step in steps if step.at is not None]
     findings = []
     latest: Step | None = None
     for step in known:
         if latest is not None and latest.at is not None and step.at is not None and step.at < latest.at:
-            findings.append(_reversed(latest, step, latest.at - step.at, tolerance))
+            by = latest.at - step.at
+            if by >= resolution:
+                findings.append(_reversed(latest, step, by, tolerance))
         else:
             # The latest so far stays the measure, so that one early step does not excuse the ones after it.
             latest = step

@@ -104,9 +104,11 @@ def broken_time_order(application: CodeApplicationFacts, parameters: ParameterSe
     """Made, witnessed, commissioned, received, tested, reviewed, approved, applied: in this order."""
     tolerance = _in_force("time_order_tolerance", application, parameters)
     allowed = duration(tolerance) if tolerance else timedelta(0)
+    stated = _in_force("time_resolution", application, parameters)
+    resolution = duration(stated) if stated else timedelta(0)
     seen = set()
     for steps in _chains(application):
-        for finding in time_order(steps, tolerance=allowed):
+        for finding in time_order(steps, tolerance=allowed, resolution=resolution):
             if finding.sentence not in seen:
                 seen.add(finding.sentence)
                 yield replace(finding, code="gate.broken_time_order")

@@ -22,6 +22,7 @@ DEMANDED = {
     "wal_compression": "off",
     "log_error_verbosity": "terse",
     "log_min_error_statement": "panic",
+    "log_min_messages": "log",
     "log_statement": "none",
     "log_min_duration_statement": "-1",
     "log_parameter_max_length": "0",
@@ -149,7 +150,9 @@ def test_no_statement_reaches_the_log(shared_cluster: Cluster) -> None:
             "insert into person values ('张三身份证')"
         )
     log = shared_cluster.log_path.read_text("utf-8")
-    assert "duplicate key" in log
+    assert (
+        "duplicate key" not in log
+    )  # the message of an error may repeat the value: the caller alone is told
     assert "张三" not in log
     assert "INSERT" not in log.upper().replace("INSERTED", "")
 

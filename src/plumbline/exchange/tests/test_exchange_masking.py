@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from plumbline.exchange.masking import headline, kept_message, masked_text
+from plumbline.exchange.masking import headline, kept_message, kept_name, masked_text
 
 MOBILE = "13912345678"
 #: The same number in full-width figures.
@@ -93,3 +93,20 @@ def test_masking_leaves_hashes_alone() -> None:
 def test_what_grows_too_large_by_masking_is_not_kept() -> None:
     """A star takes three bytes: one row too large would lose all that is written with it."""
     assert kept_message(body(f'{{"a":"{"x" * 100_000} {MOBILE}"}}')) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("zhang.wei", "zhang.wei"),
+        (MOBILE, "＊" * 11),
+        (WIDE, "＊" * 11),
+        ("139-1234-5678", "＊" * 13),
+        ("11010519491231002X", "＊" * 18),
+        ("张三", "＊＊"),
+        ("x" * 60, "x" * 40),
+        ("", ""),
+    ],
+)
+def test_a_number_or_a_name_in_the_login_box_becomes_stars(typed: str, kept: str) -> None:
+    assert kept_name(typed) == kept

@@ -53,7 +53,9 @@ def _ended(request: HttpRequest, user: Any, **_: object) -> None:
 
 def _refused(credentials: dict[str, Any], request: HttpRequest | None = None, **_: object) -> None:
     if request is not None:
-        name = str(credentials.get("username") or credentials.get("login") or "")[:40]
+        from plumbline.exchange.masking import kept_name
+
+        name = kept_name(str(credentials.get("username") or credentials.get("login") or ""))
         _record(request, name, "session.refused", outcome="refused")
 
 

@@ -14,6 +14,7 @@ from psycopg_pool import PoolTimeout
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from plumbline.exchange.masking import masked_text
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.gateway.refusals import AUDITED, audit_refusal
 from plumbline.supervision.journal.heads import SigningStopped
@@ -51,8 +52,22 @@ def problem_response(problem: Problem, instance: str = "") -> Response:
     # not the detail: it may repeat what was sent, and what was sent wrongly may be a person's number
     _log.info("refused %s %s", instance, problem.slug)
     return Response(
-        msgspec.json.encode(problem.body(instance)), problem.kind.status, headers, "application/problem+json"
+        msgspec.json.encode(_masked(problem.body(instance))),
+        problem.kind.status,
+        headers,
+        "application/problem+json",
     )
+
+
+def _masked(told: object) -> object:
+    """An answer without numbers of people: a field may bear one as its name, and answers end up in other people's logs."""
+    if isinstance(told, str):
+        return masked_text(told)
+    if isinstance(told, list):
+        return [_masked(each) for each in told]
+    if isinstance(told, dict):
+        return {key: _masked(each) for key, each in told.items()}
+    return told
 
 
 def receipt_body(accepted: Accepted, sender: str, uid: str) -> dict[str, object]:

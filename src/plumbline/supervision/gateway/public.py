@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 
 from plumbline.domain.reporting.code import CodeProblem, format_code, parse_code
 from plumbline.evidence.position import place_text
+from plumbline.exchange.masks import name_for
 from plumbline.exchange.messages.reports import ComplaintFiled
 from plumbline.exchange.problems import Problem
 from plumbline.exchange.uids import new_uid
@@ -21,7 +22,6 @@ from plumbline.supervision.gateway.answers import json_response
 from plumbline.supervision.gateway.context import Context, client_of, context_of, read_body
 from plumbline.supervision.gateway.public_page import (
     check_answer,
-    masked_name,
     page_of,
     state_of,
     unknown_page,
@@ -125,7 +125,7 @@ async def _masked_names(context: Context, row: dict[str, Any]) -> dict[str, str]
                 )
             except SubjectDestroyedError:
                 continue
-            names[role] = masked_name(fields.name or "")
+            names[role] = name_for("public", fields.name or "")
     return names
 
 

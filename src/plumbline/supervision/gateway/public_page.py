@@ -27,13 +27,6 @@ _ROOT_WORDS = {"licensed": "正式根证书", "demo": "演示证书", "none": "�
 _VERDICT_NOTES = {"PASS": "合格", "FAIL": "不合格", "NOT_JUDGED": "不作判定", "VOID": "无效"}
 
 
-def masked_name(name: str) -> str:
-    """王海涛 → 王＊涛, 陈国 → 陈＊; nothing for nothing."""
-    if len(name) <= 1:
-        return name and "＊"
-    return f"{name[0]}＊{name[-1] if len(name) > 2 else ''}"
-
-
 def state_of(row: dict[str, Any]) -> VerificationState:
     """What the public is told of a code.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
+import psycopg
+
 from plumbline.exchange.messages.registry import SubjectDestroyed
 from plumbline.exchange.problems import Problem
 from plumbline.exchange.uids import derived_uid
@@ -37,3 +40,27 @@ def destroy_subject(
             return None
         raise
     return None if accepted.duplicate else accepted
+
+
+class _Subject(msgspec.Struct):
+    subject: str
+
+
+#: The projection knows which entries these are; what was destroyed stands in the journal's own bytes.
+_DESTROYED = (
+    "SELECT e.message FROM fact.event v JOIN journal.entry e ON e.uid = v.uid AND e.sender_id = decode(v.sender, 'hex') "
+    "WHERE v.kind = 'subject.destroyed'"
+)
+
+
+def replay_destructions(conninfo: str, vault: Vault) -> int:
+    """Destroy again whoever the log says was destroyed and the vault's list does not; how many that were.
+
+    Keys and list may both come from an older backup than the database. Called before anything is served.
+    """
+    with psycopg.connect(conninfo) as conn:
+        entered = [msgspec.json.decode(row[0], type=_Subject).subject for row in conn.execute(_DESTROYED)]
+    forgotten = [subject for subject in entered if not vault.is_destroyed(subject)]
+    for subject in forgotten:
+        vault.destroy(subject)
+    return len(forgotten)

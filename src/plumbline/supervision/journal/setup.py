@@ -23,7 +23,10 @@ REQUIRED_SETTINGS = {
     "synchronous_commit": "on",
     "log_error_verbosity": "terse",
     "log_min_error_statement": "panic",
+    "log_min_messages": "log",
     "log_statement": "none",
+    "log_min_duration_statement": "-1",
+    "log_parameter_max_length_on_error": "0",
 }
 
 

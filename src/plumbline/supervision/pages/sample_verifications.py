@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from plumbline.exchange.masks import masked_name
 from plumbline.supervision.pages.samples import CODE, NUMBER, ROOT, _at
 from plumbline.supervision.pages.verification import (
     CodeEntryPage,
@@ -13,7 +14,6 @@ from plumbline.supervision.pages.verification import (
     VerificationPage,
     VerificationState,
 )
-from plumbline.web.formats import masked_name
 
 WITHOUT_FACTS = {VerificationState.UNKNOWN, VerificationState.UNREACHABLE}
 WITHOUT_DOCUMENT = WITHOUT_FACTS | {

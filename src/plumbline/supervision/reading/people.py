@@ -11,9 +11,9 @@ from functools import lru_cache
 
 from django.conf import settings
 
+from plumbline.exchange.masks import name_for
 from plumbline.supervision.journal.vault import SealedRecord, SubjectDestroyedError, Vault
 from plumbline.supervision.reading.database import Row, by_id, rows
-from plumbline.web.formats import masked_name
 
 DESTROYED = "已销毁"
 _MOST_SEALED = 500
@@ -30,9 +30,9 @@ def vault() -> Vault:
 
 @dataclass(slots=True)
 class Names:
-    """Names by person id, fetched in one query. ``masked`` keeps the first and the last character only."""
+    """Names by person id, fetched in one query, as the reader may see them (``exchange.masks``); by default as the public does."""
 
-    masked: bool = False
+    reader: str = "public"
     _rows: dict[str, Row] = field(default_factory=dict)
     _names: dict[str, str] = field(default_factory=dict)
 
@@ -63,7 +63,7 @@ class Names:
             name = vault().open(sealed).name or "姓名没有登记"
         except SubjectDestroyedError:
             return DESTROYED
-        return masked_name(name) if self.masked else name
+        return name_for(self.reader, name)
 
     def known(self) -> dict[str, str]:
         """Names by person id, of everybody who was found."""

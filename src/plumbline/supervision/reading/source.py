@@ -216,7 +216,7 @@ def _face(principal: Principal) -> tuple[str, str]:
         return principal.account, f"{principal.organisation} · {principal.capacity}"
     if not principal.person:
         return principal.capacity, principal.organisation
-    names = Names()
+    names = Names(principal.role)
     names.load([principal.person])
     return names.name(principal.person), f"{principal.organisation} · {principal.capacity}"
 

@@ -48,7 +48,7 @@ def trace_page(principal: Principal, number: str) -> TracePage | None:
 def assembled(facts: ReportFacts, principal: Principal) -> TracePage:
     """The page from its facts. Unconfirmed findings are for the officer and the institution concerned."""
     checkpoint = newest_checkpoint()
-    names = Names()
+    names = Names(principal.role)
     names.load(facts.people() | ids_named(facts.versions))
     visible = facts.findings if principal.sees_unconfirmed_findings else []
     stored = stored_files(each["sha256"] for each in pictures_of(facts))

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.http import HttpRequest
 
+from plumbline.exchange.masking import kept_name
+
 
 def client_address(request: HttpRequest) -> str:
     """Where the browser is. The gateway in front is this process's only peer; it replaces what a visitor may have claimed."""
@@ -25,7 +27,7 @@ def counted_name(request: HttpRequest | None, credentials: dict[str, Any] | None
     told = (credentials or {}).get("username") or (
         request.POST.get("login", "") if request is not None else ""
     )
-    return unicodedata.normalize("NFKC", str(told)).strip().casefold()[:40]
+    return kept_name(unicodedata.normalize("NFKC", str(told)).strip().casefold())
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]

@@ -60,6 +60,6 @@ SETTINGS: dict[str, Any] = {
     "AXES_LOCKOUT_TEMPLATE": "account/locked.html",
     "AXES_VERBOSE": False,
     "AXES_ENABLE_ADMIN": False,
-    "AXES_SENSITIVE_PARAMETERS": ["username", "ip_address"],
+    "AXES_SENSITIVE_PARAMETERS": ["username", "ip_address", "login"],
     "AXES_CLIENT_IP_CALLABLE": "plumbline.web.accounts.adapter.client_address",
 }

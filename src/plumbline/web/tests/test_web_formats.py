@@ -37,20 +37,6 @@ def test_a_number_is_grouped_by_thin_spaces(number: int, text: str) -> None:
     assert formats.grouped_number(number) == text
 
 
-@pytest.mark.parametrize(
-    ("name", "masked"),
-    [
-        ("", "\uff0a"),
-        ("王", "\uff0a"),
-        ("王涛", "王\uff0a"),
-        ("王海涛", "王\uff0a涛"),
-        ("欧阳海涛", "欧\uff0a\uff0a涛"),
-    ],
-)
-def test_a_name_is_masked(name: str, masked: str) -> None:
-    assert formats.masked_name(name) == masked
-
-
 def test_a_digest_is_shortened_only_when_long() -> None:
     assert formats.short_hash("9F3C7A10" + "0" * 48 + "e4d8b27e") == "9f3c 7a10 … e4d8 b27e"
     assert formats.short_hash("abcd") == "abcd"

@@ -96,6 +96,17 @@ def test_a_reversal_within_the_tolerance_is_a_notice(seconds, severity):
     assert finding.severity is severity
 
 
+@pytest.mark.parametrize(("microseconds", "found"), [(0, 0), (999_999, 0), (1_000_000, 1), (1_000_001, 1)])
+def test_moments_closer_than_their_resolution_are_the_same_moment(microseconds, found):
+    steps = [Step("批准", MADE), Step("申请监管码", MADE - timedelta(microseconds=microseconds))]
+    assert len(time_order(steps, resolution=SECOND)) == found
+
+
+def test_a_moment_within_the_resolution_does_not_lower_the_measure():
+    steps = [Step("审核", MADE), Step("批准", MADE - SECOND / 2), Step("申请监管码", MADE - SECOND)]
+    assert [finding.facts["later_step"] for finding in time_order(steps, resolution=SECOND)] == ["申请监管码"]
+
+
 def age_codes(required: int, off: timedelta, *, standard_cured: bool = True) -> list[str]:
     tested = MADE + timedelta(days=required) + off
     facts = AgeFacts(
@@ -143,6 +154,8 @@ def test_field_cured_specimens_have_no_window():
         (timedelta(seconds=59), "59 秒 "),
         (timedelta(days=1, minutes=3), "1 天 3 分 "),
         (timedelta(milliseconds=1500), "1 秒余 "),
+        (timedelta(milliseconds=350), "350 毫秒 "),
+        (timedelta(microseconds=7), "不到 1 毫秒 "),
     ],
 )
 def test_spans_are_told_in_chinese(span, text):

@@ -228,6 +228,14 @@ def test_clocks_may_differ_by_a_minute(seconds, withheld, noted):
     assert len(notes(application)) == noted
 
 
+@pytest.mark.parametrize(("microseconds", "noted"), [(0, 0), (999_999, 0), (1_000_000, 1)])
+def test_less_than_a_second_is_no_order_at_all(microseconds, noted):
+    """A moment stated to the second may be rounded up past one that is logged to the microsecond."""
+    application = replace(GOOD, applied_at=GOOD.approved_at - timedelta(microseconds=microseconds))
+    assert notes(application) == ["gate.broken_time_order"] * noted
+    assert reasons(application) == []
+
+
 def test_moments_without_record_break_no_order():
     blank = dict.fromkeys(("made_at", "witnessed_at", "commissioned_at", "received_at"))
     assert reasons(with_sample(**blank)) == []

@@ -14,11 +14,13 @@ from plumbline.exchange.personal import PersonalFields, make_record
 from plumbline.exchange.uids import new_uid
 from plumbline.supervision import commands
 from plumbline.supervision.boot import operator_of
-from plumbline.supervision.journal.destruction import destroy_subject
+from plumbline.supervision.journal.audit import audit_log
+from plumbline.supervision.journal.destruction import destroy_subject, replay_destructions
 from plumbline.supervision.journal.lookup import Lookups
 from plumbline.supervision.journal.submit import pending_from
 from plumbline.supervision.journal.tiles import TileStore, index_of, tile_path
 from plumbline.supervision.journal.vault import SubjectDestroyedError, Vault
+from plumbline.supervision.projection.projector import Projector
 from plumbline.supervision.worker.publishing import Publisher
 
 STATION, SUBJECT = "0" * 32, "cd" * 16
@@ -99,6 +101,35 @@ def test_a_destroyed_subject_is_an_entry_made_once(quiet_platform) -> None:
     assert destroy_subject(vault, sender, **told | {"because": "另一个原因"}) is None
     with pytest.raises(SubjectDestroyedError):
         vault.open(sealed)
+
+
+@pytest.mark.service
+def test_keys_and_list_of_an_older_backup_are_destroyed_again_from_the_log(quiet_platform) -> None:
+    platform = quiet_platform.platform
+    folder, conninfo = platform.folder("subjects"), platform.conninfo("plumb_projector")
+    vault = Vault(folder)
+    sealed = vault.seal(make_record(SUBJECT, PersonalFields(name="张三")))
+    key = (folder / f"{SUBJECT}.key").read_bytes()
+    operator = party_id(operator_of(platform)[0]).hex()
+    destroy_subject(vault, quiet_platform.sender(), operator=operator, subject=SUBJECT, because="本人申请")
+    projector = Projector(conninfo)
+    projector.catch_up()
+    projector.close()
+    # The backup is from before: the key is there again, and the list does not know.
+    (folder / f"{SUBJECT}.key").write_bytes(key)
+    (platform.data_dir / "destroyed" / "destroyed.list").unlink()
+    assert Vault(folder).open(sealed).name == "张三"
+    assert (replay_destructions(conninfo, Vault(folder)), replay_destructions(conninfo, Vault(folder))) == (
+        1,
+        0,
+    )
+    for act in (
+        lambda: Vault(folder).open(sealed),
+        lambda: Vault(folder).seal(make_record(SUBJECT, PersonalFields(name="李四"))),
+    ):
+        with pytest.raises(SubjectDestroyedError):
+            act()
+    assert audit_log(platform.conninfo("plumb_gateway"), platform.folder("marks")) == []
 
 
 @pytest.mark.service

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import threading
 from pathlib import Path
 
 import pytest
 
-from plumbline.exchange.personal import PersonalFields, make_record
+from plumbline.domain.basics.identifiers import resident_id_check_character
+from plumbline.exchange.personal import PersonalFields, make_record, record_digest
 from plumbline.supervision.journal.vault import SubjectDestroyedError, Vault
 
 SUBJECT = "ab" * 16
@@ -79,6 +81,36 @@ def test_the_list_lies_outside_the_key_folder_and_is_private(folder: Path) -> No
     assert len(listed.read_text().splitlines()) == 1
     assert listed.stat().st_mode & 0o777 == 0o600
     assert vault.destroyed_at(SUBJECT) is not None
+
+
+def test_every_number_of_a_day_tried_out_finds_nobody(folder: Path) -> None:
+    """Who knows place and birthday has a thousand numbers left: without the salt no digest of them is the stored one."""
+    body = "61030219900417"
+    numbers = [f"{body}{n:03d}" for n in range(1000)]
+    numbers = [each + resident_id_check_character(each) for each in numbers]
+    made = make_record(SUBJECT, PersonalFields(resident_id=numbers[417]))
+    sealed = Vault(folder).seal(made)
+    stored = (sealed.digest, sealed.nonce, sealed.ciphertext, sealed.subject.encode())
+    salt = base64.b64decode(made.salt)
+    assert not any(
+        salt in each or salt.hex().encode() in each or made.salt.encode() in each for each in stored
+    )
+
+    def found(guess: bytes) -> list[str]:
+        records = ((each, PersonalFields(resident_id=each)) for each in numbers)
+        return [each for each, fields in records if record_digest(guess, SUBJECT, fields) == made.ref]
+
+    # Whatever lies beside the digest is no salt; with the salt the number would fall at once.
+    guesses = (
+        b"",
+        bytes(16),
+        sealed.nonce,
+        sealed.ciphertext[:16],
+        sealed.ciphertext[-16:],
+        bytes.fromhex(SUBJECT),
+    )
+    assert [found(guess) for guess in guesses] == [[]] * len(guesses)
+    assert found(salt) == [numbers[417]]
 
 
 @pytest.mark.parametrize("subject", ["", "../x", "AB" * 16, "ab" * 15])

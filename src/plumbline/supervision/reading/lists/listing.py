@@ -183,7 +183,7 @@ class Listing:
             return ()
         by_key = by_id(self.kind.rows, [each["id"] for each in found])
         checkpoint = newest_checkpoint()
-        names = Names()
+        names = Names(self.principal.role)
         if self.kind.person:
             names.load(each[self.kind.person] for each in by_key.values())
         drawing = Drawing(

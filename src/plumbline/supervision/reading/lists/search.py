@@ -163,7 +163,7 @@ class Search:
             scope = ways.scope_of_parties("id")(self.principal)
             statement, parameters = statement.replace("{scope}", scope.sql), [*parameters, *scope.parameters]
         found = rows(statement + f" LIMIT {SHOWN}", parameters)
-        names = Names()
+        names = Names(self.principal.role)
         if key == "people":
             names.load(each["id"] for each in found)
         return tuple(self._hit(key, each, names) for each in found)

@@ -45,6 +45,10 @@ class Desk:
     #: Those parties whose page the reader may open.
     open_parties: frozenset[str] = frozenset()
 
+    def __post_init__(self) -> None:
+        """Names as this reader may see them."""
+        self.names = Names(self.principal.role)
+
     @property
     def covered(self) -> int:
         """Position below which a checkpoint covers every entry."""
