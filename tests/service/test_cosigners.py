@@ -38,6 +38,7 @@ from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped
 from plumbline.supervision.journal.lookup import newest_checkpoint
 from plumbline.supervision.journal.receipts import consistency_of, receipts_of
 from plumbline.supervision.journal.staleness import Followed, Limits, backlog, reason
+from plumbline.supervision.reading.proofs import COSIGNED
 from plumbline.supervision.rules import parameters
 from plumbline.supervision.worker.cosigning import Cosigning, Follower
 
@@ -112,6 +113,13 @@ class Kit:
         assert row is not None
         return row
 
+    def shown_to_an_officer(self, index: int) -> list[tuple[str, str, bool]]:
+        """Who has cosigned the entry at an index, as the trace page asks for it."""
+        platform = self.tested.platform
+        with psycopg.connect(platform.conninfo("plumb_web")) as conn:
+            conn.execute("SET LOCAL ROLE plumb_officer")
+            return conn.execute(COSIGNED, [f"{platform.origin}/1", index]).fetchall()
+
     def receipt(self, identity: Any) -> Any:
         """A receipt as the gateway gives it, checked with the keys of trust.txt."""
         write_trust_roots(self.tested.platform, self.tested.keys)
@@ -151,6 +159,8 @@ def test_a_checkpoint_is_cosigned_kept_and_shown_and_an_outage_is_made_up_for_at
         assert check.cosigned_by == ("w/1",)
         assert check.checkpoint.size == 302
         assert kit.round()  # nothing new: nothing is asked
+    assert kit.shown_to_an_officer(301) == [("w/1", "某大学", True)]
+    assert kit.shown_to_an_officer(302) == []
     (late,) = kit.append()
     assert kit.receipt(first).checkpoint.size == 302  # still the cosigned one
     alone = kit.receipt(late)

@@ -14,7 +14,7 @@ from plumbline.supervision.journal.cosigners import Configured, read_cosigners, 
 from plumbline.supervision.journal.keys import PlatformKeys
 
 NAME = "demo.cosigner.plumbline/1"
-TRUST_DOMAIN = "演示：扮作某高校，其实与平台在同一台机器上"
+TRUST_DOMAIN = "演示（扮作某高校，其实与平台在同一台机器上）"
 
 
 def cosigner_process(platform: Platform) -> list[ProcessSpec]:

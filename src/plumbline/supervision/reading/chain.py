@@ -7,13 +7,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
+
 from plumbline.supervision.pages.view_models import Interval, KeyPicture, StepState, TraceStep
 from plumbline.supervision.pages.wording import PICTURE_TITLES, PictureKind, StepKind
 from plumbline.supervision.reading import words
 from plumbline.supervision.reading.database import Row
 from plumbline.supervision.reading.files import key_picture
 from plumbline.supervision.reading.people import Names
-from plumbline.supervision.reading.proofs import CheckpointFacts, chip
+from plumbline.supervision.reading.proofs import CheckpointFacts, chip, cosigned_by
 from plumbline.supervision.reading.report_facts import CustodyFacts, ReportFacts, SampleRecord
 from plumbline.web.formats import grouped_number, local_time, log_place
 
@@ -341,7 +343,8 @@ class Chain(Custody):
             return self._missing(StepKind.EVIDENCE, "日志里还没有这份报告。")
         what = "还没有检查点覆盖这一条"
         if self._checkpoint and entry["idx"] < self._checkpoint.covered:
-            what = f"检查点 {grouped_number(self._checkpoint.size)} 条，尚无外部联署"
+            cosigned = cosigned_by(settings.PLUMBLINE_PLATFORM.origin, entry["idx"])
+            what = f"检查点 {grouped_number(self._checkpoint.size)} 条，{cosigned.text}"
         word = "登记" if self._of.registration else "申请"
         return replace(
             self._step(

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from plumbline.evidence.position import position_of
+from plumbline.evidence.position import place_of, position_of
 from plumbline.supervision.pages.view_models import ProofChip
 from plumbline.supervision.pages.wording import ProofState
-from plumbline.supervision.reading.database import row
+from plumbline.supervision.reading.database import row, rows
 from plumbline.supervision.reading.words import PARTY_ROLES, PROOF_KINDS
 
 _NOTES = {
@@ -61,6 +61,39 @@ def newest_checkpoint() -> CheckpointFacts | None:
         root=base64.b64decode(root).hex(),
         covered=position_of(found["epoch"], found["size"]),
         at=found["logged_at"],
+    )
+
+
+#: Cosigners that have signed a checkpoint over the entry at this index of the log of this name.
+COSIGNED = """
+SELECT o.name, o.trust_domain, o.is_external FROM ops.cosigner o
+ WHERE EXISTS (SELECT 1 FROM journal.cosignature s WHERE s.origin = %s AND s.size > %s AND s.name = o.name)
+ ORDER BY o.name
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CosignedBy:
+    """Who has cosigned a checkpoint over an entry, of the cosigners that the platform has."""
+
+    #: (name, trust domain)
+    names: tuple[tuple[str, str], ...] = ()
+    external: int = 0
+
+    @property
+    def text(self) -> str:
+        """One phrase for the chain."""
+        told = f"由 {'、'.join(name for name, _ in self.names)} 联署" if self.names else ""
+        return told if self.external else "，".join(filter(None, (told, "尚无外部联署")))
+
+
+def cosigned_by(log: str, position: int) -> CosignedBy:
+    """Who has cosigned the entry at a position of the log of this name; each epoch is a log of its own to them."""
+    epoch, index = place_of(position)
+    found = rows(COSIGNED, [f"{log}/{epoch}", index])
+    return CosignedBy(
+        names=tuple((each["name"], each["trust_domain"]) for each in found),
+        external=sum(each["is_external"] for each in found),
     )
 
 

@@ -98,7 +98,7 @@ def _cosigners() -> tuple[list[Row], timedelta | None, bool]:
 
 def _cosigner_sentence(cosigner: Row) -> str:
     """Trust domain, how far it came, and what is wrong."""
-    parts = [f"信任域：{cosigner['trust_domain']}{'' if cosigner['is_external'] else '，运营单位自己的'}"]
+    parts = [f"{cosigner['trust_domain']}{'' if cosigner['is_external'] else '（运营单位自己的）'}"]
     if cosigner["cosigned_at"]:
         age = int((cosigner["now"] - cosigner["cosigned_at"]).total_seconds())
         parts.append(f"联署到 {grouped_number(cosigner['size'])} 条，{_age_text(max(0, age))}前")

@@ -26,7 +26,13 @@ from plumbline.supervision.reading.database import Row, row
 from plumbline.supervision.reading.files import pictures_of, stored_files
 from plumbline.supervision.reading.history import correction_of, entry_of, ids_named
 from plumbline.supervision.reading.people import Names
-from plumbline.supervision.reading.proofs import CheckpointFacts, chip, newest_checkpoint
+from plumbline.supervision.reading.proofs import (
+    CheckpointFacts,
+    CosignedBy,
+    chip,
+    cosigned_by,
+    newest_checkpoint,
+)
 from plumbline.supervision.reading.report_facts import ReportFacts, load, resolve
 
 #: What whoever checks a bundle types; the trust roots are their own.
@@ -185,7 +191,10 @@ def _evidence(facts: ReportFacts, checkpoint: CheckpointFacts | None) -> Evidenc
     roles = (facts.parties.get(record["sender"]) or {}).get("roles") or []
     proof = chip(entry, covered=checkpoint.covered if checkpoint else 0, roles=roles)
     origin = checkpoint.origin if checkpoint else settings.PLUMBLINE_PLATFORM.origin
+    cosigned = cosigned_by(settings.PLUMBLINE_PLATFORM.origin, entry["idx"]) if entry else CosignedBy()
     return EvidenceBlock(
+        cosigners=cosigned.names,
+        external_cosigners=cosigned.external,
         proof=proof or ProofChip(state=ProofState.AWAITING_CHECKPOINT),
         origin=origin,
         log_index=entry["idx"] if entry else None,

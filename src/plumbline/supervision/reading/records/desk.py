@@ -22,7 +22,13 @@ from plumbline.supervision.reading import history as histories
 from plumbline.supervision.reading import judged
 from plumbline.supervision.reading.database import Row, by_id, row, rows
 from plumbline.supervision.reading.people import Names
-from plumbline.supervision.reading.proofs import CheckpointFacts, chip, newest_checkpoint, proof_state
+from plumbline.supervision.reading.proofs import (
+    CheckpointFacts,
+    chip,
+    cosigned_by,
+    newest_checkpoint,
+    proof_state,
+)
 from plumbline.supervision.reading.report_facts import event_of
 from plumbline.web.formats import grouped_number
 
@@ -104,7 +110,10 @@ class Desk:
     def logged(self, proof: ProofChip, idx: int) -> EvidenceBlock:
         """The block of an entry whose proof is known."""
         found = self.checkpoint
+        cosigned = cosigned_by(settings.PLUMBLINE_PLATFORM.origin, idx)
         return EvidenceBlock(
+            cosigners=cosigned.names,
+            external_cosigners=cosigned.external,
             proof=proof,
             origin=found.origin if found else settings.PLUMBLINE_PLATFORM.origin,
             log_index=idx,

@@ -34,7 +34,5 @@ def test_a_cosigner_is_told_with_its_trust_domain_how_far_it_came_and_what_is_wr
         "problem": "没有答复（ConnectError）",
     }
     told = _cosigner_sentence(row)
-    assert told.startswith("信任域：某大学，联署到 ") and told.endswith(
-        "条，3 天前，没有答复（ConnectError）"
-    )
+    assert told.startswith("某大学，联署到 ") and told.endswith("条，3 天前，没有答复（ConnectError）")
     assert "还没有联署过" in _cosigner_sentence(row | {"cosigned_at": None, "is_external": False})
