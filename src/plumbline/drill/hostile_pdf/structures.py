@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import zlib
+from datetime import UTC, datetime
 
 from plumbline.drill.hostile_pdf.case import Case, refused
 from plumbline.drill.hostile_pdf.identities import NAME
 from plumbline.drill.hostile_pdf.raw import FREE, RawReport, stream
+from plumbline.drill.hostile_pdf.sealing import dated, sealed
 from plumbline.drill.hostile_pdf.workshop import Workshop
 
 #: Broken, or not read to its end.
@@ -68,6 +70,20 @@ def encrypted(shop: Workshop, _: random.Random) -> list[Case]:
     return [
         refused("加密", "标准口令", whole, "encrypted", "unreadable"),
         refused("加密", "直接写在文件尾", direct, "encrypted", "unreadable"),
+    ]
+
+
+def statements(shop: Workshop, _: random.Random) -> list[Case]:
+    """What the signature's own dictionary and field may not say (签章的说法)."""
+    family, plain = "签章的说法", shop.plain
+    hidden = b"<</FT/Sig/T(Stamp)/Type/Annot/Subtype/Widget/F 132/Rect[0 0 0 0]/P 3 0 R/V 9 0 R>>"
+    later = dated(plain, datetime(2035, 1, 1, tzinfo=UTC))
+    other = plain.replace(b"/ETSI.CAdES.detached", b"/adbe.pkcs7.detached")
+    return [
+        refused(family, "签在将来", sealed(later, shop.lab), "future"),
+        refused(family, "没有签章时间", sealed(plain.replace(b"/M(D:", b"/N(D:"), shop.lab), "no_time"),
+        refused(family, "看不见的章", shop.seal(RawReport(update={7: hidden})), "no_stamp"),
+        refused(family, "另一种签章格式", sealed(other, shop.lab), "bad_container"),
     ]
 
 

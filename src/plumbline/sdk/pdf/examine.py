@@ -162,8 +162,11 @@ def _trust(
 
 
 def _revocation(content: SignedContent, entries: Sequence[TrustRoot], at: datetime) -> list[Problem]:
-    """What any entry of the list for the root says: one root may stand there twice, once as a bare certificate. A time that the signer states proves nothing once the key may be a thief's: only `at` does, the time of the examination,
-    which is the log's where a registered report is examined."""
+    """What any entry of the list for the root says: one root may stand there twice, once as a bare certificate.
+
+    A time that the signer states proves nothing once the key may be a thief's: only `at` does, the time of the
+    examination, which is the log's where a registered report is examined.
+    """
     serials = [each.serial_number for each in (content.signer, *content.others)]
     taken_back = [found for each in entries if (found := each.revocation_of(serials)) is not None]
     revocation = min(taken_back, key=lambda each: each.at, default=None)
