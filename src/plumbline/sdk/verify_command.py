@@ -29,9 +29,9 @@ def run_verify(arguments: argparse.Namespace) -> int:
     try:
         data = Path(arguments.file).read_bytes()
         trust = read_trust(arguments.trust, [*arguments.log_key, *getattr(arguments, "cosigner_key", [])])
-        # A PDF behind other bytes is judged as one: readers open it.
-        called_pdf = arguments.file.lower().endswith(".pdf") or b"%PDF-" in data[:1024]
-        if called_pdf and data[:2] != b"PK":
+        # Readers open a file of this name as a PDF, whatever else it may be, and a PDF behind other bytes too. Archives hold PDFs.
+        called_pdf = arguments.file.lower().endswith(".pdf")
+        if called_pdf or (b"%PDF-" in data[:1024] and data[:2] != b"PK"):
             return _pdf(data, trust)
         if not trust.log_keys:
             print("请用 --log-key 或 --trust 给出您信任的日志公钥；不能从要核验的文件里取。", file=sys.stderr)
@@ -42,6 +42,8 @@ def run_verify(arguments: argparse.Namespace) -> int:
         return _receipt(data, trust, message, arguments.lang)
     except NoteError as error:
         print(f"日志公钥不对：{error}", file=sys.stderr)
+    except MemoryError:
+        print("内存不够，没有查完。", file=sys.stderr)
     except (OSError, ValueError) as error:
         print(f"读不了：{error}", file=sys.stderr)
     return UNCHECKED

@@ -35,6 +35,7 @@ FIXED: tuple[Builder, ...] = (
     forgeries.digests,
     structures.active,
     structures.encrypted,
+    structures.statements,
     structures.lists,
     structures.loops,
     structures.bombs,

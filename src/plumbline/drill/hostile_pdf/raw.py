@@ -47,6 +47,8 @@ class RawReport:
     pack: bytes | None = None
     #: bytes between the objects of the printed part
     filler: bytes = b""
+    #: objects in those bytes: number and offset
+    overlaid: Mapping[int, int] = field(default_factory=dict)
     prev: int | None = None
     signed_at: datetime = SIGNED_AT
 
@@ -57,6 +59,7 @@ class RawReport:
         objects = _report() | self.base
         inside = {number: objects.pop(number) for number in self.packed}
         _put_objects(out, objects, places)
+        places.update({number: len(out) + offset for number, offset in self.overlaid.items()})
         out += self.filler
         inner: dict[int, tuple[int, int]] = {}
         if inside or self.pack is not None:

@@ -119,6 +119,8 @@ def online(data: bytes, desk: Desk) -> Online:
     }
     try:
         entry = report_examined(row, data, roots=desk.roots, operator=_OPERATOR)
+    except MemoryError:
+        raise
     except Exception:  # as the worker does: whatever breaks the examination, the file is unsound
         entry = report_unsound(row, operator=_OPERATOR)
     reasons = [{"code": each.code, "sentence": each.sentence} for each in entry.problems]

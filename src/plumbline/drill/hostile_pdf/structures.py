@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import random
 import zlib
+from datetime import UTC, datetime
 
 from plumbline.drill.hostile_pdf.case import Case, refused
 from plumbline.drill.hostile_pdf.identities import NAME
 from plumbline.drill.hostile_pdf.raw import FREE, RawReport, stream
+from plumbline.drill.hostile_pdf.sealing import dated, sealed
 from plumbline.drill.hostile_pdf.workshop import Workshop
 
+#: Broken, or not read to its end.
+_UNREAD = ("unreadable", "too_complex")
 _CATALOG = b"<</Type/Catalog/Pages 2 0 R/AcroForm 6 0 R%s>>"
 
 
@@ -66,6 +70,20 @@ def encrypted(shop: Workshop, _: random.Random) -> list[Case]:
     return [
         refused("加密", "标准口令", whole, "encrypted", "unreadable"),
         refused("加密", "直接写在文件尾", direct, "encrypted", "unreadable"),
+    ]
+
+
+def statements(shop: Workshop, _: random.Random) -> list[Case]:
+    """What the signature's own dictionary and field may not say (签章的说法)."""
+    family, plain = "签章的说法", shop.plain
+    hidden = b"<</FT/Sig/T(Stamp)/Type/Annot/Subtype/Widget/F 132/Rect[0 0 0 0]/P 3 0 R/V 9 0 R>>"
+    later = dated(plain, datetime(2035, 1, 1, tzinfo=UTC))
+    other = plain.replace(b"/ETSI.CAdES.detached", b"/adbe.pkcs7.detached")
+    return [
+        refused(family, "签在将来", sealed(later, shop.lab), "future"),
+        refused(family, "没有签章时间", sealed(plain.replace(b"/M(D:", b"/N(D:"), shop.lab), "no_time"),
+        refused(family, "看不见的章", shop.seal(RawReport(update={7: hidden})), "no_stamp"),
+        refused(family, "另一种签章格式", sealed(other, shop.lab), "bad_container"),
     ]
 
 
@@ -157,27 +175,51 @@ def _bombs(shop: Workshop, dice: random.Random, scale: int) -> list[Case]:
 
     deep = dice.randrange(2000, 9000) * scale
     return [
-        refused(family, "交叉引用流没有字节的条目", listed(b"", endless), "unreadable"),
-        refused(family, "交叉引用流解压", listed(zeros, wide), "unreadable"),
-        refused(family, "对象流解压", packed(zeros, b"/FlateDecode"), "unreadable"),
+        refused(family, "交叉引用流没有字节的条目", listed(b"", endless), *_UNREAD),
+        refused(family, "交叉引用流解压", listed(zeros, wide), *_UNREAD),
+        refused(family, "对象流解压", packed(zeros, b"/FlateDecode"), *_UNREAD),
         refused(
-            family, "对象流压两层", packed(zlib.compress(zeros), b"[/FlateDecode/FlateDecode]"), "unreadable"
+            family, "对象流压两层", packed(zlib.compress(zeros), b"[/FlateDecode/FlateDecode]"), *_UNREAD
         ),
-        refused(family, "对象流的预测器，一列", packed(zeros, predictor % 1), "unreadable"),
-        refused(family, "对象流的预测器，一行", packed(zeros, predictor % (3 * size - 1)), "unreadable"),
-        _odd(family, "对象流里对象很多", shop.seal(RawReport(base=many, packed=list(many))), "unreadable"),
-        _odd(family, "对象很多", shop.seal(RawReport(base=uncommon)), "unreadable"),
-        _odd(family, "正文解压", inner(stream(zeros, b"/Filter/FlateDecode")), "unreadable"),
-        refused(family, "数组一层套一层", inner(b"[" * deep + b"]" * deep), "unreadable"),
-        refused(family, "字典一层套一层", inner(b"<</A" * deep), "unreadable"),
-        _odd(family, "数组很长", inner(b"[" * 9 + b"1 " * (size // 2) + b"]" * 9), "unreadable"),
+        refused(family, "对象流的预测器，一列", packed(zeros, predictor % 1), *_UNREAD),
+        refused(family, "对象流的预测器，一行", packed(zeros, predictor % (3 * size - 1)), *_UNREAD),
+        _odd(family, "对象流里对象很多", shop.seal(RawReport(base=many, packed=list(many))), *_UNREAD),
+        _odd(family, "对象很多", shop.seal(RawReport(base=uncommon)), *_UNREAD),
+        _odd(family, "正文解压", inner(stream(zeros, b"/Filter/FlateDecode")), *_UNREAD),
+        refused(family, "数组一层套一层", inner(b"[" * deep + b"]" * deep), *_UNREAD),
+        refused(family, "字典一层套一层", inner(b"<</A" * deep), *_UNREAD),
+        _odd(family, "数组很长", inner(b"[" * 9 + b"1 " * (size // 2) + b"]" * 9), *_UNREAD),
         _odd(
             family,
             "常见写法的对象很大",
             shop.seal(RawReport(base={FREE + i: b"[%s]" % (b"1 " * 90_000) for i in range(5 * scale)})),
-            "unreadable",
+            *_UNREAD,
         ),
-        refused(family, "括号很多", inner(b"(" * size), "unreadable"),
-        _odd(family, "名字很长", inner(b"/" + b"a" * size), "unreadable"),
-        _odd(family, "注释很长", inner(b"%" + b"a" * size + b"\n1"), "unreadable"),
+        refused(family, "括号很多", inner(b"(" * size), *_UNREAD),
+        _odd(family, "名字很长", inner(b"/" + b"a" * size), *_UNREAD),
+        _odd(family, "很多流共用一段空白", shop.seal(_overlaid(40 * scale, blanks=size)), *_UNREAD),
+        _odd(family, "很多流叠在一起", shop.seal(_overlaid(10 * scale, content=size, odd=True)), *_UNREAD),
+        _odd(family, "对象流里的表单域", _many_fields(shop, 200 * scale), *_UNREAD),
+        _odd(family, "注释很长", inner(b"%" + b"a" * size + b"\n1"), *_UNREAD),
     ]
+
+
+def _overlaid(count: int, *, content: int = 5, blanks: int = 0, odd: bool = False) -> RawReport:
+    """Streams that all end at the same place, each holding those after it."""
+    entries = b"/A#42 1" if odd else b""
+    head = b"%05d 0 obj\n<</Length %08d%s>>\nstream\n"
+    size, first = len(head % (0, 0, entries)), 10_000
+    total = count * size + content
+    text = b"".join(head % (first + index, total - (index + 1) * size, entries) for index in range(count))
+    end = b"x" * content + b" " * blanks + b"\nendstream\nendobj\n"
+    return RawReport(
+        filler=text + end, overlaid={first + index: index * size for index in range(count)}, listed="stream"
+    )
+
+
+def _many_fields(shop: Workshop, count: int) -> bytes:
+    """Form fields in one object stream, asked for one by one."""
+    packed = {FREE + index: b"<</FT/Tx/T(f%d)>>" % index for index in range(3 * count)}
+    fields = b" ".join(b"%d 0 R" % (FREE + index) for index in range(2 * count, 3 * count))
+    form = b"<</Fields[%s 7 0 R]/SigFlags 3>>" % fields
+    return shop.seal(RawReport(base=packed, packed=list(packed), update={6: form}))

@@ -91,6 +91,7 @@ class Workshop:
         found += [Genuine(f"其他软件的写法：{name}", data) for name, data in self._spellings()]
         found += self._licensed()
         if full:
+            found += [Genuine(f"其他软件的写法：{name}", data) for name, data in self._tagged(8000)]
             found += [
                 Genuine(name, sealed(self.plain, ids.institution(self.root, key=key)))
                 for name, key in _keys()
@@ -111,6 +112,15 @@ class Workshop:
             ("对象流", self.seal(RawReport(base=_PACKED, packed=list(_PACKED)))),
             ("摘要 SHA-384", sealed(self.plain, self.lab, Manner(digest="sha384"))),
             ("摘要 SHA-512", sealed(self.plain, self.lab, Manner(digest="sha512"))),
+        ]
+
+    def _tagged(self, count: int) -> list[tuple[str, bytes]]:
+        """As office software exports long reports: a structure element for every cell of a table."""
+        element = b"<</Type/StructElem/S/TD/P %d 0 R/Pg 3 0 R/K[<</Type/MCR/Pg 3 0 R/MCID %d>>]/A<</O/Table/ColSpan 1>>>>"
+        tags = {FREE + index: element % (FREE + index // 9, index) for index in range(count)}
+        return [
+            (f"{count} 个结构标签", self.seal(RawReport(base=tags))),
+            (f"{count} 个结构标签，在对象流里", self.seal(RawReport(base=tags, packed=list(tags)))),
         ]
 
     def _licensed(self) -> list[Genuine]:

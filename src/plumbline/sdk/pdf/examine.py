@@ -60,7 +60,7 @@ def examine_pdf(data: bytes, *, roots: Sequence[TrustRoot], at: datetime) -> Pdf
     """Examine `data` against the verifier's own `roots` at the instant `at` (aware).
 
     Never raises for anything that a file may hold. Until the signature proves whose bytes they are, the
-    file is only searched, in linear time; `ValueError` only for a naive `at`.
+    file is only searched, in linear time; `ValueError` only for a naive `at`, `MemoryError` only where the machine has none.
     """
     if at.tzinfo is None:
         raise ValueError("at carries a time zone")
@@ -125,6 +125,8 @@ def _signature(data: bytes, envelope: Envelope) -> tuple[SignedContent | None, l
         return verify_cms(envelope.cms, envelope.signed_bytes(data)), []
     except CmsProblemError as error:
         return None, [problem(error.code)]
+    except MemoryError:
+        raise
     except Exception:
         # The decoders raise whatever they like on garbage; the file has failed in every case.
         return None, [problem("bad_container")]
@@ -153,15 +155,21 @@ def _trust(
     elif root is None:
         found.append(problem("untrusted" if in_time else "out_of_time"))
     else:
-        found += _revocation(content, root, at)
+        found += _revocation(
+            content, [each for each in roots if each.certificate.strip() == root.certificate.strip()], at
+        )
     return root, found
 
 
-def _revocation(content: SignedContent, root: TrustRoot, at: datetime) -> list[Problem]:
-    """A time that the signer states proves nothing once the key may be a thief's: only `at` does, the time of the examination,
-    which is the log's where a registered report is examined."""
+def _revocation(content: SignedContent, entries: Sequence[TrustRoot], at: datetime) -> list[Problem]:
+    """What any entry of the list for the root says: one root may stand there twice, once as a bare certificate.
+
+    A time that the signer states proves nothing once the key may be a thief's: only `at` does, the time of the
+    examination, which is the log's where a registered report is examined.
+    """
     serials = [each.serial_number for each in (content.signer, *content.others)]
-    revocation = root.revocation_of(serials)
+    taken_back = [found for each in entries if (found := each.revocation_of(serials)) is not None]
+    revocation = min(taken_back, key=lambda each: each.at, default=None)
     if revocation is None or at < revocation.at:
         return []
     return [problem("revoked", day=f"{revocation.at:%Y-%m-%d}")]
@@ -170,6 +178,9 @@ def _revocation(content: SignedContent, root: TrustRoot, at: datetime) -> list[P
 def _inner_problems(data: bytes, envelope: Envelope) -> list[Problem]:
     try:
         return structure_problems(data, envelope)
+    except MemoryError:
+        # The machine's fault: what is read is metered. A sound file must not be told to be broken for it.
+        raise
     except Exception:
         # pyHanko has many errors, and a strict reader that fails says all there is to say.
         return [problem("unreadable")]

@@ -8,17 +8,25 @@ from __future__ import annotations
 
 import io
 import os
-from collections import defaultdict
-from collections.abc import Iterable
+import re
+from itertools import pairwise
 from typing import Any
+
+from plumbline.sdk.pdf.shape import common_length
 
 #: A report of ten pages with curves takes about 20 000, one second allows some 400 000.
 _MOST_READS = 400_000
 _INFLATED_LIST = 512 * 1024
 _INFLATED_OBJECTS = 8 * 1024 * 1024
 _INFLATED_TOGETHER = 12 * 1024 * 1024
+#: Bytes of one read; streams may lie over one another, and what is read of each is kept.
+_BYTES_A_READ = 512
+#: Bytes of the common shape that are looked through in the time of one read.
+_COMMON_BYTES_A_READ = 8
 #: As printed and as signed, each with a table and a stream.
 _MOST_LISTS = 4
+#: of a number in the head of an object stream
+_DIGITS = 10
 
 
 class Meter:
@@ -33,9 +41,18 @@ class Meter:
         if self.left < 0:
             raise ValueError("the file takes too many reads")
 
+    def spend_common(self, length: int) -> None:
+        """So many bytes of the common shape (`shape.py`)."""
+        self.spend(length // _COMMON_BYTES_A_READ)
+
+    @property
+    def empty(self) -> bool:
+        """Whether the file took more than there was."""
+        return self.left < 0
+
 
 class MeteredFile(io.BytesIO):
-    """Bytes whose reads are counted."""
+    """Bytes whose reads are counted, long ones as many."""
 
     def __init__(self, data: bytes, meter: Meter) -> None:
         self._meter = meter
@@ -43,8 +60,9 @@ class MeteredFile(io.BytesIO):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """As a file does; `ValueError` when the meter has run out."""
-        self._meter.spend()
-        return super().read(size)
+        found = super().read(size)
+        self._meter.spend(1 + len(found) // _BYTES_A_READ)
+        return found
 
 
 def decode_limits() -> Any:
@@ -106,49 +124,83 @@ def _refuse_free_entries(widths: Any) -> None:
         raise ValueError("entries without a type of their own")
 
 
-def unpack(reader: Any, references: Iterable[Any], meter: Meter) -> None:
-    """Read every object stream once, for all its objects; the reader would go through its head again for each of them.
+class Packed:
+    """The objects of a reader's object streams, each stream gone through once.
 
-    `ValueError` where the head does not list what the file's own list says.
+    The reader goes through a stream's head again for each object that it is asked for; here it finds them as if it had read them before.
     """
-    from pyhanko.pdf_utils.xref import ObjStreamRef
 
-    wanted: dict[int, dict[int, Any]] = defaultdict(dict)
-    for reference in references:
-        place = reader.xrefs[reference]
-        if isinstance(place, ObjStreamRef):
-            wanted[place.obj_stream_id][place.ix_in_stream] = reference
-    for number, members in wanted.items():
-        for reference, value in _members(reader, number, members, meter):
-            reader.cache_indirect_object(reference.generation, reference.idnum, value)
+    def __init__(self, reader: Any, meter: Meter) -> None:
+        self._reader, self._meter = reader, meter
+        self._streams: dict[int, tuple[bytes, list[tuple[int, int]]]] = {}
+        self._cached = reader.cache_get_indirect_object
+        reader.cache_get_indirect_object = self._get
 
+    def silent(self, reference: Any, active: re.Pattern[bytes]) -> bool:
+        """Whether the object is packed, of the common shape, and spells no `active` name: it needs no reading."""
+        place = self._place(reference)
+        if place is None:
+            return False
+        data, start, end = self._slice(reference, place)
+        text = b"0 0 obj\n%s\nendobj" % data[start:end]
+        self._meter.spend_common(len(text))
+        return active.search(text) is None and common_length(text, 0, 0, 0) == len(text)
 
-def _members(reader: Any, number: int, members: dict[int, Any], meter: Meter) -> list[tuple[Any, Any]]:
-    from pyhanko.pdf_utils import generic, misc
-    from pyhanko.pdf_utils.decode_limits import DecodePurpose
+    def _place(self, reference: Any) -> Any:
+        from pyhanko.pdf_utils.xref import ObjStreamRef
 
-    container = generic.Reference(number, 0, reader).get_object()
-    if not isinstance(container, generic.StreamObject) or container["/Type"] != "/ObjStm":
-        raise ValueError("not an object stream")
-    if "/DecodeParms" in container or "/DP" in container:
-        raise ValueError("a predictor in an object stream")
-    file = MeteredFile(container.read_data(DecodePurpose.OBJECT_STREAM), meter)
-    heads = []
-    for _ in range(int(container["/N"])):
-        head = []
-        for _ in range(2):
-            misc.read_non_whitespace(file, seek_back=True)  # type: ignore[no-untyped-call]
-            value = generic.NumberObject.read_from_stream(file)  # type: ignore[no-untyped-call]
-            head.append(int(value))
-        heads.append(head)
-    found = []
-    for index, reference in members.items():
-        own, offset = heads[index]
-        if own != reference.idnum:
-            raise ValueError("an object stream lists another object")
-        file.seek(int(container["/First"]) + offset)
-        value = generic.read_object(file, generic.Reference(reference.idnum, 0, reader))
+        try:
+            place = self._reader.xrefs[reference]
+        except KeyError:
+            return None
+        return place if isinstance(place, ObjStreamRef) else None
+
+    def _get(self, generation: int, number: int) -> Any:
+        from pyhanko.pdf_utils import generic
+
+        found = self._cached(generation, number)
+        if found is not None:
+            return found
+        reference = generic.Reference(number, generation, self._reader)
+        place = self._place(reference)
+        if place is None:
+            return None
+        data, start, end = self._slice(reference, place)
+        file = MeteredFile(data[start:end] + b" ", self._meter)
+        value = generic.read_object(file, reference)
         if isinstance(value, generic.StreamObject | generic.IndirectObject):
             raise ValueError("an object that may not be in an object stream")
-        found.append((reference, value))
-    return found
+        return self._reader.cache_indirect_object(generation, number, value)
+
+    def _slice(self, reference: Any, place: Any) -> tuple[bytes, int, int]:
+        number = place.obj_stream_id
+        if number not in self._streams:
+            self._streams[number] = self._opened(number)
+        data, heads = self._streams[number]
+        if place.ix_in_stream >= len(heads) - 1 or heads[place.ix_in_stream][0] != reference.idnum:
+            raise ValueError("an object stream lists another object")
+        return data, heads[place.ix_in_stream][1], heads[place.ix_in_stream + 1][1]
+
+    def _opened(self, number: int) -> tuple[bytes, list[tuple[int, int]]]:
+        """What an object stream holds: its bytes, number and start of each object, and last the end."""
+        from pyhanko.pdf_utils import generic
+        from pyhanko.pdf_utils.decode_limits import DecodePurpose
+
+        container = generic.Reference(number, 0, self._reader).get_object()
+        if not isinstance(container, generic.StreamObject) or container["/Type"] != "/ObjStm":
+            raise ValueError("not an object stream")
+        if "/DecodeParms" in container or "/DP" in container:
+            raise ValueError("a predictor in an object stream")
+        data = container.read_data(DecodePurpose.OBJECT_STREAM)
+        count, first = int(container["/N"]), int(container["/First"])
+        if not 0 <= first <= len(data):
+            raise ValueError("an object stream without its head")
+        self._meter.spend_common(first)
+        words = data[:first].split()
+        if len(words) != 2 * count or not all(word.isdigit() and len(word) <= _DIGITS for word in words):
+            raise ValueError("the head of an object stream is not its objects' numbers and places")
+        starts = [*(first + int(word) for word in words[1::2]), len(data)]
+        # Increasing (ISO 32000-1 §7.5.7): no byte belongs to two objects.
+        if any(here >= after for here, after in pairwise(starts)):
+            raise ValueError("objects in an object stream lie over one another")
+        return data, [*zip(map(int, words[::2]), starts, strict=False), (0, len(data))]

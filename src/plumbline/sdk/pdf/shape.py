@@ -34,7 +34,8 @@ _ARRAY = re.compile(rb"\[%s*+(?:%s%s*+)*+\]" % (_SPACE, _VALUE, _SPACE))
 _DICTIONARY = re.compile(rb"<<%s*+((?:%s%s*+%s%s*+)*+)>>" % (_SPACE, _NAME, _SPACE, _VALUE, _SPACE))
 _PAIR = re.compile(rb"(%s)%s*+(%s)" % (_NAME, _SPACE, _VALUE))
 _WHOLE = re.compile(rb"%s*+%s%s*+" % (_SPACE, _VALUE, _SPACE))
-_STREAM_END = re.compile(rb"%s*+endstream%s++endobj" % (_SPACE, _SPACE))
+#: Few blanks: many streams may end at the same ones.
+_STREAM_END = re.compile(rb"%s{0,4}+endstream%s{1,4}+endobj" % (_SPACE, _SPACE))
 #: dictionaries and arrays within one another; a report's have six levels
 _DEEPEST = 20
 #: Bytes of an object without its stream; a report's have a few hundred.

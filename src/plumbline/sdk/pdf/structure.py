@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from plumbline.sdk.pdf.envelope import Envelope
-from plumbline.sdk.pdf.metered import Meter, MeteredFile, decode_limits, refuse_endless_lists, unpack
+from plumbline.sdk.pdf.metered import Meter, MeteredFile, Packed, decode_limits, refuse_endless_lists
 from plumbline.sdk.pdf.problems import Problem, problem
 from plumbline.sdk.pdf.shape import common_length, names_pattern
 
@@ -25,18 +25,29 @@ _ACTIVE = frozenset(
 _ACTIVE_SPELLED = names_pattern(_ACTIVE)
 _MOST_OBJECTS = 50_000
 _DEEPEST = 40
-#: Bytes of the common shape that are looked through in the time of one read.
-_BYTES_A_READ = 8
 
 
 def structure_problems(data: bytes, envelope: Envelope) -> list[Problem]:
     """Return what is wrong inside a signed file; raises what pyHanko raises when it cannot be read."""
+    meter = Meter()
+    try:
+        return _structure_problems(data, envelope, meter)
+    except MemoryError:
+        raise
+    except Exception:
+        if meter.empty:
+            # Not said to be broken: it may be sound, and nobody has read it to its end.
+            return [problem("too_complex")]
+        raise
+
+
+def _structure_problems(data: bytes, envelope: Envelope, meter: Meter) -> list[Problem]:
     from pyhanko.pdf_utils.reader import PdfFileReader
 
-    meter = Meter()
     file = MeteredFile(_without_padding(data, envelope), meter)
     refuse_endless_lists(file)
     reader = PdfFileReader(file, strict=True, decode_limits=decode_limits())
+    packed = Packed(reader, meter)
     if reader.encrypted:
         return [problem("encrypted")]
     found: list[Problem] = []
@@ -46,7 +57,7 @@ def structure_problems(data: bytes, envelope: Envelope) -> list[Problem]:
     if len(signatures) != 1:
         return [*found, problem("several_signatures", count=len(signatures))]
     found += _signature_problems(signatures[0], envelope)
-    name = next(_active_names(reader, data, meter), None)
+    name = next(_active_names(reader, data, packed, meter), None)
     if name is not None:
         found.append(problem("active_content", name=name.lstrip("/")))
     return found
@@ -75,7 +86,7 @@ def _without_padding(data: bytes, envelope: Envelope) -> bytes:
     return data[:last] + b">".ljust(second - last) + data[second:]
 
 
-def _active_names(reader: Any, data: bytes, meter: Meter) -> Iterator[str]:
+def _active_names(reader: Any, data: bytes, packed: Packed, meter: Meter) -> Iterator[str]:
     """Names of active content. Where none is spelled anywhere in the file, an object of the common shape holds none; every
     other object, and all of them where one is spelled, are read and walked through."""
     spelled = _ACTIVE_SPELLED.search(data) is not None
@@ -84,12 +95,13 @@ def _active_names(reader: Any, data: bytes, meter: Meter) -> Iterator[str]:
         references |= set(reader.xrefs.explicit_refs_in_revision(revision))
     if len(references) > _MOST_OBJECTS:
         raise ValueError("too many objects")
-    unpack(reader, references, meter)
     for reference in references:
+        if packed.silent(reference, _ACTIVE_SPELLED):
+            continue
         place = None if spelled else reader.xrefs[reference]
         if isinstance(place, int):
             length = common_length(data, place, reference.idnum, reference.generation)
-            meter.spend(length // _BYTES_A_READ)
+            meter.spend_common(length)
             if length:
                 continue
         yield from _active_in(reader.get_object(reference), 0)

@@ -22,6 +22,7 @@ from plumbline.supervision.gateway.answers import json_response
 from plumbline.supervision.gateway.context import Context, client_of, context_of, read_body
 from plumbline.supervision.gateway.public_page import (
     check_answer,
+    offers_document,
     page_of,
     state_of,
     unknown_page,
@@ -214,7 +215,7 @@ async def document(request: Request) -> Response:
     context.lookups.take(client_of(request))
     parsed = parse_code(request.path_params["code"][:80])
     row = None if isinstance(parsed, CodeProblem) else await _find(context, parsed.text)
-    if row is None or not row["pdf_sha256"] or not context.files.has(row["pdf_sha256"]):
+    if row is None or not offers_document(row) or not context.files.has(row["pdf_sha256"]):
         raise Problem(slug="not-found", detail="没有登记的原件")
     return FileResponse(
         context.files.path(row["pdf_sha256"]),

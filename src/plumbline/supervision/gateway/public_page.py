@@ -44,6 +44,11 @@ def state_of(row: dict[str, Any]) -> VerificationState:
     return VerificationState.GENUINE_DEMO if row["root_kind"] == "demo" else VerificationState.GENUINE
 
 
+def offers_document(row: dict[str, Any]) -> bool:
+    """Whether the public may open the registered file: not one that failed its examination, which may hold scripts."""
+    return bool(row["pdf_sha256"]) and not (row["examined"] and not row["accepted"])
+
+
 def unknown_page(typed: str, now: datetime, problem: str, platform: Platform) -> VerificationPage:
     """A code that nobody issued, or that was typed wrong; `problem` names the group that looks wrong."""
     detail = f"{problem}。或看看是不是别省的报告。" if problem else ""
@@ -71,7 +76,7 @@ def page_of(
         facts=_facts(row) if shown else (),
         participants="，".join(f"{words[role]} {name}" for role, name in names.items()) if shown else "",
         technical=_technical(row, platform) if shown else None,
-        document_url=f"/v/{row['code']}/document" if shown and row["pdf_sha256"] else "",
+        document_url=f"/v/{row['code']}/document" if shown and offers_document(row) else "",
         actions=_actions(row, state),
         registered_claims=row["claims"] or "",
         claims_institution=row["institution_name"],

@@ -18,6 +18,7 @@ from plumbline.supervision.pages.verification import (
 WITHOUT_FACTS = {VerificationState.UNKNOWN, VerificationState.UNREACHABLE}
 WITHOUT_DOCUMENT = WITHOUT_FACTS | {
     VerificationState.RESERVED,
+    VerificationState.UNSOUND,
     VerificationState.UNUSED_EXPIRED,
     VerificationState.WITHHELD,
 }

@@ -291,6 +291,10 @@ class Worker:
             ]
         except (psycopg.Error, OSError):
             raise
+        except MemoryError:  # says nothing of the file: what is read of it is bounded
+            _log.error("no memory to examine registration %s; later", row["id"])
+            self.failed[row["id"]] = time.monotonic() + RETRY_S
+            return []
         except Exception as error:
             if isinstance(error, Problem) and error.kind.status >= 500:
                 raise

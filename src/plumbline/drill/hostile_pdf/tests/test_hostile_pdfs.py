@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes
+from pyhanko.pdf_utils.reader import PdfFileReader
 
 from plumbline.drill.hostile_pdf.builder import by_class, hostile, some_of_each
 from plumbline.drill.hostile_pdf.case import Case
@@ -17,6 +18,7 @@ from plumbline.drill.hostile_pdf.court import Tally, try_here, try_under_limits
 from plumbline.drill.hostile_pdf.identities import SIGNED_AT
 from plumbline.drill.hostile_pdf.roads import Desk
 from plumbline.drill.hostile_pdf.sealing import sealed
+from plumbline.drill.hostile_pdf.structures import _many_fields
 from plumbline.drill.hostile_pdf.workshop import Workshop
 from plumbline.drill.pdf import desk_of, outcome
 from plumbline.sdk.pdf import chain, cms, examine, metered, structure
@@ -182,6 +184,13 @@ def test_a_revoked_signer_is_accepted_where_the_log_shows_that_it_signed_before(
     assert not examine_pdf(pdf, roots=[later], at=SIGNED_AT + timedelta(days=1)).ok
 
 
+def test_a_root_that_stands_twice_in_the_list_does_not_lose_its_revocations(shop: Workshop) -> None:
+    pdf, root = sealed(shop.signed[0], shop.revoked), shop.roots[0]
+    bare = replace(root, revoked=(), certificate=root.certificate + "\n")
+    for roots in ([bare, root], [root, bare]):
+        assert [each.code for each in examine_pdf(pdf, roots=roots, at=SIGNED_AT).problems] == ["revoked"]
+
+
 def test_a_list_of_objects_without_bytes_is_refused_before_it_is_read(classes: dict[str, list[Case]]) -> None:
     endless = next(each for each in classes["炸弹"] if "没有字节" in each.variant)
     with pytest.raises(ValueError, match="without a type"):
@@ -191,3 +200,40 @@ def test_a_list_of_objects_without_bytes_is_refused_before_it_is_read(classes: d
 def test_a_file_that_takes_too_many_reads_is_not_read_to_its_end(shop: Workshop) -> None:
     with pytest.raises(ValueError, match="too many reads"):
         metered.refuse_endless_lists(metered.MeteredFile(shop.signed[0], metered.Meter(20)))
+
+
+def test_a_long_report_of_other_software_is_read_to_its_end(shop: Workshop) -> None:
+    for name, data in shop._tagged(2500):
+        found = examine_pdf(data, roots=shop.roots, at=SIGNED_AT + timedelta(hours=1))
+        assert found.ok, name
+
+
+def test_what_costs_too_much_is_not_said_to_be_broken(
+    shop: Workshop, classes: dict[str, list[Case]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(structure, "Meter", lambda: metered.Meter(20_000))
+    for variant in ("共用一段空白", "叠在一起", "数组很长"):
+        costly = next(each for each in classes["炸弹"] if variant in each.variant)
+        found = examine_pdf(costly.data, roots=shop.roots, at=SIGNED_AT + timedelta(hours=1))
+        assert [each.code for each in found.problems] == ["too_complex"], variant
+
+
+def test_a_machine_out_of_memory_says_nothing_of_the_file(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short_of_memory(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(structure, "refuse_endless_lists", short_of_memory)
+    with pytest.raises(MemoryError):
+        examine_pdf(shop.signed[0], roots=shop.roots, at=SIGNED_AT + timedelta(hours=1))
+
+
+def test_a_form_in_an_object_stream_is_not_gone_through_once_for_every_field(shop: Workshop) -> None:
+    meter = metered.Meter()
+    data = _many_fields(shop, 100)
+    reader = PdfFileReader(metered.MeteredFile(data, meter), strict=True)
+    metered.Packed(reader, meter)
+    # The reader's own way, which goes through the whole head for each.
+    reader._get_object_from_stream = None
+    assert len(reader.embedded_signatures) == 1

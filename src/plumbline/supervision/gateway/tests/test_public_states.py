@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plumbline.supervision.gateway.public_page import check_answer, state_of
+from plumbline.supervision.gateway.public_page import check_answer, offers_document, state_of
 from plumbline.supervision.pages.verification import VerificationState
 
 ROW = {
@@ -55,3 +55,18 @@ def test_a_file_that_failed_its_examination_is_told_with_the_reason():
     told = check_answer(ROW | {"accepted": False, "examination": found}, "ab" * 32)
     assert (told["kind"], told["tone"]) == ("unsound", "bad")
     assert told["detail"] == "机构登记的文件不能采用：签章证书不是由受信任的机构签发的。请向监督机构反映。"
+
+
+@pytest.mark.parametrize(
+    ("changes", "offered"),
+    [
+        ({}, True),
+        ({"state": "withdrawn"}, True),
+        ({"examined": False, "accepted": False}, True),
+        ({"accepted": False}, False),
+        ({"accepted": False, "state": "withdrawn"}, False),
+        ({"pdf_sha256": None}, False),
+    ],
+)
+def test_a_file_that_failed_its_examination_is_not_handed_to_the_public(changes, offered):
+    assert offers_document(ROW | changes) is offered
