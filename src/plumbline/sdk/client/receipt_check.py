@@ -128,7 +128,7 @@ def check_receipts(kept: Iterable[tuple[str, str]], log: Log, *, since: datetime
     for (origin, size), (root, entry) in sorted(points.items()):
         point = Checkpoint(origin, size, root)
         now = today.get(_log_of(origin))
-        if now is not None and size > now.size and _log_of(origin) != newest.origin:
+        if now is not None and size > now.size and now.origin == _log_of(origin) != newest.origin:
             _compare_ended(report, log, point, entry, now)
         else:
             _compare(report, log, point, entry, today)

@@ -88,8 +88,8 @@ def _lag(head: Row, projected: int) -> float:
 def _cosigners() -> tuple[list[Row], timedelta | None, bool]:
     """Each cosigner, how long entries have waited for them when that is late, and whether codes are stopped for it."""
     told = rows(
-        "SELECT name, trust_domain, is_external, size, cosigned_at, behind_since, looked_at, problem, list_problem, clock_timestamp() AS now "
-        "FROM ops.cosigner ORDER BY name",
+        "SELECT name, trust_domain, is_external, size, cosigned_at, behind_since, looked_at, problem, list_problem, "
+        "clock_timestamp() AS now FROM ops.cosigner ORDER BY name",
         [],
     )
     fields = ("name", "is_external", "behind_since", "looked_at")

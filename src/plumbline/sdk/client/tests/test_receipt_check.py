@@ -205,11 +205,17 @@ def test_an_epoch_that_ended_openly_tells_what_was_lost(story) -> None:
     assert any("只留下 4 条" in told for told in report.notes)
 
 
+def _grown(*counts: int) -> InMemoryLog:
+    log = InMemoryLog(ORIGIN)
+    for count in counts:
+        log.grow(count)
+    return log
+
+
 def test_an_ended_epoch_that_is_shown_at_a_smaller_cosigned_size_is_no_alarm(story) -> None:
     """After a new epoch the newest cosigned checkpoint of the former one may be older than what our receipts saw."""
     platform, kept = story
-    cosigned, opened = InMemoryLog(ORIGIN), InMemoryLog("demo.log.test/2")
-    cosigned.grow(8)
+    cosigned, opened = _grown(3, 1, 4), InMemoryLog("demo.log.test/2")
     opened.grow(3)
     whole = platform.log
 
@@ -226,14 +232,12 @@ def test_an_ended_epoch_that_is_shown_at_a_smaller_cosigned_size_is_no_alarm(sto
     )
     early = [*kept[:3], (kept[0][0], whole.receipt(0))]  # seen at 3 and at 17 entries, shown at 8
     assert check_receipts(early, log).faults == []
-    whole = InMemoryLog(ORIGIN)
-    whole.grow(8)
+    whole = _grown(3, 1, 4)
     report = check_receipts(early, log)
     assert report.faults == []
     assert any("没有留下您的回执见过的 17 条" in told for told in report.notes)
-    whole = InMemoryLog(ORIGIN)
-    whole.grow(8)
-    whole.grow(9, "z")
+    early = [*kept[:3], (kept[0][0], _grown(3, 1, 4, 9).receipt(0))]
+    whole = _grown(3, 1, 4, 2, 7)  # a proof of what it has now leads nowhere near what it signed for us
     assert [each.kind for each in check_receipts(early, log).faults] == ["fork"]
 
 

@@ -32,6 +32,7 @@ def test_a_cosigner_is_told_with_its_trust_domain_how_far_it_came_and_what_is_wr
         "now": NOW,
         "size": 1200,
         "problem": "没有答复（ConnectError）",
+        "list_problem": "",
     }
     told = _cosigner_sentence(row)
     assert told.startswith("信任域：某大学，联署到 ") and told.endswith(
