@@ -198,7 +198,7 @@ def headline(
         detail = "报送照常接收，监管码照常发放；请联系联署方。"
         return Answer(tone=Tone.WARN, headline=f"日志已有 {told}没有联署", detail=detail)
     if list_unreadable:
-        detail = "报送照常接收，照上一份名单送联署；请改好 cosigners.toml，或用 plumbline cosigners 重列。"
+        detail = "报送照常接收，照上一份名单送联署；请改好 cosigners.toml。"
         return Answer(tone=Tone.WARN, headline="联署方名单读不出来", detail=detail)
     if parked:
         return Answer(tone=Tone.WARN, headline=f"{parked} 条记录搁置", detail="有关的报告页面上会说明。")
