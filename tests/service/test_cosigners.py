@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -243,6 +244,60 @@ def test_a_cosigner_that_is_out_of_reach_or_lies_never_stops_reception(kit: Kit)
     assert kit.append()
 
 
+@contextmanager
+def _answering(port: int, parts: list[bytes], pause: float) -> Iterator[None]:
+    """An outsider that answers anybody with these bytes, one part after another."""
+    ended = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(65_536)
+            for part in parts:
+                connection.sendall(part)
+                if ended.wait(pause):
+                    return
+
+    def accept() -> None:
+        while not ended.is_set():
+            with suppress(OSError):
+                threading.Thread(target=answer, args=[listener.accept()[0]], daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/plain; charset="
+
+
+@pytest.mark.parametrize(
+    ("parts", "pause"),
+    [
+        ([HEAD, *(b"x" for _ in range(2000))], 0.2),  # a byte now and then, for minutes
+        ([HEAD + b"hex\r\n\r\nno hex"], 0.0),
+        ([HEAD + b"utf-8\r\nContent-Encoding: gzip\r\n\r\n\xff\xfe"], 0.0),
+        ([HEAD + b"utf-8\r\n\r\n", *(b"x" * 65_536 for _ in range(40))], 0.0),
+    ],
+)
+def test_whatever_an_outsider_answers_reception_goes_on(
+    quiet_platform: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: list[bytes], pause: float
+) -> None:
+    monkeypatch.setattr(cosigners, "ASK_TIMEOUT_S", 0.5)
+    kit = Kit(quiet_platform, tmp_path / "cosigner")
+    with _answering(kit.port, parts, pause):
+        signer = kit.fresh_signer()
+        assert signer.cosigned_heads(f"{kit.tested.platform.origin}/1") == {}
+        with pytest.raises(SigningStopped, match="问不到"):
+            signer.cosigned_heads(f"{kit.tested.platform.origin}/1", every=True)
+        if not pause:
+            assert kit.append()
+            assert not kit.round()
+            assert "联署方的" in kit.state()["problem"]
+
+
 def test_the_list_survives_a_restore_and_is_refused_with_a_reason_when_it_is_wrong(kit: Kit) -> None:
     assert read_cosigners(kit.marks) == (kit.configured,)
     good = (kit.marks / cosigners.FILE).read_text("utf-8")
@@ -257,8 +312,18 @@ def test_the_list_survives_a_restore_and_is_refused_with_a_reason_when_it_is_wro
         (kit.marks / cosigners.FILE).write_text(spoilt, "utf-8")
         with pytest.raises(CosignersProblem, match=word):
             read_cosigners(kit.marks)
-    with pytest.raises(SigningStopped, match="名单"):
-        kit.fresh_signer().cosigners()
+        signer = kit.fresh_signer()
+        assert signer.cosigners() == (kit.configured,)  # the last list that could be read: reception goes on
+        with pytest.raises(SigningStopped, match="名单"):
+            signer.cosigners(every=True)
+    write_trust_roots(kit.tested.platform, kit.tested.keys)
+    cosigning = Cosigning(kit.gateway, kit.marks)
+    cosigning.look()
+    cosigning.stop()
+    assert "读不懂" in kit.state()["list_problem"]
+    assert kit.append()
+    (kit.marks / cosigners.LAST_GOOD).unlink()
+    assert kit.fresh_signer().cosigners() == ()
 
 
 def _command(kit: Kit, what: str, **options: Any) -> int:

@@ -70,8 +70,9 @@ def _status(folder: Path, arguments: argparse.Namespace) -> int:
         print(f"{head.origin}：联署到 {head.size} 条，{at}" if at else f"{head.origin}：还没有联署过")
     contradictions = folder / "contradictions"
     if contradictions.exists():
+        forks, unproven = (len(list(contradictions.glob(f"{kind}-*.json"))) for kind in ("fork", "unproven"))
         print(
-            f"日志出示过与以前矛盾的检查点或不成立的证明 {len(list(contradictions.iterdir()))} 次，见 {contradictions}"
+            f"日志签过与以前矛盾的检查点 {forks} 个；证明不成立的请求 {unproven} 个（任何人都能送，不一定是日志的错）。见 {contradictions}"
         )
     return 0
 

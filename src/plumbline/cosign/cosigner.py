@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -76,15 +77,15 @@ def initialise(
         raise CosignerProblem(
             "这里已经有联署方：加日志用 plumbline cosign trust；联署记录丢失时用 init --new-key 换密钥"
         )
-    _signer(settings.name, Ed25519PrivateKey.generate())  # the name must be able to stand in a signature line
+    key = Ed25519PrivateKey.generate()
+    vkey = _signer(settings.name, key).verifier_key()  # the name must be able to stand in a signature line
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if new_key:
         _retire(folder)
-    key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    states = StateFolder(folder / "state")
+    states = StateFolder(folder / "state", key=vkey)
     for origin in settings.logs:
         states.create(origin)
     write_durably(folder / KEY, pem)
@@ -96,16 +97,18 @@ def _retire(folder: Path) -> None:
     number = next(n for n in range(1, 10_000) if not (folder / f"retired-{n}").exists())
     aside = folder / f"retired-{number}"
     aside.mkdir(mode=0o700)
-    for name in (KEY, "state", SETTINGS):
-        if (folder / name).exists():
-            os.rename(folder / name, aside / name)
-    sync_folder(folder)
+    states = folder / "state"
+    with StateFolder(states).locked() if states.is_dir() else contextlib.nullcontext():
+        for name in (KEY, "state", SETTINGS):
+            if (folder / name).exists():
+                os.rename(folder / name, aside / name)
+        sync_folder(folder)
 
 
 def trust(folder: Path, log_keys: Iterable[str]) -> list[str]:
     """Follow further logs, or accept a further key of one; returns the origins that are new. A new epoch of a log is a log of its own."""
     settings, added = Settings.read(folder), []
-    states = StateFolder(folder / "state")
+    states = StateFolder(folder / "state", key=_signer(settings.name, _key_of(folder)).verifier_key())
     logs = dict(settings.logs)
     for origin, keys in _by_origin(log_keys).items():
         if origin not in logs:
@@ -125,6 +128,20 @@ def _by_origin(log_keys: Iterable[str]) -> dict[str, list[str]]:
             raise NoteError("这是联署方的公钥，不是日志的公钥")
         found.setdefault(verifier.name, []).append(each.strip())
     return found
+
+
+def _key_of(folder: Path) -> Ed25519PrivateKey:
+    try:
+        key = serialization.load_pem_private_key((folder / KEY).read_bytes(), password=None)
+    except (OSError, ValueError) as error:
+        raise CosignerProblem(f"联署密钥读不了：{folder / KEY}") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise CosignerProblem(f"{folder / KEY} 不是 Ed25519 私钥")
+    return key
+
+
+def _verifiers_of(settings: Settings) -> dict[str, list[NoteVerifier]]:
+    return {origin: [parse_verifier(each) for each in keys] for origin, keys in settings.logs.items()}
 
 
 def _signer(
@@ -150,18 +167,9 @@ class Cosigner:
     ) -> None:
         """Raises :class:`CosignerProblem` when the folder is none, or when a memory is lost."""
         self.folder, self.settings = folder, Settings.read(folder)
-        self._clock = clock
-        try:
-            key = serialization.load_pem_private_key((folder / KEY).read_bytes(), password=None)
-        except (OSError, ValueError) as error:
-            raise CosignerProblem(f"联署密钥读不了：{folder / KEY}") from error
-        if not isinstance(key, Ed25519PrivateKey):
-            raise CosignerProblem(f"{folder / KEY} 不是 Ed25519 私钥")
-        self._key = key
-        self._states = StateFolder(folder / "state", failpoint)
-        self._verifiers: dict[str, list[NoteVerifier]] = {
-            origin: [parse_verifier(each) for each in keys] for origin, keys in self.settings.logs.items()
-        }
+        self._clock, self._key = clock, _key_of(folder)
+        self._states = StateFolder(folder / "state", key=self.verifier_key, failpoint=failpoint)
+        self._verifiers = _verifiers_of(self.settings)
         try:
             self.heads()
         except StateLost as lost:
@@ -176,12 +184,19 @@ class Cosigner:
         return _signer(self.settings.name, self._key).verifier_key()
 
     def heads(self) -> list[Cosigned]:
-        """What was cosigned last, of every log; raises :class:`StateLost`."""
-        return [self._states.read(origin) for origin in self.settings.logs]
+        """What was cosigned last and cannot be forgotten any more, of every log; raises :class:`StateLost`."""
+        return [self._states.read_durable(origin) for origin in self.settings.logs]
 
     def head(self, origin: str) -> Cosigned | None:
         """What was cosigned last of one log; None for a log that is not followed."""
-        return self._states.read(origin) if origin in self.settings.logs else None
+        return self._states.read_durable(origin) if origin in self.settings.logs else None
+
+    def reload(self) -> None:
+        """Take up what `plumbline cosign trust` added meanwhile."""
+        settings = Settings.read(self.folder)
+        if settings.logs != self.settings.logs:
+            self._verifiers = _verifiers_of(settings)
+            self.settings = settings
 
     def add(self, body: bytes) -> str:
         """The cosignature line of a request that holds; raises :class:`Refused`, or OSError when the disk does not keep the memory."""
@@ -190,6 +205,10 @@ class Cosigner:
             stated = Checkpoint.parse(parse_note(request.note).text)
         except NoteError as error:
             raise Refused(400, f"malformed request: {error}\n") from error
+        try:
+            self.reload()
+        except CosignerProblem as problem:
+            raise Refused(503, f"{problem}\n") from problem
         if stated.origin not in self._verifiers:
             raise Refused(404, "this log is not followed here\n")
         try:
@@ -207,15 +226,15 @@ class Cosigner:
             return self._cosign(request.note, checkpoint, last)
 
     def _require_consistent(self, request: AddCheckpoint, checkpoint: Checkpoint, last: Cosigned) -> None:
-        if request.old != last.size:
-            raise Refused(409, f"{last.size}\n", SIZE_TYPE)
-        if request.old == checkpoint.size and checkpoint.root != last.root:
-            self._keep_contradiction(request, last)
+        forked = checkpoint.size == last.size and checkpoint.root != last.root
+        if forked:
+            self._keep_contradiction("fork", request, checkpoint, last)
+        if forked or request.old != last.size:
             raise Refused(409, f"{last.size}\n", SIZE_TYPE)
         if checkpoint.size == 0 and checkpoint.root != EMPTY_ROOT:
             raise Refused(422, "the empty tree has another root\n")
         if not verify_consistency(last.size, checkpoint.size, request.path, last.root, checkpoint.root):
-            self._keep_contradiction(request, last)
+            self._keep_contradiction("unproven", request, checkpoint, last)
             raise Refused(422, "the consistency proof does not hold\n")
 
     def _cosign(self, note: str, checkpoint: Checkpoint, last: Cosigned) -> str:
@@ -226,18 +245,26 @@ class Cosigner:
         shown = _of_the_log(note)
         signed = add_signatures(shown, [_signer(self.settings.name, self._key, lambda: seconds)])
         # Durable first: a cosignature that has left the process cannot be taken back.
-        self._states.write(Cosigned(checkpoint.origin, checkpoint.size, checkpoint.root, seconds, signed))
+        self._states.write(
+            Cosigned(checkpoint.origin, checkpoint.size, checkpoint.root, seconds, signed, last.key)
+        )
         return signed.removeprefix(shown)
 
-    def _keep_contradiction(self, request: AddCheckpoint, last: Cosigned) -> None:
-        """Both checkpoints, signed by the log: whoever sees them knows that the log does not only grow, or that a proof was wrong."""
+    def _keep_contradiction(
+        self, kind: str, request: AddCheckpoint, checkpoint: Checkpoint, last: Cosigned
+    ) -> None:
+        """Both checkpoints, signed by the log. `fork`, two roots of one size, proves that the log does not only grow.
+
+        `unproven` is a proof that does not hold: anybody may send one with a checkpoint that the log has published, so that these are
+        counted apart and leave room for the others. Each checkpoint is kept once.
+        """
         kept = self.folder / "contradictions"
         kept.mkdir(mode=0o700, exist_ok=True)
-        number = len(list(kept.iterdir()))
-        if number < MAX_CONTRADICTIONS:
+        place = kept / f"{kind}-{checkpoint.size}-{checkpoint.root.hex()[:16]}.json"
+        if not place.exists() and len(list(kept.glob(f"{kind}-*.json"))) < MAX_CONTRADICTIONS:
             told = {"old": request.old, "path": [each.hex() for each in request.path], "shown": request.note}
             text = json.dumps(told | {"cosigned": last.note}, ensure_ascii=False, indent=1)
-            write_durably(kept / f"{number + 1:03d}.json", text.encode())
+            write_durably(place, text.encode())
 
 
 def _of_the_log(note: str) -> str:

@@ -6,16 +6,19 @@ What is asked and answered is public and signed on both sides, so that plain HTT
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from plumbline.cosign.cosigner import Cosigner, Refused
+from plumbline.cosign.cosigner import Cosigner, CosignerProblem, Refused
 from plumbline.cosign.state import StateLost
 from plumbline.evidence.witnessing import ADD_CHECKPOINT, MAX_REQUEST, checkpoint_path
 
 #: A caller that says nothing for so long is cut off, in seconds.
 IDLE_S = 15.0
+#: Connections at the same time.
+MAX_CONNECTIONS = 128
 _TEXT = "text/plain; charset=utf-8"
 
 
@@ -28,6 +31,21 @@ class CosignerServer(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], cosigner: Cosigner) -> None:
         super().__init__(address, _Handler)
         self.cosigner = cosigner
+        self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """A thread for each connection, up to a number; beyond it the caller is sent away."""
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """The connection ends, its place is free."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A caller that went away is no event."""
@@ -63,8 +81,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         cosigner = self.server.cosigner
         try:
+            cosigner.reload()
             heads = cosigner.heads()
-        except StateLost as lost:
+        except (StateLost, CosignerProblem, OSError) as lost:
             self._answer(503, f"{lost}\n")
             return
         if self.path == "/status":

@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,8 @@ class Cosigned:
     at: int = 0
     #: The checkpoint with the log's signatures and ours.
     note: str = ""
+    #: The vkey that signed: a memory speaks of one key only.
+    key: str = ""
 
     def encode(self) -> bytes:
         """Header, SHA-256 of what follows, and one JSON object."""
@@ -59,6 +62,7 @@ class Cosigned:
             "root": self.root.hex(),
             "at": self.at,
             "note": self.note,
+            "key": self.key,
         }
         body = json.dumps(told, ensure_ascii=False).encode() + b"\n"
         return _HEADER + hashlib.sha256(body).hexdigest().encode() + b"\n" + body
@@ -71,7 +75,8 @@ class Cosigned:
         told = json.loads(body or b"null")
         if not isinstance(told, dict):
             raise ValueError("not the state of a cosigner")
-        made = cls(told["origin"], told["size"], bytes.fromhex(told["root"]), told["at"], told["note"])
+        root = bytes.fromhex(told["root"])
+        made = cls(told["origin"], told["size"], root, told["at"], told["note"], told["key"])
         if made.encode() != data:
             raise ValueError("not the state of a cosigner, or damaged")
         return made
@@ -80,9 +85,13 @@ class Cosigned:
 class StateFolder:
     """One file for each log; safe between threads and processes of one machine."""
 
-    def __init__(self, folder: Path, failpoint: Callable[[str], None] = _no_failpoint) -> None:
-        """``failpoint`` is called with each name of ``FAILPOINTS``; tests crash there."""
-        self.folder = folder
+    def __init__(
+        self, folder: Path, *, key: str = "", failpoint: Callable[[str], None] = _no_failpoint
+    ) -> None:
+        """``key``: the vkey of which the states speak. ``failpoint`` is called with each name of ``FAILPOINTS``; tests crash there."""
+        self.folder, self.key = folder, key
+        self._shown: dict[str, Cosigned] = {}
+        self._showing = threading.Lock()
         self._failpoint = failpoint
 
     def path(self, origin: str) -> Path:
@@ -99,6 +108,20 @@ class StateFolder:
             raise StateLost(f"日志 {origin} 的联署记录坏了") from error
         if found.origin != origin:
             raise StateLost(f"日志 {origin} 的联署记录是另一个日志的")
+        if found.key != self.key:
+            # A process that still runs with a retired key, or a key that was put back: this is not what that key signed.
+            raise StateLost(f"日志 {origin} 的联署记录是另一把密钥的")
+        return found
+
+    def read_durable(self, origin: str) -> Cosigned:
+        """The same for showing it to others: a state that is renamed but not yet synced could still be forgotten, its signature not."""
+        found = self.read(origin)
+        with self._showing:
+            if self._shown.get(origin) != found:
+                with self.locked():
+                    found = self.read(origin)
+                    sync_folder(self.folder)
+                self._shown[origin] = found
         return found
 
     def create(self, origin: str) -> None:
@@ -107,7 +130,7 @@ class StateFolder:
         with self.locked():
             if self.path(origin).exists():
                 raise FileExistsError(origin)
-            self.write(Cosigned(origin))
+            self.write(Cosigned(origin, key=self.key))
 
     def write(self, state: Cosigned) -> None:
         """Make a state durable; the caller holds the lock and has compared. OSError leaves the old one standing, or neither known."""

@@ -10,7 +10,7 @@ from plumbline.embedded.ports import free_port
 from plumbline.embedded.supervisor import ProcessSpec
 from plumbline.supervision.boot import write_trust_roots
 from plumbline.supervision.config import Platform
-from plumbline.supervision.journal.cosigners import Configured, read_cosigners, write_cosigners
+from plumbline.supervision.journal.cosigners import Configured, known_cosigners, write_cosigners
 from plumbline.supervision.journal.keys import PlatformKeys
 
 NAME = "demo.cosigner.plumbline/1"
@@ -31,7 +31,7 @@ def cosigner_process(platform: Platform) -> list[ProcessSpec]:
         return []
     marks = platform.folder("marks")
     made = Configured(url=f"http://127.0.0.1:{port}", key=key, trust_domain=TRUST_DOMAIN)
-    write_cosigners(marks, [*(each for each in read_cosigners(marks) if each.name != NAME), made])
+    write_cosigners(marks, [*(each for each in known_cosigners(marks)[0] if each.name != NAME), made])
     write_trust_roots(platform, PlatformKeys.load(platform.folder("keys")))
     argv = [sys.executable, "-m", "plumbline.cli", "cosign", "serve", str(folder), "--port", str(port)]
     # Nobody waits for it: the worker sends checkpoints as soon as it answers.

@@ -15,7 +15,7 @@ from psycopg import sql
 from plumbline.embedded.folder import DataFolder
 from plumbline.embedded.postgres import Running
 from plumbline.supervision.config import ROLES, DatabasePlace, Operator, Platform, write_platform
-from plumbline.supervision.journal.cosigners import read_cosigners
+from plumbline.supervision.journal.cosigners import known_cosigners
 from plumbline.supervision.journal.destruction import replay_destructions
 from plumbline.supervision.journal.genesis import is_open, open_log
 from plumbline.supervision.journal.heads import CheckpointSigner, closing_origin, log_origin
@@ -150,7 +150,10 @@ def write_trust_roots(platform: Platform, keys: PlatformKeys) -> None:
     lines = [
         *(key for origin in origins for key in signer.verifier_keys(origin)),
         f"code {keys.signer('code').key_id} ed25519 {keys.public('code')}",
-        *(f"cosigner {each.key} {each.trust_domain}" for each in read_cosigners(platform.folder("marks"))),
+        *(
+            f"cosigner {each.key} {each.trust_domain}"
+            for each in known_cosigners(platform.folder("marks"))[0]
+        ),
     ]
     (platform.data_dir / "trust.txt").write_text("\n".join(lines) + "\n", "utf-8")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-import httpx
 import psycopg
 
 from plumbline.supervision.boot import write_trust_roots
 from plumbline.supervision.config import Platform
 from plumbline.supervision.journal.cosigners import (
     Configured,
+    CosignerSilent,
     CosignersProblem,
     newest_of,
     read_cosigners,
@@ -82,15 +82,14 @@ def _list(platform: Platform, known: tuple[Configured, ...]) -> int:
         found = conn.execute("SELECT origin || '/' || epoch, size FROM journal.head").fetchone()
         rows = conn.execute("SELECT name, size, cosigned_at, problem FROM ops.cosigner").fetchall()
     told, status = {row[0]: row[1:] for row in rows}, 0
+    asked = newest_of(known, found[0] if found else "", fresh=True)
     for each in known:
         size, at, problem = told.get(each.name, (0, None, "后台进程还没有送过"))
         kind = "外部" if each.external else "自己的"
         when = f"，{at.astimezone().isoformat(timespec='seconds')}" if at else ""
         print(f"{each.name}（{each.trust_domain}，{kind}）{each.url}：联署到 {size} 条{when}")
-        try:
-            newest_of(each, found[0] if found else "", fresh=True)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            problem = problem or f"现在问不到（{type(error).__name__}）"
+        if isinstance(asked[each], CosignerSilent):
+            problem = problem or f"现在问不到（{asked[each]}）"
         if problem:
             print(f"  {problem}")
             status = 1

@@ -104,7 +104,9 @@ def test_a_smaller_tree_or_another_history_is_never_cosigned_and_the_log_s_own_w
     assert _refused(cosigner, _request(forked, 8)) == (409, "8\n")  # same size, another root
     forked.grow(1)
     assert _refused(cosigner, _request(forked, 8))[0] == 422
-    told = [json.loads(path.read_text("utf-8")) for path in sorted((folder / "contradictions").iterdir())]
+    kept = sorted((folder / "contradictions").iterdir())
+    assert [path.name.partition("-")[0] for path in kept] == ["fork", "unproven"]
+    told = [json.loads(path.read_text("utf-8")) for path in kept]
     assert [each["shown"].split("\n")[1] for each in told] == ["8", "9"]
     assert all(each["cosigned"].split("\n")[1] == "8" for each in told)
 
@@ -130,6 +132,49 @@ def test_a_lost_or_damaged_memory_stops_the_cosigner_until_it_has_a_new_key(fold
     shutil.rmtree(folder / "state")
     with pytest.raises(CosignerProblem, match="--new-key"):
         Cosigner(folder)
+
+
+def test_a_process_that_still_runs_with_a_retired_key_signs_nothing_more(folder: Path) -> None:
+    log, forked, running = _log(), _log(text="x"), Cosigner(folder)
+    running.add(_request(log, 0))
+    key = log.signer.verifier_key()
+    initialise(folder, name="witness.example/1", trust_domain="某大学", log_keys=[key], new_key=True)
+    assert _refused(running, _request(forked, 0))[0] == 503
+    assert Cosigner(folder).add(_request(log, 0))
+
+
+def test_nothing_is_shown_that_the_disk_may_still_forget(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, cosigner = _log(), Cosigner(folder, failpoint=_die_after_rename)
+    with pytest.raises(_Crash):
+        cosigner.add(_request(log, 0))
+    with monkeypatch.context() as broken:
+        broken.setattr("plumbline.cosign.state.os.fsync", _no_disk)
+        with pytest.raises(OSError, match="disk"):
+            cosigner.heads()
+    assert cosigner.heads()[0].size == 5
+
+
+def _die_after_rename(at: str) -> None:
+    if at == "state.renamed":
+        raise _Crash
+
+
+def test_a_stranger_s_bad_proofs_leave_room_for_the_log_s_own_contradiction(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plumbline.cosign.cosigner.MAX_CONTRADICTIONS", 1)
+    log, forked, cosigner = _log(), _log(text="x"), Cosigner(folder)
+    cosigner.add(_request(log, 0))
+    for _ in range(2):
+        log.grow(1)
+        assert _refused(cosigner, _request(log, 5, [bytes(32)]))[0] == 422
+    assert (
+        _refused(cosigner, _request(forked, 0))[0] == 409
+    )  # the fork need not know the size to convict itself
+    kept = sorted(path.name.partition("-")[0] for path in (folder / "contradictions").iterdir())
+    assert kept == ["fork", "unproven"]
 
 
 class _Crash(Exception):
@@ -185,10 +230,11 @@ def test_a_clock_that_stepped_back_stops_cosigning_and_a_small_step_keeps_the_ti
 def test_a_new_epoch_is_followed_only_when_the_operator_says_so(folder: Path) -> None:
     second = InMemoryLog(f"{ORIGIN}/2")
     second.grow(2)
-    assert _refused(Cosigner(folder), _request(second, 0))[0] == 404
+    running = Cosigner(folder)
+    assert _refused(running, _request(second, 0))[0] == 404
     assert trust(folder, [second.signer.verifier_key()]) == [f"{ORIGIN}/2"]
     assert trust(folder, [make_sm2_signer(f"{ORIGIN}/2", 3).verifier_key()]) == []
-    assert Cosigner(folder).add(_request(second, 0))
+    assert running.add(_request(second, 0))  # a process that runs takes it up
     with pytest.raises(NoteError):
         trust(folder, [Cosigner(folder).verifier_key])
 

@@ -126,7 +126,12 @@ def check_receipts(kept: Iterable[tuple[str, str]], log: Log, *, since: datetime
             _take_point(report, points, theirs, entry)
     report.heads = len(points)
     for (origin, size), (root, entry) in sorted(points.items()):
-        _compare(report, log, Checkpoint(origin, size, root), entry, today)
+        point = Checkpoint(origin, size, root)
+        now = today.get(_log_of(origin))
+        if now is not None and size > now.size and now.origin == _log_of(origin) != newest.origin:
+            _compare_ended(report, log, point, entry, now)
+        else:
+            _compare(report, log, point, entry, today)
     return report
 
 
@@ -194,6 +199,18 @@ def _compare(report: Report, log: Log, ours: Checkpoint, entry: str, today: dict
     proof = log.consistency(epoch, ours.size, now.size)
     if proof is None or not verify_consistency(ours.size, now.size, proof, ours.root, now.root):
         sentence = f"您的回执（{entry}）里 {ours.size} 条的日志不是平台现在 {now.size} 条的开头：历史被改写，请保存回执并举报"
+        _fault(report, "fork", entry, sentence)
+
+
+def _compare_ended(report: Report, log: Log, ours: Checkpoint, entry: str, known: Checkpoint) -> None:
+    """A head of an epoch that has ended: what the platform showed of it may be a cosigned checkpoint that is smaller than what was kept."""
+    proof = log.consistency(_log_of(ours.origin).rpartition("/")[2], known.size, ours.size)
+    if proof is None:
+        told = f"{_log_of(ours.origin)}：这一期已经结束，平台没有留下您的回执见过的 {ours.size} 条；缺的已逐条列出，请原编号重报"
+        if told not in report.notes:
+            report.notes.append(told)
+    elif not verify_consistency(known.size, ours.size, proof, known.root, ours.root):
+        sentence = f"您的回执（{entry}）里 {ours.size} 条的日志不是从平台现在出示的 {known.size} 条长出来的：历史被改写，请保存回执并举报"
         _fault(report, "fork", entry, sentence)
 
 

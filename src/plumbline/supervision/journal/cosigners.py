@@ -10,21 +10,30 @@ import threading
 import time
 import tomllib
 from collections.abc import Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
 from plumbline.evidence.checkpoint import parse_verifier
-from plumbline.evidence.note import NoteError
+from plumbline.evidence.note import DEFAULT_NOTE_LIMIT, NoteError
 from plumbline.evidence.witnessing import checkpoint_path
 from plumbline.supervision.journal.keys import write_private
 
 FILE = "cosigners.toml"
+#: The list that could be read last: one that somebody spoilt must not stop reception.
+LAST_GOOD = "cosigners.last.toml"
 ASK_TIMEOUT_S = 2.0
 #: What a cosigner said is believed for so long: processes make signers often, and cosigners only see more.
 ASKED_LIFE_S = 60.0
+#: Bytes that are read of an answer: a checkpoint with all its signatures is shorter.
+MAX_ANSWER = DEFAULT_NOTE_LIMIT
 _FIELDS = {"url", "key", "trust_domain", "external"}
+
+
+class CosignerSilent(RuntimeError):
+    """A cosigner did not answer in time, or not with anything that can be read; the message is a short technical word."""
 
 
 class CosignersProblem(ValueError):
@@ -56,13 +65,34 @@ class Configured:
 
 def read_cosigners(folder: Path) -> tuple[Configured, ...]:
     """The cosigners of a folder of marks, none without a file; raises :class:`CosignersProblem`."""
-    path = folder / FILE
+    return _read(folder / FILE)
+
+
+def known_cosigners(folder: Path) -> tuple[tuple[Configured, ...], str]:
+    """The list and no word; or, when it cannot be read, the last one that could, and why. Reception goes on with either."""
+    try:
+        return read_cosigners(folder), ""
+    except CosignersProblem as problem:
+        try:
+            return _read(folder / LAST_GOOD), str(problem)
+        except CosignersProblem:
+            return (), str(problem)
+
+
+def remember_cosigners(folder: Path) -> None:
+    """Keep a list that an operator wrote by hand, if it can be read, as the last good one; OSError when the disk refuses."""
+    path, last = folder / FILE, folder / LAST_GOOD
+    if path.exists() and (not last.exists() or path.read_bytes() != last.read_bytes()):
+        write_cosigners(folder, read_cosigners(folder), name=LAST_GOOD)
+
+
+def _read(path: Path) -> tuple[Configured, ...]:
     try:
         told = tomllib.loads(path.read_text("utf-8")).get("cosigner", [])
         found = tuple(_checked(each) for each in told)
     except FileNotFoundError:
         return ()
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, AttributeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, AttributeError) as error:
         raise CosignersProblem(f"{path} 读不懂：{error}") from error
     if len({each.name for each in found}) != len(found):
         raise CosignersProblem(f"{path} 里有两个联署方同名")
@@ -100,8 +130,8 @@ def require_usable(cosigner: Configured) -> None:
         raise CosignersProblem("信任域要写明谁在管联署方的机器，一行，不超过 100 字")
 
 
-def write_cosigners(folder: Path, cosigners: Iterable[Configured]) -> None:
-    """Replace the list durably."""
+def write_cosigners(folder: Path, cosigners: Iterable[Configured], *, name: str = FILE) -> None:
+    """Replace the list durably, and with it the one that could be read last."""
     parts = []
     for each in cosigners:
         require_usable(each)
@@ -110,31 +140,87 @@ def write_cosigners(folder: Path, cosigners: Iterable[Configured]) -> None:
             for name, value in (("url", each.url), ("key", each.key), ("trust_domain", each.trust_domain))
         ]
         parts.append("\n".join(["[[cosigner]]", *lines, f"external = {str(each.external).lower()}"]))
-    write_private(folder / FILE, ("\n\n".join(parts) + "\n").encode())
+    data = ("\n\n".join(parts) + "\n").encode()
+    for each in dict.fromkeys((name, LAST_GOOD)):
+        write_private(folder / each, data)
 
 
 _asked: dict[tuple[str, str], tuple[float, str | None]] = {}
+_under_way: dict[tuple[str, str], Future[str | None]] = {}
 _asking = threading.Lock()
 
 
-def newest_of(cosigner: Configured, origin: str, *, fresh: bool = False) -> str | None:
-    """The newest checkpoint that a cosigner shows of a log; None when it has none, or is no program of ours and cannot show it.
+def newest_of(
+    cosigners: Iterable[Configured], origin: str, *, fresh: bool = False
+) -> dict[Configured, str | CosignerSilent | None]:
+    """The newest checkpoint that each cosigner shows of a log; None when it has none, or is no program of ours and cannot show it.
 
-    Raises httpx.HTTPError when it does not answer. Answers, and that there was none, are remembered for a minute unless `fresh`: one that
-    hangs must not hold up every process that starts to sign.
+    All are asked at the same time and waited for once, whatever they do: a cosigner that answers a byte a second must not hold up a
+    process that starts to sign. Answers, and that there was none, are remembered for a minute unless `fresh`.
     """
-    place = (cosigner.url, origin)
+    until = time.monotonic() + ASK_TIMEOUT_S
+    asked = {each: _ask((each.url, origin), fresh=fresh) for each in cosigners}
+    return {each: _answer((each.url, origin), told, until) for each, told in asked.items()}
+
+
+def _ask(place: tuple[str, str], *, fresh: bool) -> Future[str | None]:
+    """The answer to come; a question that is still under way is not asked twice."""
     with _asking:
         at, known = _asked.get(place, (float("-inf"), None))
-    if not fresh and time.monotonic() - at < ASKED_LIFE_S:
-        return known
-    note = None
+        told: Future[str | None] = Future()
+        if not fresh and time.monotonic() - at < ASKED_LIFE_S:
+            told.set_result(known)
+        elif place in _under_way:
+            return _under_way[place]
+        else:
+            _under_way[place] = told
+            threading.Thread(target=_fetch, args=(place, told), daemon=True).start()
+        return told
+
+
+def _answer(place: tuple[str, str], told: Future[str | None], until: float) -> str | CosignerSilent | None:
     try:
-        answer = httpx.get(cosigner.url + checkpoint_path(origin), timeout=ASK_TIMEOUT_S, trust_env=False)
-        if answer.status_code not in (200, 404):
-            answer.raise_for_status()
-        note = answer.text if answer.status_code == 200 else None
-    finally:
+        return told.result(max(0.0, until - time.monotonic()))
+    except CosignerSilent as silent:
+        return silent
+    except TimeoutError:
         with _asking:
-            _asked[place] = (time.monotonic(), note)
-    return note
+            _asked[place] = (time.monotonic(), None)
+        return CosignerSilent("TimeoutError")
+
+
+def _fetch(place: tuple[str, str], told: Future[str | None]) -> None:
+    note: str | None = None
+    problem: CosignerSilent | None = None
+    try:
+        url = place[0] + checkpoint_path(place[1])
+        with httpx.stream("GET", url, timeout=ASK_TIMEOUT_S, trust_env=False, headers=PLAIN) as answer:
+            if answer.status_code != 404:
+                answer.raise_for_status()
+                note = read_bounded(answer)
+    except Exception as error:  # whatever an outsider answers, it is no reason to stop
+        problem = CosignerSilent(type(error).__name__)
+    with _asking:
+        _asked[place] = (time.monotonic(), note)
+        _under_way.pop(place, None)
+    if problem is None:
+        told.set_result(note)
+    else:
+        told.set_exception(problem)
+
+
+#: No compression: a short answer that becomes a long one is a trap.
+PLAIN = {"Accept-Encoding": "identity"}
+
+
+def read_bounded(answer: httpx.Response) -> str:
+    """The body of a streamed answer as UTF-8, whatever its headers say; :class:`CosignerSilent` when it is too long or no text."""
+    data = bytearray()
+    for part in answer.iter_raw():
+        data += part
+        if len(data) > MAX_ANSWER:
+            raise CosignerSilent("TooLong")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise CosignerSilent("NoText") from None

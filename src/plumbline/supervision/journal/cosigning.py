@@ -11,7 +11,7 @@ from plumbline.evidence.checkpoint import Cosignature, cosignature_time, parse_n
 from plumbline.evidence.note import NoteError, encode_base64
 from plumbline.evidence.paths import consistency_path
 from plumbline.evidence.witnessing import ADD_CHECKPOINT, SIZE_TYPE, format_request, parse_size
-from plumbline.supervision.journal.cosigners import Configured
+from plumbline.supervision.journal.cosigners import PLAIN, Configured, CosignerSilent, read_bounded
 from plumbline.supervision.journal.heads import source_of
 
 _NEWEST = """
@@ -31,6 +31,13 @@ _WORDS = {
     404: "联署方没有跟随这个日志（每一期是一个日志）：请它用 plumbline cosign trust 加上公钥",
     422: "联署方说证明不成立：日志可能被改写，请立即核对",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    media_type: str
+    text: str
 
 
 class NotCosigned(RuntimeError):
@@ -69,15 +76,18 @@ def cosign(
     """
     old = min(last_cosigned(conn, point.origin, cosigner), point.size)
     answer = _ask(conn, http, cosigner, point, old)
-    if answer.status_code == 409 and answer.headers.get("content-type", "").startswith(SIZE_TYPE):
+    if answer.status == 409 and answer.media_type.startswith(SIZE_TYPE):
         seen = _size(answer)
+        now = newest_published(conn) if seen > point.size else None
+        if now is not None and now.origin == point.origin and now.head >= seen:
+            raise NotCosigned("联署方已有更新的检查点，由另一个后台进程送去，下一轮再看")
         if seen > point.size:
             raise NotCosigned(f"联署方联署过 {seen} 条，这里只有 {point.size} 条：数据库可能被恢复到了以前")
         if seen == old:
             raise NotCosigned(f"联署方在 {seen} 条处见过另一个根：日志分了叉，请立即核对")
         answer = _ask(conn, http, cosigner, point, seen)
-    if answer.status_code != 200:
-        raise NotCosigned(_WORDS.get(answer.status_code, f"联署方答复 {answer.status_code}"))
+    if answer.status != 200:
+        raise NotCosigned(_WORDS.get(answer.status, f"联署方答复 {answer.status}"))
     line, given = _verified(answer.text, cosigner, point)
     conn.execute(_KEEP, [point.origin, point.size, cosigner.name, cosigner.key_id, line, given.at])
     return given
@@ -85,12 +95,17 @@ def cosign(
 
 def _ask(
     conn: psycopg.Connection, http: httpx.Client, cosigner: Configured, point: Published, old: int
-) -> httpx.Response:
+) -> _Answer:
     path = consistency_path(old, point.size, source_of(conn, point.epoch, point.size))
-    return http.post(cosigner.url + ADD_CHECKPOINT, content=format_request(old, path, point.note))
+    body, url = format_request(old, path, point.note), cosigner.url + ADD_CHECKPOINT
+    try:
+        with http.stream("POST", url, content=body, headers=PLAIN) as answer:
+            return _Answer(answer.status_code, answer.headers.get("content-type", ""), read_bounded(answer))
+    except CosignerSilent as silent:
+        raise NotCosigned(f"联署方的答复读不懂（{silent}）") from None
 
 
-def _size(answer: httpx.Response) -> int:
+def _size(answer: _Answer) -> int:
     try:
         return parse_size(answer.text)
     except NoteError as error:

@@ -28,7 +28,7 @@ from plumbline.evidence.note import Ed25519NoteSigner
 from plumbline.evidence.paths import LeafAndNodeSource, node_hash
 from plumbline.evidence.sm2_note import Sm2NoteSigner
 from plumbline.evidence.tree import EMPTY_ROOT, Frontier
-from plumbline.supervision.journal.cosigners import Configured, CosignersProblem, newest_of, read_cosigners
+from plumbline.supervision.journal.cosigners import Configured, CosignerSilent, known_cosigners, newest_of
 from plumbline.supervision.journal.failpoints import hit
 from plumbline.supervision.journal.published import remember
 
@@ -291,12 +291,12 @@ class CheckpointSigner:
             _require_extends(conn, head, cosigner.name, point)
         self._peers_asked = time.monotonic()
 
-    def cosigners(self) -> tuple[Configured, ...]:
-        """Who cosigns this log; raises :class:`SigningStopped` for a list that cannot be read."""
-        try:
-            return read_cosigners(self._marks)
-        except CosignersProblem as problem:
-            raise SigningStopped(f"联署方名单读不出来：{problem}") from problem
+    def cosigners(self, *, every: bool = False) -> tuple[Configured, ...]:
+        """Who cosigns this log. A list that cannot be read stops nobody, the last one that could stands; with `every` it does."""
+        found, problem = known_cosigners(self._marks)
+        if problem and every:
+            raise SigningStopped(f"联署方名单读不出来：{problem}")
+        return found
 
     def cosigned_heads(self, origin: str, *, every: bool = False) -> dict[Configured, Checkpoint]:
         """What each cosigner shows as the newest checkpoint of a log that it cosigned, if this log has signed it.
@@ -305,16 +305,16 @@ class CheckpointSigner:
         With `every` it raises :class:`SigningStopped` instead, and what it said a minute ago does not count.
         """
         found: dict[Configured, Checkpoint] = {}
-        for each in self.cosigners():
-            try:
-                note = newest_of(each, origin, fresh=every)
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
+        for each, note in newest_of(self.cosigners(every=every), origin, fresh=every).items():
+            if isinstance(note, CosignerSilent):
                 if every:
-                    raise SigningStopped(f"问不到联署方 {each.name}（{type(error).__name__}）") from None
+                    raise SigningStopped(f"问不到联署方 {each.name}（{note}）")
                 continue
             checkpoint = self.signed_by_us(note) if note else None
             if checkpoint is not None and checkpoint.origin == origin:
                 found[each] = checkpoint
+            elif note and every:
+                raise SigningStopped(f"联署方 {each.name} 给的不是这个日志签过的检查点，问不到它见过什么")
         return found
 
     def check_extends(self, conn: psycopg.Connection) -> HeadRow:

@@ -48,7 +48,14 @@ def status_page() -> StatusPage:
     lag = _lag(head, projected)
     cosigners, waiting, is_stopped = _cosigners()
     return StatusPage(
-        headline=headline(lag, parked, processes, waiting=waiting, codes_stopped=is_stopped),
+        headline=headline(
+            lag,
+            parked,
+            processes,
+            waiting=waiting,
+            codes_stopped=is_stopped,
+            list_unreadable=any(each["list_problem"] for each in cosigners),
+        ),
         origin=log_origin(head["origin"], head["epoch"]),
         log_size=count(_KEPT, [head["epoch"]]) + head["size"],
         projected_size=entries_below(projected),
@@ -81,8 +88,8 @@ def _lag(head: Row, projected: int) -> float:
 def _cosigners() -> tuple[list[Row], timedelta | None, bool]:
     """Each cosigner, how long entries have waited for them when that is late, and whether codes are stopped for it."""
     told = rows(
-        "SELECT name, trust_domain, is_external, size, cosigned_at, behind_since, looked_at, problem, clock_timestamp() AS now "
-        "FROM ops.cosigner ORDER BY name",
+        "SELECT name, trust_domain, is_external, size, cosigned_at, behind_since, looked_at, problem, list_problem, "
+        "clock_timestamp() AS now FROM ops.cosigner ORDER BY name",
         [],
     )
     fields = ("name", "is_external", "behind_since", "looked_at")
@@ -106,6 +113,8 @@ def _cosigner_sentence(cosigner: Row) -> str:
         parts.append("还没有联署过")
     if cosigner["problem"]:
         parts.append(cosigner["problem"])
+    if cosigner["list_problem"]:
+        parts.append("联署方名单读不出来，照上一份名单送联署")
     return "，".join(parts)
 
 
@@ -165,6 +174,7 @@ def headline(
     *,
     waiting: timedelta | None = None,
     codes_stopped: bool = False,
+    list_unreadable: bool = False,
 ) -> Answer:
     """The worst that is true, in one sentence. `waiting`: how long entries have waited for a cosigner, when that is late."""
     silent = [each.kind for each in processes if each.tone is not Tone.OK]
@@ -187,6 +197,9 @@ def headline(
             return Answer(tone=Tone.BAD, headline=f"日志已有 {told}没有联署，暂停发码", detail=detail)
         detail = "报送照常接收，监管码照常发放；请联系联署方。"
         return Answer(tone=Tone.WARN, headline=f"日志已有 {told}没有联署", detail=detail)
+    if list_unreadable:
+        detail = "报送照常接收，照上一份名单送联署；请改好 cosigners.toml。"
+        return Answer(tone=Tone.WARN, headline="联署方名单读不出来", detail=detail)
     if parked:
         return Answer(tone=Tone.WARN, headline=f"{parked} 条记录搁置", detail="有关的报告页面上会说明。")
     if silent:

@@ -12,7 +12,12 @@ from pathlib import Path
 import httpx
 import psycopg
 
-from plumbline.supervision.journal.cosigners import Configured, CosignersProblem, read_cosigners
+from plumbline.supervision.journal.cosigners import (
+    Configured,
+    CosignersProblem,
+    known_cosigners,
+    remember_cosigners,
+)
 from plumbline.supervision.journal.cosigning import (
     NotCosigned,
     Published,
@@ -41,8 +46,9 @@ UPDATE ops.cosigner SET looked_at = clock_timestamp(), origin = %(origin)s, size
  WHERE name = %(name)s
 """
 _KNOWN = """
-INSERT INTO ops.cosigner (name, trust_domain, is_external) VALUES (%s, %s, %s)
-ON CONFLICT (name) DO UPDATE SET trust_domain = EXCLUDED.trust_domain, is_external = EXCLUDED.is_external, looked_at = clock_timestamp()
+INSERT INTO ops.cosigner (name, trust_domain, is_external, list_problem) VALUES (%s, %s, %s, %s)
+ON CONFLICT (name) DO UPDATE SET trust_domain = EXCLUDED.trust_domain, is_external = EXCLUDED.is_external,
+       list_problem = EXCLUDED.list_problem, looked_at = clock_timestamp()
 """
 
 
@@ -61,7 +67,7 @@ class Follower:
         point = newest_published(conn)
         assert began is not None
         if point is None:
-            conn.execute(_SEEN, [self.cosigner.name])
+            conn.execute(_WAITS, ["这一期日志还没有发布检查点", self.cosigner.name])
             return True
         if last_cosigned(conn, point.origin, self.cosigner) >= point.size:
             self._done(conn, point, None, None)
@@ -114,6 +120,8 @@ class _Thread:
 
     def __init__(self, follower: Follower, wait: Callable[[float], bool]) -> None:
         self._follower, self._ended, self._wait = follower, threading.Event(), wait
+        #: The first round is over, well or not.
+        self.looked = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name=f"cosign {follower.cosigner.name}", daemon=True
         )
@@ -123,8 +131,9 @@ class _Thread:
         self._ended.set()
 
     def _run(self) -> None:
-        pause = PERIOD_S
+        pause = 0.0
         while not self._wait(pause) and not self._ended.is_set():
+            pause = max(pause, PERIOD_S)
             try:
                 pause = (
                     PERIOD_S
@@ -134,6 +143,10 @@ class _Thread:
             except psycopg.Error as error:
                 _log.warning("cosigning is tried again: %s %s", type(error).__name__, error)
                 self._follower.close()
+            except Exception:  # whatever one cosigner answered, it is asked again
+                _log.exception("cosigning is tried again")
+                self._follower.close()
+            self.looked.set()
         self._follower.close()
 
 
@@ -156,45 +169,40 @@ class Cosigning:
     def stop(self) -> None:
         """End."""
         self._stop.set()
-        self._thread.join(5)
+        if self._thread.is_alive():
+            self._thread.join(5)
         self._http.close()
 
     def look(self, *, first: bool = False) -> None:
         """Read the list and act on what changed; a list that cannot be read leaves things as they are."""
-        try:
-            wanted = read_cosigners(self._marks)
-            if set(wanted) == set(self._threads) and not first:
-                return
-            self._register(wanted)
-        except (CosignersProblem, psycopg.Error, OSError) as problem:
-            if str(problem) != self._problem:
-                self._problem = str(problem)
-                _log.error("cosigners: %s", problem)
+        wanted, told = known_cosigners(self._marks)
+        if set(wanted) == set(self._threads) and told == self._problem and not first:
             return
+        try:
+            if not told:
+                remember_cosigners(self._marks)
+            self._register(wanted, told)
+        except (CosignersProblem, psycopg.Error, OSError) as problem:
+            _log.error("cosigners: %s", problem)
+            return
+        if told:
+            _log.error("cosigners: %s", told)
+        self._problem = told
         for gone in set(self._threads) - set(wanted):
             self._threads.pop(gone).end()
-        until = time.monotonic() + FIRST_ROUND_S
         for each in wanted:
             if each not in self._threads:
-                follower = Follower(self._conninfo, each, self._http)
-                if first and time.monotonic() < until:
-                    self._first(follower)
-                self._threads[each] = _Thread(follower, self._stop.wait)
+                self._threads[each] = _Thread(Follower(self._conninfo, each, self._http), self._stop.wait)
+        until = time.monotonic() + FIRST_ROUND_S
+        for thread in self._threads.values() if first else ():
+            thread.looked.wait(max(0.0, until - time.monotonic()))
 
-    def _first(self, follower: Follower) -> None:
-        try:
-            follower.round()
-        except psycopg.Error as error:
-            _log.warning("cosigning is tried again: %s %s", type(error).__name__, error)
-        finally:
-            follower.close()  # the thread has a connection of its own
-
-    def _register(self, wanted: tuple[Configured, ...]) -> None:
+    def _register(self, wanted: tuple[Configured, ...], list_problem: str = "") -> None:
         with psycopg.connect(self._conninfo) as conn:
             names = [each.name for each in wanted]
             conn.execute("DELETE FROM ops.cosigner WHERE name <> ALL(%s)", [names])
             for each in wanted:
-                conn.execute(_KNOWN, [each.name, each.trust_domain, each.external])
+                conn.execute(_KNOWN, [each.name, each.trust_domain, each.external, list_problem[:300]])
 
     def _run(self) -> None:
         while not self._stop.wait(PERIOD_S):

@@ -205,6 +205,42 @@ def test_an_epoch_that_ended_openly_tells_what_was_lost(story) -> None:
     assert any("只留下 4 条" in told for told in report.notes)
 
 
+def _grown(*counts: int) -> InMemoryLog:
+    log = InMemoryLog(ORIGIN)
+    for count in counts:
+        log.grow(count)
+    return log
+
+
+def test_an_ended_epoch_that_is_shown_at_a_smaller_cosigned_size_is_no_alarm(story) -> None:
+    """After a new epoch the newest cosigned checkpoint of the former one may be older than what our receipts saw."""
+    platform, kept = story
+    cosigned, opened = _grown(3, 1, 4), InMemoryLog("demo.log.test/2")
+    opened.grow(3)
+    whole = platform.log
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/x/v1/checkpoint":
+            return httpx.Response(200, text=opened.checkpoint())
+        platform.log = whole if "/consistency/" in request.url.path else cosigned
+        return Platform.answer(platform, request)
+
+    log = Log(
+        "http://127.0.0.1",
+        httpx.Client(transport=httpx.MockTransport(answer)),
+        [*whole.verifiers, *opened.verifiers],
+    )
+    early = [*kept[:3], (kept[0][0], whole.receipt(0))]  # seen at 3 and at 17 entries, shown at 8
+    assert check_receipts(early, log).faults == []
+    whole = _grown(3, 1, 4)
+    report = check_receipts(early, log)
+    assert report.faults == []
+    assert any("没有留下您的回执见过的 17 条" in told for told in report.notes)
+    early = [*kept[:3], (kept[0][0], _grown(3, 1, 4, 9).receipt(0))]
+    whole = _grown(3, 1, 4, 2, 7)  # a proof of what it has now leads nowhere near what it signed for us
+    assert [each.kind for each in check_receipts(early, log).faults] == ["fork"]
+
+
 @pytest.mark.parametrize("make", [ReceiptStore, lambda path: ReceiptBook(path / "receipts.db")])
 def test_what_is_kept_is_read_back_and_replaced_by_a_later_receipt(tmp_path: Path, make) -> None:
     store = make(tmp_path)

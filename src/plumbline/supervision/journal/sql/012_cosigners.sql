@@ -25,7 +25,9 @@ CREATE TABLE ops.cosigner (
     behind_since timestamptz,
     -- when the worker last looked after this cosigner
     looked_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
-    problem      text NOT NULL DEFAULT ''
+    problem      text NOT NULL DEFAULT '',
+    -- why the list itself cannot be read; the last readable one stands
+    list_problem text NOT NULL DEFAULT ''
 );
 
 GRANT SELECT, INSERT ON journal.cosignature TO plumb_gateway;

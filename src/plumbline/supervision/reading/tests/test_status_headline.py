@@ -32,7 +32,13 @@ def test_a_cosigner_is_told_with_its_trust_domain_how_far_it_came_and_what_is_wr
         "now": NOW,
         "size": 1200,
         "problem": "没有答复（ConnectError）",
+        "list_problem": "",
     }
     told = _cosigner_sentence(row)
     assert told.startswith("某大学，联署到 ") and told.endswith("条，3 天前，没有答复（ConnectError）")
     assert "还没有联署过" in _cosigner_sentence(row | {"cosigned_at": None, "is_external": False})
+
+
+def test_a_list_of_cosigners_that_cannot_be_read_is_yellow() -> None:
+    told = headline(0, 0, ROWS, list_unreadable=True)
+    assert (told.tone, told.headline) == (Tone.WARN, "联署方名单读不出来")
