@@ -227,7 +227,7 @@ def _bundle(conn: psycopg.Connection, platform: Platform, tally: Tally) -> None:
 #: What no audit of this drill looks at.
 LEFT_OUT = (
     "数据库的函数、触发器、授权与行级策略（不是行；由测试 test_grants、test_rights 核对）",
-    "同时掌握数据库、日志密钥和签名主机磁盘（水位）的人：只有别处留存的回执、检查点和外部联署能发现",
+    "同时掌握数据库、日志密钥和签名主机磁盘（水位、发布记录）的人：只有别处留存的回执、检查点和外部联署能发现",
     "发布过的分片文件被删（由日志重新生成，不算证据）",
     "日志第二期及以后各期的行（城市只有一期；由 test_next_epoch 核对）",
 )

@@ -75,9 +75,12 @@ def run_rebuild(arguments: argparse.Namespace) -> int:
     return 1 if found else 0
 
 
-def _sm2_of(platform: Platform) -> bytes:
-    """The point of the log's SM2 key; b"" where the platform has none."""
-    key = PlatformKeys.load(platform.folder("keys")).log_sm2
+def _sm2_of(platform: Platform) -> bytes | None:
+    """The point of the log's SM2 key; b"" where the platform has none, None where its keys are kept elsewhere."""
+    try:
+        key = PlatformKeys.load(platform.folder("keys")).log_sm2
+    except FileNotFoundError:
+        return None
     return key.public_key.point if key else b""
 
 
