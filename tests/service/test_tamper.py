@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg import sql
 
 from plumbline.drill.tampering.acts import Acts, Tally
 from plumbline.drill.tampering.disk import Disk
 from plumbline.drill.tampering.history import History
 from plumbline.drill.tampering.values import UntaughtType, variants
+from plumbline.evidence.checkpoint import Checkpoint, Ed25519NoteSigner, Sm2NoteSigner, sign_checkpoint
+from plumbline.evidence.gm.sm2 import Sm2PrivateKey
 from plumbline.exchange.messages.platform import BlobStored
-from plumbline.supervision.journal import audit_checkpoints, audit_files, audit_origins
+from plumbline.supervision.journal import audit, audit_checkpoints, audit_files, audit_origins
 from plumbline.supervision.journal.audit import audit_log
-from plumbline.supervision.journal.audit_checkpoints import Kept
+from plumbline.supervision.journal.audit_checkpoints import Kept, is_whole
+from plumbline.supervision.journal.audit_origins import Origins
 from plumbline.supervision.journal.files import FileStore
 from plumbline.supervision.journal.heads import CheckpointSigner
-from plumbline.supervision.journal.keys import PlatformKeys
+from plumbline.supervision.journal.keys import PlatformKeys, public_bytes
 from plumbline.supervision.journal.lookup import newest_checkpoint
 from plumbline.supervision.projection import compare
 from plumbline.supervision.projection.rebuild import audit_projection, build_shadow
@@ -50,7 +56,7 @@ class _Slice:
         self.signer = CheckpointSigner(self.keys.log, self.platform.folder("marks"))
         self.receipt = world.send_file()
         newest_checkpoint(self.platform.conninfo("plumb_gateway"), self.signer)
-        self.kept = Kept.of(self.platform.folder("marks"))
+        self.kept = Kept.of(self.platform.folder("marks"), b"")
 
     def acts(self, *only: str, rows: int = 1, every: int = 1) -> tuple[Acts, Tally]:
         tally = Tally()
@@ -71,7 +77,7 @@ class _Slice:
         files, tiles, marks = folders
         conninfo = self.platform.conninfo("plumb_gateway")
         Disk(tally=tally, files=files, tiles=tiles, marks=marks, seed=SEED, count=1).run(
-            lambda: audit_files.audit_files(conninfo, files, tiles, settled_s=0),
+            lambda: _file_sentences(conninfo, files, tiles),
             lambda: audit_log(conninfo, marks),
         )
         return tally
@@ -82,6 +88,11 @@ class _Slice:
             conn=self.conn, tally=tally, keys=self.keys, signer=self.signer, kept=kept, shown=shown
         )
         return tally, made.run()
+
+
+def _file_sentences(conninfo: str, files: Path, tiles: Path) -> list[str]:
+    notes: list[str] = []
+    return audit_files.audit_files(conninfo, files, tiles, settled_s=0, notes=notes) + notes
 
 
 def _fill(world) -> None:
@@ -148,6 +159,35 @@ def test_a_slice_of_the_drill_finds_and_names_all_and_fails_when_an_audit_looks_
         _looking_away(drill, monkeypatch)
     drop_shadow(quiet_world.conninfo()["plumb_migrate"])
     _is_clean(quiet_world)
+    _is_patient(quiet_world, monkeypatch)
+    _takes_leftovers_for_none(quiet_world)
+
+
+def _is_patient(world, monkeypatch) -> None:
+    """The gateway's role may be silent for two seconds in a transaction; an audit that hashes files is silent for hours."""
+    conninfo, marks = world.platform.conninfo("plumb_gateway"), world.platform.folder("marks")
+    allowed = []
+
+    def look(conn, *_, **__) -> list[str]:
+        allowed.append(conn.execute("SHOW idle_in_transaction_session_timeout").fetchone()[0])
+        return []
+
+    with monkeypatch.context() as patched:
+        patched.setattr(audit, "audit_journal", look)
+        patched.setattr(audit_files, "audit_blobs", look)
+        assert audit_log(conninfo, marks) == []
+        assert audit_files.audit_files(conninfo, marks, marks / "none") == []
+    assert allowed == ["0", "0"]
+
+
+def _takes_leftovers_for_none(world) -> None:
+    """What a crash between a file's name and its row leaves is told, and is no alarm."""
+    files, tiles = world.platform.folder("files"), world.platform.folder("tiles")
+    name = FileStore(files).store(b"its sender never came back")
+    conninfo, notes = world.platform.conninfo("plumb_gateway"), list[str]()
+    assert audit_files.audit_files(conninfo, files, tiles, settled_s=-1, notes=notes) == []
+    assert [name in each for each in notes] == [True]
+    (files / name[:2] / name).unlink()
 
 
 def _is_clean(world) -> None:
@@ -205,6 +245,43 @@ def test_sizes_of_published_checkpoints_outlive_a_torn_end(tmp_path: Path) -> No
     for size in (3, 300, 2**40):
         remember(tmp_path, "host.a", 2, size)
     remember(tmp_path, "b", 2, 7)
-    with (tmp_path / "b.2.published").open("ab") as file:
-        file.write(b"\0\0\0")
-    assert published(tmp_path) == {2: {3, 7, 300, 2**40}}
+    for torn in (
+        b"0000000",
+        b"\0" * 21,
+        b"0000000000000000",
+    ):  # by a power cut; whoever comes next appends to it
+        with (tmp_path / "b.2.published").open("ab") as file:
+            file.write(torn)
+        remember(tmp_path, "b", 2, 8)
+    remember(tmp_path, "b", 2, 9)
+    assert published(tmp_path) == {2: {3, 7, 9, 300, 2**40}}
+
+
+def test_a_stored_note_has_the_logs_own_lines_and_no_other() -> None:
+    point = Checkpoint("log.example/1", 7, bytes(32))
+    plain, sm2 = Ed25519PrivateKey.generate(), Sm2PrivateKey.generate()
+    key, other = public_bytes(plain), Sm2PrivateKey.generate()
+    one = Ed25519NoteSigner(point.origin, plain)
+    lone = sign_checkpoint(point, [one])
+    both = sign_checkpoint(point, [one, Sm2NoteSigner(point.origin, sm2)])
+    mine, none = sm2.public_key.point, b""
+    assert is_whole(lone, point.origin, key, none) and is_whole(lone, point.origin, key, mine)
+    assert is_whole(both, point.origin, key, mine) and is_whole(both, point.origin, key, None)
+    assert is_whole(both, point.origin, key, other.public_key.point)  # signed by the SM2 key of another year
+    head, _, line = both[:-1].rpartition(" ")
+    signature = bytearray(base64.b64decode(line))
+    signature[-1] ^= 1
+    bent = f"{head} {base64.b64encode(bytes(signature)).decode()}\n"
+    assert not is_whole(bent, point.origin, key, mine)
+    assert not is_whole(both, point.origin, key, none)
+    assert not is_whole(lone + lone.splitlines(keepends=True)[-1], point.origin, key, mine)
+
+
+def test_a_key_that_a_stranger_named_first_makes_no_alarm(monkeypatch) -> None:
+    origins = Origins()
+    origins._take("firm.key", "ed25519", base64.b64encode(b"stranger").decode())
+    origins._take("firm.key", "ed25519", base64.b64encode(b"owner").decode())
+    monkeypatch.setattr(audit_origins, "verify_origin", lambda _, key, message: key == message)
+    signed = SimpleNamespace(origin=[SimpleNamespace(key_id="firm.key", algorithm="ed25519")])
+    assert origins.refuted(signed, b"owner") == []
+    assert origins.refuted(signed, b"forger") == ["firm.key"]

@@ -105,6 +105,8 @@ def _tampered(
     counts["数据库自己拒绝的改动"] = len(tally.refused)
     if tally.empty:
         left.append(f"城市里没有行的表，两边放入相同的假行再改：{'、'.join(sorted(set(tally.empty)))}")
+    if tally.untouched:
+        left.append(f"总账里没有行的表，没有改：{'、'.join(tally.untouched)}")
     return [*left, *(f"数据库拒绝，没有改成：{each}" for each in tally.refused[:10]), *LEFT_OUT]
 
 
@@ -138,6 +140,7 @@ def tamper(
     from plumbline.drill.tampering.committed import commit_some
     from plumbline.supervision.config import ROLES
     from plumbline.supervision.journal.audit_checkpoints import Kept
+    from plumbline.supervision.journal.keys import PlatformKeys
     from plumbline.supervision.projection.rebuild import build_shadow
     from plumbline.supervision.projection.schema import drop_shadow
 
@@ -152,7 +155,10 @@ def tamper(
         drop_shadow(platform.conninfo("plumb_migrate"))
         _say(f"事实表与派生表：改了 {tally.tried['表']} 次")
     if "journal" in parts:
-        acts.journal(Kept.of(platform.folder("marks")))
+        keys = PlatformKeys.load(platform.folder("keys"))
+        acts.journal(
+            Kept.of(platform.folder("marks"), keys.log_sm2.public_key.point if keys.log_sm2 else b"")
+        )
         _say(f"总账与日志：改了 {tally.tried['日志']} 次")
     if tables:
         return
@@ -174,8 +180,13 @@ def _disk(platform: Platform, tally: Tally, arguments: argparse.Namespace) -> No
 
     files, tiles, marks = (platform.folder(name) for name in ("files", "tiles", "marks"))
     conninfo = platform.conninfo("plumb_gateway")
+
+    def check_files() -> list[str]:
+        notes: list[str] = []
+        return audit_files(conninfo, files, tiles, settled_s=0, notes=notes) + notes
+
     Disk(tally=tally, files=files, tiles=tiles, marks=marks, seed=arguments.seed, count=arguments.rows).run(
-        lambda: audit_files(conninfo, files, tiles, settled_s=0), lambda: audit_log(conninfo, marks)
+        check_files, lambda: audit_log(conninfo, marks)
     )
 
 
@@ -216,7 +227,7 @@ def _bundle(conn: psycopg.Connection, platform: Platform, tally: Tally) -> None:
 #: What no audit of this drill looks at.
 LEFT_OUT = (
     "数据库的函数、触发器、授权与行级策略（不是行；由测试 test_grants、test_rights 核对）",
-    "同时掌握数据库、日志密钥和签名主机磁盘（水位）的人：只有别处留存的回执、检查点和外部联署能发现",
+    "同时掌握数据库、日志密钥和签名主机磁盘（水位、发布记录）的人：只有别处留存的回执、检查点和外部联署能发现",
     "发布过的分片文件被删（由日志重新生成，不算证据）",
     "日志第二期及以后各期的行（城市只有一期；由 test_next_epoch 核对）",
 )

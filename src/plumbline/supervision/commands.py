@@ -75,6 +75,15 @@ def run_rebuild(arguments: argparse.Namespace) -> int:
     return 1 if found else 0
 
 
+def _sm2_of(platform: Platform) -> bytes | None:
+    """The point of the log's SM2 key; b"" where the platform has none, None where its keys are kept elsewhere."""
+    try:
+        key = PlatformKeys.load(platform.folder("keys")).log_sm2
+    except FileNotFoundError:
+        return None
+    return key.public_key.point if key else b""
+
+
 def run_audit(arguments: argparse.Namespace) -> int:
     """Check journal against log, files and tables against journal; names what differs."""
     status = 0
@@ -85,16 +94,22 @@ def run_audit(arguments: argparse.Namespace) -> int:
         return 2
     with opened(Path(arguments.data_dir)) as platform:
         if arguments.what in ("all", "log"):
-            problems = audit_log(platform.conninfo("plumb_gateway"), platform.folder("marks"), shown)
+            problems = audit_log(
+                platform.conninfo("plumb_gateway"), platform.folder("marks"), shown, sm2=_sm2_of(platform)
+            )
             for sentence in problems:
                 print(f"日志：{sentence}")
             print("日志：每条入账恰有一片叶子，根哈希相符。" if not problems else "日志：对不上。")
             status |= bool(problems)
         if arguments.what in ("all", "files"):
+            notes: list[str] = []
             problems = audit_files(
-                platform.conninfo("plumb_gateway"), platform.folder("files"), platform.folder("tiles")
+                platform.conninfo("plumb_gateway"),
+                platform.folder("files"),
+                platform.folder("tiles"),
+                notes=notes,
             )
-            for sentence in problems:
+            for sentence in (*problems, *notes):
                 print(f"文件：{sentence}")
             print("文件：与日志所记逐个相同。" if not problems else "文件：有人改过。")
             status |= bool(problems)

@@ -235,7 +235,7 @@ def whole_tables(conn: psycopg.Connection, relation: Relation, *, seed: int) -> 
             ),
             sql.SQL("INSERT INTO {0} SELECT * FROM {0} WHERE {1}").format(relation.full, relation.at(row)),
         )
-        yield Change(relation=relation, what="同键重复一行", statements=doubled)
+        yield Change(relation=relation, what="同键重复一行", statements=doubled, rows=(row,))
     table = relation.full
     last = relation.columns[-1].name
     for what, text, column in (

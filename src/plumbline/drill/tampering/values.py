@@ -5,6 +5,7 @@ A type that is not taught here raises :class:`UntaughtType`, so that a new kind 
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import dataclass
 
@@ -84,6 +85,7 @@ _FIRST = {
     "uuid": "gen_random_uuid()",
     "jsonb": "'null'::jsonb",
 }
+_SIGNED_NOTE = re.compile(r"\n\n(— \S+ )\S+\n(?:— \S+ \S+\n)*\Z")
 _STRING_NUMBER = re.compile(r'"(-?[0-9]+\.[0-9]+)"')
 _NUMBER = re.compile(r"(?<=[:\[] )-?[0-9]+(\.[0-9]+)?(?=[,\]}])|(?<=^)-?[0-9]+(\.[0-9]+)?$")
 _STRING = re.compile(r'": "([^"\\]+)"')
@@ -98,6 +100,10 @@ def variants(kind: str, text: str | None, *, is_key: bool = False) -> list[Varia
     if is_key:
         return [Variant(word, _of(kind, other)) for word, other in _KEYS.get(kind, _OTHERS[kind])]
     null = Variant("变空", sql.SQL("NULL"))
+    if kind == "text" and (signed := _SIGNED_NOTE.search(text)):
+        line = f"{signed[1]}{base64.b64encode(bytes(68)).decode()}\n"
+        more = Variant("多一行签名", sql.SQL("{}").format(sql.Literal(text + line)))
+        return [Variant(word, _of(kind, each)) for word, each in _OTHERS[kind]] + [more, null]
     if kind == "jsonb":
         return [*_documents(text), null]
     made = [Variant(word, _of(kind, expression)) for word, expression in _OTHERS[kind]]

@@ -7,11 +7,12 @@ operator to decide.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import psycopg
@@ -36,11 +37,12 @@ from plumbline.supervision.journal.audit_epochs import (
     read_epochs,
     stray_problems,
 )
-from plumbline.supervision.journal.audit_gaps import gap_problems
+from plumbline.supervision.journal.audit_gaps import begin_long, gap_problems
 from plumbline.supervision.journal.audit_origins import Origins
 from plumbline.supervision.journal.heads import HeadRow, SigningStopped, read_head
 from plumbline.supervision.journal.model import canonical_claim
 
+_Key = TypeVar("_Key", bound=Hashable)
 CHUNK = 2000
 _ROWS = """
 SELECT l.idx, l.uid, l.sender_id, l.logged_at, l.leaf_hash, e.key_id, e.envelope, e.message, e.arrived_at
@@ -53,16 +55,18 @@ SELECT e.uid FROM journal.entry e
 """
 
 
-def audit_log(conninfo: str, marks: Path, shown: Sequence[str] = ()) -> list[str]:
+def audit_log(
+    conninfo: str, marks: Path, shown: Sequence[str] = (), *, sm2: bytes | None = None
+) -> list[str]:
     """Recompute every leaf from its entry, every node and the root from the leaves, and every claim from the
     messages; an empty list means that all agrees. May run while entries come in.
 
     `shown`: checkpoints and receipts that somebody else kept. They are what is left when a whole history is written
-    anew by someone who holds the log's key and this host's marks."""
+    anew by someone who holds the log's key and this host's marks. `sm2`: the log's SM2 key, as :class:`Kept` has it."""
     # Before the snapshot: a mark only grows after a commit, so a log that goes on growing is never behind one read earlier.
-    kept = Kept.of(marks)
+    kept = Kept.of(marks, sm2)
     with psycopg.connect(conninfo) as conn:
-        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        begin_long(conn)
         return audit_journal(conn, kept, shown)
 
 
@@ -81,9 +85,8 @@ def audit_journal(conn: psycopg.Connection, kept: Kept, shown: Sequence[str] = (
         walk = _Walk(epoch, head.origin, seen)
         walk.leaves(conn)
         log_key = log_key or walk.log_key
-        listed = kept.published.get(epoch.epoch, set())
         told = [*walk.problems, *_end_problems(head, walk)]
-        told += checkpoint_problems(conn, head, epoch, log_key, listed) + walk.node_problems(conn)
+        told += checkpoint_problems(conn, head, epoch, log_key, kept) + walk.node_problems(conn)
         problems += [epoch.label + each for each in told]
     problems += closing_problems(epochs, head, log_key) + stray_problems(conn, epochs, head)
     problems += _claim_problems(conn, seen.claims)
@@ -124,7 +127,10 @@ class _Walk:
         while rows := conn.execute(_ROWS, [self.epoch, position, CHUNK]).fetchall():
             hashes: list[bytes] = []
             for row in rows:
-                if row[0] != position + len(hashes):
+                if row[0] < position + len(hashes):
+                    self.problems.append(f"第 {row[0]} 条（{row[1]}）的叶子或入账有两份")
+                    return
+                if row[0] > position + len(hashes):
                     self.problems.append(f"第 {position + len(hashes)} 条的叶子不见了")
                     return
                 hashes.append(bytes(row[4]))
@@ -187,15 +193,22 @@ class _Walk:
             "SELECT level, start, hash FROM journal.node WHERE epoch = %s", [self.epoch]
         ).fetchall()
         stored = {(row[0], row[1]): bytes(row[2]) for row in rows}
-        wrong = [key for key in self._nodes | stored if self._nodes.get(key) != stored.get(key)]
+        wrong = {key for key in self._nodes | stored if self._nodes.get(key) != stored.get(key)}
+        wrong |= _doubled((row[0], row[1]) for row in rows)
         return [f"第 {level} 层、从第 {start} 条起的节点被改过、删掉或多出" for level, start in sorted(wrong)]
+
+
+def _doubled(keys: Iterable[_Key]) -> set[_Key]:
+    """Those that come twice, since somebody has taken the table's key away."""
+    return {key for key, times in Counter(keys).items() if times > 1}
 
 
 def _claim_problems(conn: psycopg.Connection, claims: dict[tuple[str, str], bytes]) -> list[str]:
     """Numbers and codes that are held by nobody although an entry took them, or by another entry."""
     rows = conn.execute("SELECT kind, value, entry FROM journal.claim").fetchall()
     stored = {(row[0], row[1]): bytes(row[2]) for row in rows}
-    wrong = [key for key in claims | stored if claims.get(key) != stored.get(key)]
+    wrong = {key for key in claims | stored if claims.get(key) != stored.get(key)}
+    wrong |= _doubled((row[0], row[1]) for row in rows)
     return [f"占用的号码 {value}（{kind}）与入账对不上" for kind, value in sorted(wrong)]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from plumbline.evidence.mark import Head, HeadMark, MarkRefused
 from plumbline.evidence.note import Ed25519NoteVerifier, NoteError
 from plumbline.evidence.paths import MissingSubtree
 from plumbline.evidence.proof import ProofError, TlogProof, parse_proof
+from plumbline.evidence.sm2_note import Sm2NoteVerifier
 from plumbline.supervision.journal.audit_epochs import Epoch
 from plumbline.supervision.journal.heads import HeadRow, log_origin, root_at
 from plumbline.supervision.journal.published import published
+
+_SM2_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +30,14 @@ class Kept:
     marks: tuple[tuple[Path, Head | None], ...]
     #: Epoch → sizes of the checkpoints that were published.
     published: dict[int, set[int]]
+    #: The point of the log's SM2 key; b"" where it has none, None where that is not known.
+    sm2: bytes | None = None
 
     @classmethod
-    def of(cls, folder: Path) -> Kept:
+    def of(cls, folder: Path, sm2: bytes | None = None) -> Kept:
         """From the folder of marks."""
         marks = tuple((path, _mark(path)) for path in sorted(folder.glob("*.mark")))
-        return cls(marks=marks, published=published(folder))
+        return cls(marks=marks, published=published(folder), sm2=sm2)
 
 
 def _mark(path: Path) -> Head | None:
@@ -50,23 +56,29 @@ def _root(conn: psycopg.Connection, epoch: int, size: int) -> bytes | None:
 
 
 def checkpoint_problems(
-    conn: psycopg.Connection, head: HeadRow, told: Epoch, log_key: bytes | None, listed: Collection[int]
+    conn: psycopg.Connection, head: HeadRow, told: Epoch, log_key: bytes | None, kept: Kept
 ) -> list[str]:
     """Published checkpoints must be signed by the log, over the log as it stands, and all there."""
-    origin = log_origin(head.origin, told.epoch)
-    rows = conn.execute(
-        "SELECT size, note FROM journal.checkpoint WHERE origin = %s ORDER BY size", [origin]
-    ).fetchall()
-    found = []
-    for size, note in rows:
-        if log_key is not None and not is_signed(note, origin, log_key):
-            found.append(f"{size} 条的检查点不是日志的密钥签的，或签名被改过")
-        elif problem := _checkpoint_problem(conn, told, size, note):
-            found.append(problem)
-    stored = {row[0] for row in rows}
+    origin, listed = log_origin(head.origin, told.epoch), kept.published.get(told.epoch, set())
+    found, stored = list[str](), Counter[int]()
+    with conn.cursor(
+        name="checkpoints"
+    ) as rows:  # in portions: up to one for every second that the log has lived
+        rows.execute("SELECT size, note FROM journal.checkpoint WHERE origin = %s ORDER BY size", [origin])
+        for size, note in rows:
+            stored[size] += 1
+            if log_key is not None and not (
+                is_signed(note, origin, log_key) and is_whole(note, origin, log_key, kept.sm2)
+            ):
+                found.append(f"{size} 条的检查点不是日志的密钥签的，或签名被改过")
+            elif problem := _checkpoint_problem(conn, told, size, note):
+                found.append(problem)
+    found += [f"{size} 条的检查点有 {times} 份" for size, times in stored.items() if times > 1]
     # A restore may have lost the newest ones of an epoch that has ended; between those that are left none is missing.
     last = max(listed, default=0) if told.is_open else max(stored, default=0)
-    found += [f"发布过 {size} 条的检查点，表里没有了" for size in sorted({*listed} - stored) if size <= last]
+    found += [
+        f"发布过 {size} 条的检查点，表里没有了" for size in sorted({*listed} - {*stored}) if size <= last
+    ]
     return found
 
 
@@ -90,6 +102,26 @@ def is_signed(note: str, origin: str, log_key: bytes, *, alone: bool = True) -> 
         return opened.checkpoint.origin == origin and not (alone and others)
     except (NoteError, ValueError):
         return False
+
+
+def is_whole(note: str, origin: str, log_key: bytes, sm2: bytes | None) -> bool:
+    """Whether a stored note has the one Ed25519 line of the log and, in the suite `gm`, at most one of its SM2 key.
+
+    `sm2` is that key today, b"" where there is none, None where it is not known. An SM2 key may have been another one
+    earlier, which nobody can check any more: then the line must at least look like one.
+    """
+    try:
+        lines = parse_note(note).signatures
+        plain = Ed25519NoteVerifier(origin, log_key).key_id
+        others = [line for line in lines if line.key_id != plain]
+        if len(lines) - len(others) != 1 or len(others) > (0 if sm2 == b"" else 1):
+            return False
+        if any(len(line.signature) != _SM2_BYTES for line in others):
+            return False
+        parse_note(note).verified_by([Sm2NoteVerifier(origin, sm2)] if sm2 else [])
+    except (NoteError, ValueError):
+        return False
+    return True
 
 
 def mark_problems(conn: psycopg.Connection, head: HeadRow, path: Path, mark: Head | None) -> list[str]:

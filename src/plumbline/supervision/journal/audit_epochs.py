@@ -61,6 +61,8 @@ def read_epochs(conn: psycopg.Connection, head: HeadRow, problems: list[str]) ->
         rows = cur.execute(_EPOCHS.encode()).fetchall()
     numbers = {row["epoch"] for row in rows}
     found = []
+    found_twice = {row["epoch"] for row in rows if [each["epoch"] for each in rows].count(row["epoch"]) > 1}
+    problems += [f"日志各期的表里第 {number} 期有两行" for number in sorted(found_twice)]
     for row in rows:
         if not _is_whole(row):
             problems.append(f"日志各期的表里第 {row['epoch']} 期的内容被改过")

@@ -1,7 +1,8 @@
 """Files on disk against the log (文件与分片的核对): what `blob.stored` says of a file, its row, its bytes, and the tiles.
 
 A tile that is missing is no difference: tiles follow from the log and may be deleted at any time. A file that nobody
-registered is one, once it is older than an upload takes between its last byte and its row.
+registered is one, unless it is what its name says: such a file is what a crash between its rename and its row leaves,
+or a restore of the database; nothing speaks of it, and it gets a note once it is older than an upload takes there.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import psycopg
@@ -16,10 +18,13 @@ import psycopg
 from plumbline.exchange.decode import parse_message
 from plumbline.exchange.messages.platform import BlobStored
 from plumbline.exchange.problems import Problem
+from plumbline.supervision.journal.audit_gaps import begin_long
 from plumbline.supervision.journal.tiles import TileStore, tile_path
 
 #: Between a file's rename and its row.
 SETTLED_S = 600.0
+#: How many entries are read at once.
+CHUNK = 2000
 _ENTRIES = """
 SELECT l.epoch, l.idx, e.message FROM journal.entry e
   JOIN journal.leaf l ON l.uid = e.uid AND l.sender_id = e.sender_id
@@ -28,13 +33,26 @@ SELECT l.epoch, l.idx, e.message FROM journal.entry e
 _ROWS = "SELECT encode(sha256, 'hex'), bytes, media_type, encode(uploaded_by, 'hex'), state FROM ops.file"
 
 
-def audit_files(conninfo: str, files: Path, tiles: Path, *, settled_s: float = SETTLED_S) -> list[str]:
-    """Every stored file is there with the bytes that the log names, nothing else is; every tile is that of the log."""
+class _Stated(NamedTuple):
+    """What an entry `blob.stored` says of a file."""
+
+    bytes: int
+    media_type: str
+    uploaded_by: str
+
+
+def audit_files(
+    conninfo: str, files: Path, tiles: Path, *, settled_s: float = SETTLED_S, notes: list[str] | None = None
+) -> list[str]:
+    """Every stored file is there with the bytes that the log names, nothing else is; every tile is that of the log.
+
+    `notes` takes what is no difference and yet worth a line.
+    """
     # Before the database is asked: a file is durable before its row, and its row before its entry.
     seen = _listing(files)
     with psycopg.connect(conninfo) as conn:
-        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        return audit_blobs(conn, files, seen, settled_s=settled_s) + audit_tiles(conn, tiles)
+        begin_long(conn)
+        return audit_blobs(conn, files, seen, settled_s=settled_s, notes=notes) + audit_tiles(conn, tiles)
 
 
 def _listing(files: Path) -> list[Path]:
@@ -44,7 +62,12 @@ def _listing(files: Path) -> list[Path]:
 
 
 def audit_blobs(
-    conn: psycopg.Connection, files: Path, seen: list[Path] | None = None, *, settled_s: float = SETTLED_S
+    conn: psycopg.Connection,
+    files: Path,
+    seen: list[Path] | None = None,
+    *,
+    settled_s: float = SETTLED_S,
+    notes: list[str] | None = None,
 ) -> list[str]:
     """Entries `blob.stored`, rows of ops.file and files on disk, against one another."""
     seen = _listing(files) if seen is None else seen
@@ -60,46 +83,51 @@ def audit_blobs(
         place, name = path.relative_to(files).as_posix(), path.name
         if place == f"{name[:2]}/{name}" and (name in entered or name in rows):
             continue
-        if not _is_arriving(path, settled_s):
+        if place != f"{name[:2]}/{name}" or not _has_own_hash(path):
             found.append(f"文件 {place} 没有登记，是多出来的")
+        elif notes is not None and _age_s(path) > settled_s:
+            notes.append(f"文件 {place} 与它的名字相符，却没有登记：上传中断或恢复备份所余，不属于任何记录")
     return found
 
 
-def _is_arriving(path: Path, settled_s: float) -> bool:
-    """Whether the file has its own hash and may be so new that its row is still to come."""
+def _has_own_hash(path: Path) -> bool:
+    """Whether a file is what its name says; one that has gone meanwhile is nobody's concern."""
     try:
-        if time.time() - path.stat().st_ctime > settled_s:
-            return False
-        return hashlib.sha256(path.read_bytes()).hexdigest() == path.name
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == path.name
     except FileNotFoundError:
         return True
 
 
-def _entered(conn: psycopg.Connection) -> dict[str, BlobStored]:
-    """What the log says of each file; the first entry counts."""
-    found: dict[str, BlobStored] = {}
-    for _, _, message in conn.execute(_ENTRIES).fetchall():
-        try:
-            parsed = parse_message(bytes(message))
-        except (msgspec.MsgspecError, ValueError, Problem):
-            continue
-        if isinstance(parsed, BlobStored):
-            found.setdefault(parsed.sha256, parsed)
+def _age_s(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_ctime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _entered(conn: psycopg.Connection) -> dict[str, _Stated]:
+    """What the log says of each file; the first entry counts. The entries come in portions: there are as many as files."""
+    found: dict[str, _Stated] = {}
+    with conn.cursor(name="blobs") as cur:
+        cur.itersize = CHUNK
+        for _, _, message in cur.execute(_ENTRIES):
+            try:
+                parsed = parse_message(bytes(message))
+            except (msgspec.MsgspecError, ValueError, Problem):
+                continue
+            if isinstance(parsed, BlobStored):
+                found.setdefault(parsed.sha256, _Stated(parsed.bytes, parsed.media_type, parsed.uploaded_by))
     return found
 
 
-def _row_problems(sha256: str, entry: BlobStored | None, row: tuple[int, str, str, str] | None) -> list[str]:
+def _row_problems(sha256: str, entry: _Stated | None, row: tuple[int, str, str, str] | None) -> list[str]:
     if entry is None:
         told = row is not None and row[3] == "verified"
         return [f"ops.file 里的文件 {sha256} 说已入账，日志里没有"] if told else []
     if row is None:
         return [f"日志里的文件 {sha256} 在 ops.file 里没有了"]
-    stated = (entry.bytes, entry.media_type, entry.uploaded_by)
-    wrong = [
-        name
-        for name, mine, theirs in zip(("bytes", "media_type", "uploaded_by"), row, stated, strict=False)
-        if mine != theirs
-    ]
+    wrong = [name for name, mine, theirs in zip(_Stated._fields, row, entry, strict=False) if mine != theirs]
     if row[3] not in ("stored", "verified"):
         wrong.append("state")
     return [f"ops.file 里的文件 {sha256} 与日志不同：{'、'.join(wrong)}"] if wrong else []

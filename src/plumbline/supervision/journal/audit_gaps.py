@@ -18,6 +18,12 @@ SELECT c.relname, array_agg(a.attname::text ORDER BY a.attnum),
 """
 
 
+def begin_long(conn: psycopg.Connection) -> None:
+    """One snapshot for a whole audit. Between two questions it hashes for longer than the gateway's role may be silent."""
+    conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    conn.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+
+
 def gap_problems(conn: psycopg.Connection) -> list[str]:
     """Every row of schema journal with a column that is empty, and a head that is not alone; tables and columns are the catalogue's."""
     found = []

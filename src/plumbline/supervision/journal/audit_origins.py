@@ -12,10 +12,14 @@ from plumbline.exchange.submission import Envelope
 
 
 class Origins:
-    """Public keys as the log enrols them on the way, the first enrolment of a name for ever."""
+    """Public keys as the log enrols them on the way.
+
+    Whose enrolment counts is the registry's affair: a stranger may have named a key like another's before its owner
+    did. So every key that was ever enrolled under a name is asked.
+    """
 
     def __init__(self) -> None:
-        self._keys: dict[str, tuple[str, bytes]] = {}
+        self._keys: dict[str, dict[tuple[str, bytes], None]] = {}
 
     def learn(self, message: Message) -> None:
         """Take the keys of an entry; they hold from here on."""
@@ -27,17 +31,18 @@ class Origins:
 
     def _take(self, key_id: str, algorithm: str, public_key: str) -> None:
         try:
-            self._keys.setdefault(key_id, (algorithm, base64.b64decode(public_key, validate=True)))
+            key = (algorithm, base64.b64decode(public_key, validate=True))
         except binascii.Error:
             return
+        self._keys.setdefault(key_id, {})[key] = None
 
     def refuted(self, envelope: Envelope, message: bytes) -> list[str]:
         """Keys whose signature of this message does not hold. One that the log does not know proves nothing either way."""
         found = []
         for each in envelope.origin:
             known = self._keys.get(each.key_id)
-            if known is None:
-                continue
-            if known[0] != each.algorithm or not verify_origin(each, known[1], message):
+            if known and not any(
+                algorithm == each.algorithm and verify_origin(each, key, message) for algorithm, key in known
+            ):
                 found.append(each.key_id)
         return found

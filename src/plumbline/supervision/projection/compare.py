@@ -120,10 +120,16 @@ def _rows_differ(conn: psycopg.Connection, first: str, second: str, table: str) 
         missing=missing,
         extra=extra,
         changed=changed,
-        examples=tuple(row[0] for row in rows[:EXAMPLES]),
+        examples=tuple(row[0] for row in rows[:EXAMPLES]) or _doubled_keys(conn, names),
         columns=_columns_differ(conn, names, table) if changed else (),
         doubled=doubled,
     )
+
+
+def _doubled_keys(conn: psycopg.Connection, names: dict[str, sql.Identifier]) -> tuple[str, ...]:
+    statement = sql.SQL("SELECT id::text FROM {a} GROUP BY id HAVING count(*) > 1 ORDER BY id LIMIT {limit}")
+    rows = conn.execute(statement.format(limit=sql.Literal(EXAMPLES), **names)).fetchall()
+    return tuple(row[0] for row in rows)
 
 
 def _columns_differ(
