@@ -28,6 +28,8 @@ from plumbline.sdk.bundle.trust import read_trust
 from plumbline.supervision.boot import DEMO_OPERATOR, write_trust_roots
 from plumbline.supervision.cosigner_commands import run_cosigners
 from plumbline.supervision.journal import cosigners
+from plumbline.supervision.journal.audit import audit_journal
+from plumbline.supervision.journal.audit_checkpoints import Kept
 from plumbline.supervision.journal.cosigners import (
     Configured,
     CosignersProblem,
@@ -114,6 +116,17 @@ class Kit:
         assert row is not None
         return row
 
+    def audited(self, change: str = "") -> list[str]:
+        """What an audit says after a change of the cosignature that is taken back."""
+        kept = Kept.of(self.marks)
+        with psycopg.connect(self.tested.administrator) as conn:
+            conn.execute("SET LOCAL session_replication_role = replica")
+            if change:
+                conn.execute(f"UPDATE journal.cosignature {change}".encode())
+            told = audit_journal(conn, kept)
+            conn.rollback()
+        return told
+
     def shown_to_an_officer(self, index: int) -> list[tuple[str, str, bool]]:
         """Who has cosigned the entry at an index, as the trace page asks for it."""
         platform = self.tested.platform
@@ -160,6 +173,17 @@ def test_a_checkpoint_is_cosigned_kept_and_shown_and_an_outage_is_made_up_for_at
         assert check.cosigned_by == ("w/1",)
         assert check.checkpoint.size == 302
         assert kit.round()  # nothing new: nothing is asked
+    assert kit.audited() == []
+    for change in (
+        "SET name = 'w/2'",
+        "SET key_id = '\\x00000000'",
+        "SET cosigned_at = cosigned_at + interval '1 s'",
+        "SET size = 301",
+        "SET line = line || ' '",
+        "SET line = replace(line, right(line, 12), 'AAAAAAAAAAA' || right(line, 1))",
+    ):
+        (told,) = kit.audited(change)
+        assert "条的联署：" in told, change
     assert kit.shown_to_an_officer(301) == [("w/1", "某大学", True)]
     assert kit.shown_to_an_officer(302) == []
     (late,) = kit.append()

@@ -84,23 +84,23 @@ class Acts:
             if not self._chosen(relation):
                 continue
             named = _named_in_log(self.conn, relation)
+            narrowed = _evident(relation)
             if not rows_of(self.conn, relation, 1, self.seed):
                 self.tally.untouched.append(relation.name)
             elif relation.name not in TAUGHT:
                 self.tally.broken.append(f"journal.{relation.name} 有行，演练却不知道核对怎样点名它的行")
                 continue
-            self._table(relation, "plumb_gateway", lambda conn: audit_journal(conn, kept), named, ddl=False)
+            if narrowed.name in SIGNED_ELSEWHERE:
+                self._columns(narrowed, "plumb_gateway", lambda conn: audit_journal(conn, kept), named)
+                continue
+            self._table(narrowed, "plumb_gateway", lambda conn: audit_journal(conn, kept), named, ddl=False)
 
     def file_rows(self, files: Path) -> None:
         """The rows of ops.file."""
         for relation in relations(self.conn, "ops"):
             if relation.name == "file":
-                columns = tuple(c for c in relation.columns if ("ops.file", c.name) not in NO_EVIDENCE)
-                narrowed = Relation(
-                    schema=relation.schema, name=relation.name, columns=columns, key=relation.key
-                )
                 self._columns(
-                    narrowed, "plumb_gateway", lambda conn: audit_blobs(conn, files), _is_named_file
+                    _evident(relation), "plumb_gateway", lambda conn: audit_blobs(conn, files), _is_named_file
                 )
 
     def _chosen(self, relation: Relation, column: str | None = None) -> bool:
@@ -170,21 +170,33 @@ class Acts:
 
 
 #: Tables of schema journal whose rows an audit names; one with rows that is not here breaks the drill.
-TAUGHT = frozenset({"entry", "leaf", "node", "head", "claim", "checkpoint", "epoch"})
+TAUGHT = frozenset({"entry", "leaf", "node", "head", "claim", "checkpoint", "epoch", "cosignature"})
+#: Tables whose rows somebody else has signed and keeps: that one is gone, that one sees.
+SIGNED_ELSEWHERE = frozenset({"cosignature"})
 #: Columns that are no evidence, and why. Everything else in schemas fact and journal is: there is no list of what is audited.
 NO_EVIDENCE = {
+    ("journal.cosignature", "received_at"): "只记联署何时送到；何时签的，签名里有",
     ("ops.file", "changed_at"): "只记状态何时变的；文件何时到，由日志里 blob.stored 的时间说",
     ("ops.file", "enters_at"): "入账以前先记下的时间；入账以后由日志里 blob.stored 的时间说",
 }
 
 
+def _evident(relation: Relation) -> Relation:
+    """The relation without the columns that are no evidence."""
+    table = f"{relation.schema}.{relation.name}"
+    columns = tuple(each for each in relation.columns if (table, each.name) not in NO_EVIDENCE)
+    return Relation(schema=relation.schema, name=relation.name, columns=columns, key=relation.key)
+
+
 def unwatched(conn: psycopg.Connection) -> list[str]:
     """Tables that the audits do not cover: class O, each with its reason."""
     found = relations(conn, "ops")
-    there = {(f"ops.{each.name}", column.name) for each in found for column in each.columns}
+    every = [*found, *relations(conn, "journal")]
+    there = {(f"{each.schema}.{each.name}", column.name) for each in every for column in each.columns}
     told = [f"{'.'.join(place)} 不是证据：{why}" for place, why in NO_EVIDENCE.items() if place in there]
     names = [each.name for each in found if each.name != "file"]
     reason = "O 类（运行数据，不从总账重建，PROTOCOL §1），不在核对之列"
+    told.append("整行删去一个联署：只有它的联署方自己看得出来")
     return [*told, f"schema ops 的 {len(names)} 张表是 {reason}：{'、'.join(names)}"]
 
 
@@ -236,6 +248,8 @@ def _named_in_log(conn: psycopg.Connection, relation: Relation) -> Named:
                 yield str(row["value"])
             case "checkpoint":
                 yield from (f"{row['size']} 条的检查点", "检查点属于别的日志")
+            case "cosignature":
+                yield f"{row['name']} 对 {row['size']} 条的联署"
             case "epoch":
                 yield f"第 {row['epoch']} 期"
             case other:

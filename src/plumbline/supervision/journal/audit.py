@@ -28,6 +28,7 @@ from plumbline.exchange.submission import decode_envelope
 from plumbline.supervision.journal.audit_checkpoints import (
     Kept,
     checkpoint_problems,
+    cosignature_problems,
     mark_problems,
     shown_problems,
 )
@@ -89,6 +90,7 @@ def audit_journal(conn: psycopg.Connection, kept: Kept, shown: Sequence[str] = (
         told += checkpoint_problems(conn, head, epoch, log_key, kept) + walk.node_problems(conn)
         problems += [epoch.label + each for each in told]
     problems += closing_problems(epochs, head, log_key) + stray_problems(conn, epochs, head)
+    problems += cosignature_problems(conn, kept)
     problems += _claim_problems(conn, seen.claims)
     problems += [f"入账 {row[0]} 没有叶子" for row in conn.execute(_ORPHANS).fetchall()]
     for path, mark in kept.marks:
