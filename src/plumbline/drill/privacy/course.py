@@ -94,7 +94,7 @@ class Course:
         doors.apply_for_key(canaries[1])
         doors.destroy(gone)
         doors.register(own, gone, expected=422)
-        self.counts["数据库报错"] = sum(database.provoke(self.platform, each) for each in canaries[:2])
+        self.counts["数据库报错"] = database.provoke(self.platform, first)
         self._settle()
         time.sleep(2)  # the exchange monitor writes down refusals half a second later
         self.counts |= {
@@ -137,16 +137,18 @@ class Course:
         numbers = Searcher(all_spellings([s for s in self._secrets(canaries) if s.what != "姓名"]))
         names = Searcher(all_spellings([s for s in self._secrets(canaries) if s.what == "姓名"]))
         hits: list[Hit] = []
-        for name, content in doors.answers:
-            hits += numbers.deep(content, f"答复：{name}") + names.deep(content, f"答复：{name}")
+        for name, *parts in doors.answers:
+            for part in parts:
+                hits += numbers.deep(part, f"答复：{name}") + names.deep(part, f"答复：{name}")
         shown = 0
         for each in answers:
             where = f"{each.reader} 读 {each.address.partition('?')[0]}"
-            hits += numbers.deep(each.content, where)
-            named = names.deep(each.content, where)
+            # Apart from its head: what is packed is known by its first bytes.
+            hits += numbers.deep(each.content, where) + numbers.deep(each.head, where)
+            named = names.deep(each.content, where) + names.deep(each.head, where)
             if each.reader in NAME_READERS:
                 shown += len(named)
-            elif not (self.city and each.reader == "参建单位"):
+            else:
                 hits += named
         self.counts |= {"答复与页面里的明文": len(hits), "姓名显示给有权的人": shown}
         self.broken += distinct(hits)
@@ -158,19 +160,21 @@ class Course:
             each for each in self.city if each.what != "姓名"
         ]
 
-    def search_disk(self, searcher: Searcher, out: Path) -> list[Hit]:
+    def search_disk(self, searcher: Searcher, out: Path, *, backup: bool = True) -> list[Hit]:
         """The data folder (raw tables, write-ahead log, logs, files), a dump and a base backup."""
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         database.flush(self.administrator)
         database.dump(self.platform, self.administrator, out)
-        database.base_backup(self.administrator, out)
+        if backup:
+            database.base_backup(self.administrator, out)
         hits: list[Hit] = []
         total = files = 0
         for folder, name in ((self.platform.data_dir, "数据文件夹"), (out, "转储与备份")):
             found, number, size = searcher.in_folder(folder, name)
             hits, total, files = hits + found, total + size, files + number
-        self.counts |= {"搜过的文件": files, "搜过的 MB": round(total / 1e6)}
+        if backup:
+            self.counts |= {"搜过的文件": files, "搜过的 MB": round(total / 1e6)}
         return hits
 
     def plant(self, out: Path) -> None:
@@ -182,7 +186,8 @@ class Course:
         ]
         try:
             searcher = Searcher(all_spellings([s for each in people for s in each.secrets]))
-            told = [str(hit) for hit in self.search_disk(searcher, out)]
+            # A second copy of the raw files that are searched anyway would take as long as all the rest.
+            told = [str(hit) for hit in self.search_disk(searcher, out, backup=False)]
         finally:
             for take_back in undo:
                 take_back()
