@@ -28,6 +28,7 @@ from plumbline.drill.privacy.searching import Hit, Searcher, distinct
 from plumbline.embedded.ports import free_port
 from plumbline.embedded.postgres import Cluster
 from plumbline.embedded.supervisor import Supervisor
+from plumbline.exchange.masks import STAR
 from plumbline.supervision.boot import DEMO_OPERATOR, Settings, operator_of, prepare
 from plumbline.supervision.city_progress import read_progress
 from plumbline.supervision.config import DEMO_ORIGIN, Platform
@@ -54,6 +55,8 @@ class Course:
     people: int
     pages: int = 120
     city: list[Secret] = field(default_factory=list)
+    #: Names of the city's people: they work on reports, and the public page of a report shows them masked.
+    city_names: list[Secret] = field(default_factory=list)
     counts: dict[str, int | float | str] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
 
@@ -136,7 +139,7 @@ class Course:
         """No number to anybody; names whole to those alone who may read them, and to those they must show."""
         numbers = Searcher(all_spellings([s for s in self._secrets(canaries) if s.what != "姓名"]))
         names = Searcher(all_spellings([s for s in self._secrets(canaries) if s.what == "姓名"]))
-        hits: list[Hit] = []
+        hits = self._public_pages(answers)
         for name, *parts in doors.answers:
             for part in parts:
                 hits += numbers.deep(part, f"答复：{name}") + names.deep(part, f"答复：{name}")
@@ -155,10 +158,19 @@ class Course:
         if not shown:
             self.broken.append("没有一页显示过姓名：页面的查找没有对照，等于没有查")
 
-    def _secrets(self, canaries: list[Canary]) -> list[Secret]:
-        return [secret for each in canaries for secret in each.secrets] + [
-            each for each in self.city if each.what != "姓名"
+    def _public_pages(self, answers: list[Answer]) -> list[Hit]:
+        """Names that stand whole on a report's public page; its registered original is for whoever has the code."""
+        whole = Searcher(all_spellings(self.city_names))
+        pages = [
+            each
+            for each in answers
+            if each.reader == "公众" and each.address.startswith("/v/") and "document" not in each.address
         ]
+        self.counts["公众看到的遮盖姓名"] = sum(each.content.count(STAR.encode()) > 0 for each in pages)
+        return [hit for each in pages for hit in whole.deep(each.content, f"公众读 {each.address}")]
+
+    def _secrets(self, canaries: list[Canary]) -> list[Secret]:
+        return [secret for each in canaries for secret in each.secrets] + self.city
 
     def search_disk(self, searcher: Searcher, out: Path, *, backup: bool = True) -> list[Hit]:
         """The data folder (raw tables, write-ahead log, logs, files), a dump and a base backup."""
@@ -229,7 +241,7 @@ def vault_secrets(platform: Platform) -> list[Secret]:
             fields = vault.open(sealed)
         except SubjectDestroyedError:
             continue
-        for what, text in (("证件号", fields.resident_id), ("电话", fields.phone)):
+        for what, text in (("姓名", fields.name), ("证件号", fields.resident_id), ("电话", fields.phone)):
             if text:
                 found.append(Secret(what, subject, text))
     return found
@@ -288,7 +300,9 @@ def drill_privacy(*, seed: int, scale: float, people: int) -> Outcome:
         if scale > 0:
             print(f"填演示城市（规模 {scale}）", flush=True)
             fill_city(platform, seed, scale)
-            course.city = vault_secrets(platform)
+            told = vault_secrets(platform)
+            course.city = [each for each in told if each.what != "姓名"]
+            course.city_names = [each for each in told if each.what == "姓名"]
             course.counts["城市里的个人数据"] = len(course.city)
         print("把假想的人放进去，再搜", flush=True)
         try:
