@@ -119,7 +119,8 @@ class Kit:
     def audited(self, change: str = "") -> list[str]:
         """What an audit says after a change of the cosignature that is taken back."""
         kept = Kept.of(self.marks)
-        with psycopg.connect(self.tested.administrator) as conn:
+        database = self.tested.platform.database.name
+        with psycopg.connect(self.tested.administrator, dbname=database) as conn:
             conn.execute("SET LOCAL session_replication_role = replica")
             if change:
                 conn.execute(f"UPDATE journal.cosignature {change}".encode())

@@ -23,10 +23,10 @@ def test_nothing_of_a_person_stands_anywhere_in_clear_and_planted_leaks_are_foun
     running = Cluster(platform.data_dir).running()
     assert running is not None
     course = Course(
-        platform=platform, url=running_platform.url, administrator=running.dsn(), seed=1, people=3, pages=8
+        platform=platform, url=running_platform.url, administrator=running.dsn(), seed=1, people=3, pages=6
     )
     course.run(tmp_path / "disk")
     assert course.broken == []
-    assert course.counts["数据库报错"] == 480
+    assert course.counts["数据库报错"] == 240
     assert course.counts["找到的泄漏"] == course.counts["种下的泄漏"] == 6
     assert int(course.counts["姓名显示给有权的人"]) > 0 and int(course.counts["进来的门"]) >= 19

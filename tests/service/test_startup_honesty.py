@@ -15,7 +15,7 @@ from plumbline.exchange.messages.registry import PersonRegistered
 from plumbline.exchange.personal import PersonalFields, make_record
 from plumbline.supervision.config import Platform
 from plumbline.supervision.heartbeat import Heartbeat
-from plumbline.supervision.journal.setup import REQUIRED_SETTINGS, SetupProblem, check_settings
+from plumbline.supervision.journal.setup import REQUIRED_SETTINGS, SetupProblem, check_settings, quiet_log
 
 pytestmark = pytest.mark.service
 
@@ -38,6 +38,8 @@ def test_a_setting_that_would_lose_or_leak_stops_the_start(quiet_platform, admin
         "log_min_messages": "warning",
         "log_statement": "all",
         "log_min_duration_statement": "0",
+        "log_min_duration_sample": "0",
+        "log_transaction_sample_rate": "1",
         "log_parameter_max_length_on_error": "64",
     }[name]
     with psycopg.connect(quiet_platform.platform.conninfo("plumb_gateway")) as conn:
@@ -49,6 +51,14 @@ def test_a_setting_that_would_lose_or_leak_stops_the_start(quiet_platform, admin
         psycopg.connect(quiet_platform.platform.conninfo("plumb_gateway")) as conn,
         pytest.raises(SetupProblem, match=f"{name} 必须是 {REQUIRED_SETTINGS[name]}，现在是 {other}"),
     ):
+        check_settings(conn)
+
+
+def test_who_may_not_set_the_log_of_a_server_may_start_where_it_is_right(untouched_platform) -> None:
+    platform = untouched_platform.platform
+    with psycopg.connect(platform.conninfo("plumb_migrate")) as conn:
+        quiet_log(conn, platform.database.name)  # a login that may alter nothing
+        assert conn.execute("SELECT 1").fetchone() == (1,)
         check_settings(conn)
 
 

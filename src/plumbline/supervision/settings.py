@@ -95,7 +95,7 @@ PLUMBLINE_PLATFORM = _PLATFORM
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"terse": {"format": "%(asctime)s %(name)s %(levelname)s %(message)s"}},
+    "formatters": {"terse": {"()": "plumbline.supervision.logs.MaskingFormatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "terse"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     # A refused request would be logged with its path, and a path may hold a link that is still good.

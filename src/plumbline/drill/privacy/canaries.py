@@ -83,7 +83,11 @@ def _spelled(value: str | bytes) -> Iterator[tuple[bytes, str]]:
         yield from _packed(value, "原始字节")
         return
     for how, charset in _CHARSETS.items():
-        yield from _packed(value.encode(charset), how)
+        data = value.encode(charset)
+        yield from _packed(data, how)
+        # As Python shows bytes in a log, and as PostgreSQL writes them in its older form.
+        yield "".join(f"\\x{byte:02x}" for byte in data).encode(), f"{how} 的字节转义"
+        yield "".join(f"\\{byte:03o}" for byte in data).encode(), f"{how} 的八进制转义"
     if _is_hex(value):
         yield from _packed(bytes.fromhex(value), "原始字节")
     for text, how in _texts(value):

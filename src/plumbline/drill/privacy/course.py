@@ -28,6 +28,7 @@ from plumbline.drill.privacy.searching import Hit, Searcher, distinct
 from plumbline.embedded.ports import free_port
 from plumbline.embedded.postgres import Cluster
 from plumbline.embedded.supervisor import Supervisor
+from plumbline.exchange.masks import STAR
 from plumbline.supervision.boot import DEMO_OPERATOR, Settings, operator_of, prepare
 from plumbline.supervision.city_progress import read_progress
 from plumbline.supervision.config import DEMO_ORIGIN, Platform
@@ -36,6 +37,8 @@ from plumbline.supervision.run import Serving, process_specs
 
 LEFT_OUT = (
     "人脸照片没有自己的收件接口，试的是个人部分里的人脸摘要",
+    "PDF 里找的是流中的字符串和元数据；用嵌入字体画出来的字是字形编号，没有还原成文字",
+    "日志、WAL 里按 76 字一行折断的 base64 没有拼起来再找",
     "操作系统的交换区、内存转储、终端和浏览器缓存不在平台之内，没有搜",
     "密钥管理服务没有接，主体密钥在数据文件夹的文件里",
 )
@@ -54,6 +57,8 @@ class Course:
     people: int
     pages: int = 120
     city: list[Secret] = field(default_factory=list)
+    #: Names of the city's people: they work on reports, and the public page of a report shows them masked.
+    city_names: list[Secret] = field(default_factory=list)
     counts: dict[str, int | float | str] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
 
@@ -94,7 +99,7 @@ class Course:
         doors.apply_for_key(canaries[1])
         doors.destroy(gone)
         doors.register(own, gone, expected=422)
-        self.counts["数据库报错"] = sum(database.provoke(self.platform, each) for each in canaries[:2])
+        self.counts["数据库报错"] = database.provoke(self.platform, first)
         self._settle()
         time.sleep(2)  # the exchange monitor writes down refusals half a second later
         self.counts |= {
@@ -136,41 +141,54 @@ class Course:
         """No number to anybody; names whole to those alone who may read them, and to those they must show."""
         numbers = Searcher(all_spellings([s for s in self._secrets(canaries) if s.what != "姓名"]))
         names = Searcher(all_spellings([s for s in self._secrets(canaries) if s.what == "姓名"]))
-        hits: list[Hit] = []
-        for name, content in doors.answers:
-            hits += numbers.deep(content, f"答复：{name}") + names.deep(content, f"答复：{name}")
+        hits = self._public_pages(answers)
+        for name, *parts in doors.answers:
+            for part in parts:
+                hits += numbers.deep(part, f"答复：{name}") + names.deep(part, f"答复：{name}")
         shown = 0
         for each in answers:
             where = f"{each.reader} 读 {each.address.partition('?')[0]}"
-            hits += numbers.deep(each.content, where)
-            named = names.deep(each.content, where)
+            # Apart from its head: what is packed is known by its first bytes.
+            hits += numbers.deep(each.content, where) + numbers.deep(each.head, where)
+            named = names.deep(each.content, where) + names.deep(each.head, where)
             if each.reader in NAME_READERS:
                 shown += len(named)
-            elif not (self.city and each.reader == "参建单位"):
+            else:
                 hits += named
         self.counts |= {"答复与页面里的明文": len(hits), "姓名显示给有权的人": shown}
         self.broken += distinct(hits)
         if not shown:
             self.broken.append("没有一页显示过姓名：页面的查找没有对照，等于没有查")
 
-    def _secrets(self, canaries: list[Canary]) -> list[Secret]:
-        return [secret for each in canaries for secret in each.secrets] + [
-            each for each in self.city if each.what != "姓名"
+    def _public_pages(self, answers: list[Answer]) -> list[Hit]:
+        """Names that stand whole on a report's public page; its registered original is for whoever has the code."""
+        whole = Searcher(all_spellings(self.city_names))
+        pages = [
+            each
+            for each in answers
+            if each.reader == "公众" and each.address.startswith("/v/") and "document" not in each.address
         ]
+        self.counts["公众看到的遮盖姓名"] = sum(each.content.count(STAR.encode()) > 0 for each in pages)
+        return [hit for each in pages for hit in whole.deep(each.content, f"公众读 {each.address}")]
 
-    def search_disk(self, searcher: Searcher, out: Path) -> list[Hit]:
+    def _secrets(self, canaries: list[Canary]) -> list[Secret]:
+        return [secret for each in canaries for secret in each.secrets] + self.city
+
+    def search_disk(self, searcher: Searcher, out: Path, *, backup: bool = True) -> list[Hit]:
         """The data folder (raw tables, write-ahead log, logs, files), a dump and a base backup."""
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         database.flush(self.administrator)
         database.dump(self.platform, self.administrator, out)
-        database.base_backup(self.administrator, out)
+        if backup:
+            database.base_backup(self.administrator, out)
         hits: list[Hit] = []
         total = files = 0
         for folder, name in ((self.platform.data_dir, "数据文件夹"), (out, "转储与备份")):
             found, number, size = searcher.in_folder(folder, name)
             hits, total, files = hits + found, total + size, files + number
-        self.counts |= {"搜过的文件": files, "搜过的 MB": round(total / 1e6)}
+        if backup:
+            self.counts |= {"搜过的文件": files, "搜过的 MB": round(total / 1e6)}
         return hits
 
     def plant(self, out: Path) -> None:
@@ -182,7 +200,8 @@ class Course:
         ]
         try:
             searcher = Searcher(all_spellings([s for each in people for s in each.secrets]))
-            told = [str(hit) for hit in self.search_disk(searcher, out)]
+            # A second copy of the raw files that are searched anyway would take as long as all the rest.
+            told = [str(hit) for hit in self.search_disk(searcher, out, backup=False)]
         finally:
             for take_back in undo:
                 take_back()
@@ -224,7 +243,7 @@ def vault_secrets(platform: Platform) -> list[Secret]:
             fields = vault.open(sealed)
         except SubjectDestroyedError:
             continue
-        for what, text in (("证件号", fields.resident_id), ("电话", fields.phone)):
+        for what, text in (("姓名", fields.name), ("证件号", fields.resident_id), ("电话", fields.phone)):
             if text:
                 found.append(Secret(what, subject, text))
     return found
@@ -283,7 +302,9 @@ def drill_privacy(*, seed: int, scale: float, people: int) -> Outcome:
         if scale > 0:
             print(f"填演示城市（规模 {scale}）", flush=True)
             fill_city(platform, seed, scale)
-            course.city = vault_secrets(platform)
+            told = vault_secrets(platform)
+            course.city = [each for each in told if each.what != "姓名"]
+            course.city_names = [each for each in told if each.what == "姓名"]
             course.counts["城市里的个人数据"] = len(course.city)
         print("把假想的人放进去，再搜", flush=True)
         try:

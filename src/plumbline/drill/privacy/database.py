@@ -29,7 +29,8 @@ def provoke(platform: Platform, canary: Canary) -> int:
         # A value that is too long, a number that is none, a day that is none, a cast that fails: the value would stand in the message.
         "SELECT {0}::uuid",
         "SELECT {0}::int",
-        "SELECT {0}::date",
+        # (Eleven digits may be a day: PostgreSQL reads 13912340115 as 15 January of the year 1391234.)
+        "SELECT ('d' || {0})::date",
         "SELECT ('[' || {0})::jsonb",
         "INSERT INTO web.accounts_account (username) VALUES ({0} || repeat('x', 60))",
         # A wrong name, no right, a broken statement: the statement would be logged.

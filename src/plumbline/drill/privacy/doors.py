@@ -7,7 +7,7 @@ import random
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -55,8 +55,8 @@ class Doors:
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60, trust_env=False))
     #: Name of the way in → how often it was used.
     used: dict[str, int] = field(default_factory=dict)
-    #: Name of the way in, and the answer with its head lines.
-    answers: list[tuple[str, bytes]] = field(default_factory=list)
+    #: Name of the way in, head lines and content of the answer.
+    answers: list[tuple[str, bytes, bytes]] = field(default_factory=list)
     #: Ways in that answered otherwise than they should.
     unexpected: list[str] = field(default_factory=list)
 
@@ -137,6 +137,7 @@ class Doors:
             ("用转义写电话", b'"receiver"', _escaped(f"call {fields.phone}")),
             ("用电话作字段名", b'"roles"', msgspec.json.encode(fields.phone)),
             ("证件号当日期", b'"2026-01-01"', msgspec.json.encode(fields.resident_id)),
+            ("种类处写电话", b'"person.registered"', msgspec.json.encode(fields.phone)),
             ("单位编号处写电话", f'"{who.party}"'.encode(), msgspec.json.encode(fields.phone)),
         ):
             self.post(name, who, right.replace(old, new), [canary.record], expected=422)
@@ -147,6 +148,8 @@ class Doors:
         ):
             wrong = msgspec.structs.replace(canary.record, **changes)
             self.post(name, who, right, [wrong], expected=422)
+        strange = replace(who, transport=replace(who.transport, key_id=fields.phone or ""))
+        self.post("密钥编号处写电话", strange, right, [canary.record], expected=401)
         body = encode_submission(right, personal=[canary.record])
         for name, old, new in (
             ("个人部分有多余字段", b'"phone":', b'"mobile":'),
@@ -251,7 +254,7 @@ class Doors:
         answer = self.http.post(self.url + path, content=body, headers=lines)
         self._use(name)
         told = "\n".join(f"{key}: {value}" for key, value in answer.headers.items())
-        self.answers.append((name, told.encode() + b"\n\n" + answer.content))
+        self.answers.append((name, told.encode(), answer.content))
         refused = answer.status_code in (400, 409, 413, 415, 422)
         if not (answer.status_code == expected or (refused and expected == 422)):
             self.unexpected.append(f"{name}：{answer.status_code}，应为 {expected}")

@@ -30,11 +30,12 @@ class Answer:
     reader: str
     address: str
     status: int
+    head: bytes
     content: bytes
 
 
 def principals(platform_operator: str, institution: str, other: str, party: str) -> dict[str, Principal]:
-    """Name → who reads: the officer of the place, of another place, the institution, a stranger, a party, an auditor, the public."""
+    """Name → who reads: officers of here and elsewhere, the institution, a stranger, a party, the three administrators, the public."""
 
     def officer(division: str) -> Principal:
         return Principal(role=Role.OFFICER, party=platform_operator, organisation="监督站", division=division)
@@ -47,6 +48,8 @@ def principals(platform_operator: str, institution: str, other: str, party: str)
         ),
         "另一家机构": Principal(role=Role.INSTITUTION, party=other, organisation="另一家", division="610300"),
         "参建单位": Principal(role=Role.PARTY, party=party, organisation="演练工地", division="610300"),
+        "系统管理员": Principal(role=Role.SYSTEM_ADMIN, organisation="监督站", division="610300"),
+        "安全管理员": Principal(role=Role.SECURITY_ADMIN, organisation="监督站", division="610300"),
         "审计管理员": Principal(role=Role.AUDIT_ADMIN, organisation="监督站", division="610300"),
         "公众": PUBLIC,
     }
@@ -88,7 +91,7 @@ def walk(
                 continue
             got = _get(http, address)
             head = "\n".join(f"{key}: {value}" for key, value in got.headers.items())
-            answers.append(Answer(reader, address, got.status_code, head.encode() + b"\n\n" + got.content))
+            answers.append(Answer(reader, address, got.status_code, head.encode(), got.content))
             if "text/html" in got.headers.get("content-type", ""):
                 for link in _links(got.text, address):
                     if link not in seen:

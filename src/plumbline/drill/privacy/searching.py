@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import os
 import re
 import zipfile
 import zlib
@@ -96,7 +97,8 @@ class Searcher:
         """Every place in every file below, number of files, bytes; a file that goes away meanwhile is passed over."""
         found: list[Hit] = []
         files = size = 0
-        for path in sorted(folder.rglob("*")):
+        # os.walk passes over a folder that goes away meanwhile; Path.rglob of Python 3.11 fails on it.
+        for path in sorted(Path(inner, file) for inner, _, found in os.walk(folder) for file in found):
             try:
                 if not path.is_file() or path.is_symlink():
                     continue

@@ -9,6 +9,8 @@ import random
 import zipfile
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 from urllib.parse import quote
 
 import pytest
@@ -16,8 +18,11 @@ import pytest
 from plumbline.domain.basics.identifiers import is_resident_id
 from plumbline.drill.privacy import searching
 from plumbline.drill.privacy.canaries import all_spellings, make_people
-from plumbline.drill.privacy.readers import _inside, _shape
+from plumbline.drill.privacy.course import Course
+from plumbline.drill.privacy.doors import Doors
+from plumbline.drill.privacy.readers import Answer, _inside, _shape
 from plumbline.drill.privacy.searching import Searcher
+from plumbline.supervision.config import Platform
 
 PERSON = make_people(random.Random(7), 1)[0]
 FIELDS = PERSON.fields
@@ -32,6 +37,8 @@ WRITTEN = {
     "base64 in a longer one": base64.b64encode(b'{"v":' + (FIELDS.resident_id or "").encode() + b"}"),
     "url-safe base64": base64.urlsafe_b64encode(b"{" + (FIELDS.name or "").encode("utf-16-le") + b"}"),
     "json escapes": json.dumps({"n": FIELDS.name}).encode(),
+    "bytes in a log": repr((FIELDS.name or "").encode()).encode(),
+    "octal": "".join(f"\\{each:03o}" for each in (FIELDS.phone or "").encode()).encode(),
     "json in json": json.dumps(json.dumps({"n": FIELDS.name})).encode(),
     "an address": quote(FIELDS.name or "").encode(),
     "html": "".join(f"&#{ord(c)};" for c in FIELDS.name or "").encode(),
@@ -66,6 +73,27 @@ def test_what_is_packed_is_found() -> None:
     session = base64.urlsafe_b64encode(zlib.compress(b'{"phone":"' + told + b'"}')).rstrip(b"=")
     for data in (pdf, archive.getvalue(), b"key\t." + session + b":1w:sig\n"):
         assert not SEARCHER.in_bytes(data, "x") and SEARCHER.deep(data, "x")
+
+
+def test_what_is_packed_in_an_answer_is_found_behind_its_head() -> None:
+    """Names in a packed export are shown to those alone who may read them; numbers to nobody."""
+    course = Course(platform=cast(Platform, None), url="", administrator="", seed=1, people=1)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("people.csv", (FIELDS.name or "") * 20 + (FIELDS.phone or "") * 20)
+    head = b"content-type: application/zip"
+    answers = [Answer(each, "/x", 200, head, archive.getvalue()) for each in ("监督人员", "参建单位", "公众")]
+    course.search_answers(cast(Doors, SimpleNamespace(answers=[])), answers, [PERSON])
+    told = "\n".join(course.broken)
+    for reader, wanted in (
+        ("监督人员", {"电话"}),
+        ("参建单位", {"姓名", "电话"}),
+        ("公众", {"姓名", "电话"}),
+    ):
+        assert {
+            what for what in ("姓名", "电话") for each in course.broken if reader in each and what in each
+        } == wanted
+    assert (FIELDS.phone or "") not in told and int(course.counts["姓名显示给有权的人"]) > 0
 
 
 def test_noise_and_other_people_are_not_found() -> None:

@@ -42,6 +42,7 @@ from plumbline.supervision.journal.keys import PlatformKeys, key_encryption_key
 from plumbline.supervision.journal.lookup import Lookups
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.journal.vault import Vault
+from plumbline.supervision.logs import begin_logging
 
 EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 OWN_AREAS = ("/x/", "/v/", "/V/", "/live/")
@@ -206,6 +207,6 @@ ROUTES = [
 
 def application() -> Starlette:
     """Factory for the ASGI server: platform and relay from the environment."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    begin_logging()
     logging.getLogger("httpx").setLevel(logging.WARNING)
     return build(Platform.from_env(), os.environ.get("PLUMB_RELAY_TO") or None)

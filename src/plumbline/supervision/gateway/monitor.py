@@ -263,7 +263,7 @@ def _row(note: _Note, operator: str) -> dict[str, Any]:
         "holder": key.party if key and key.is_registered else operator,
         "is_known": key is not None and key.is_registered,
         "is_proved": is_proved,
-        "key_id": claimed[1] if claimed else "",
+        "key_id": masked_text(claimed[1]) if claimed else "",
         "kind": said.kind,
         "uid": said.uid,
         "bytes": note.size,

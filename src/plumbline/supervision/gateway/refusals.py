@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 from starlette.requests import Request
 
+from plumbline.exchange.masking import masked_text
 from plumbline.exchange.problems import Problem
 
 _log = logging.getLogger("plumbline.gateway")
@@ -35,7 +36,7 @@ async def audit_refusal(request: Request, problem: Problem, instance: str) -> No
     """
     context = request.app.state.context
     found = _KEY_ID.search(request.headers.get("signature-input", "")[:2000])
-    values = [found[1] if found else "", request.method, problem.slug, instance]
+    values = [masked_text(found[1]) if found else "", request.method, problem.slug, instance]
     try:
         context.audits.take("")
         async with context.pool.connection(timeout=1) as conn:

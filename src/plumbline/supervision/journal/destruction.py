@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 import psycopg
 
@@ -42,25 +44,38 @@ def destroy_subject(
     return None if accepted.duplicate else accepted
 
 
-class _Subject(msgspec.Struct):
-    subject: str
+class _Destroyed(msgspec.Struct):
+    kind: str
+    subject: str = ""
+    occurred_at: datetime | None = None
 
 
-#: The projection knows which entries these are; what was destroyed stands in the journal's own bytes.
-_DESTROYED = (
-    "SELECT e.message FROM fact.event v JOIN journal.entry e ON e.uid = v.uid AND e.sender_id = decode(v.sender, 'hex') "
-    "WHERE v.kind = 'subject.destroyed'"
-)
+#: The projection knows which entries these are; what was destroyed stands in the journal's own bytes. Whatever is not
+#: projected yet, because the platform stopped before, is looked through as it stands in the log.
+_DESTROYED = """
+SELECT e.message FROM fact.event v JOIN journal.entry e ON e.uid = v.uid AND e.sender_id = decode(v.sender, 'hex')
+ WHERE v.kind = 'subject.destroyed'
+UNION ALL
+SELECT e.message FROM journal.leaf l JOIN journal.entry e ON e.uid = l.uid AND e.sender_id = l.sender_id
+ WHERE (l.epoch, l.idx) >= (coalesce((SELECT max(epoch) FROM fact.position), 0), coalesce((SELECT max(pos) FROM fact.position), 0))
+   AND position('subject.destroyed'::bytea IN e.message) > 0
+"""
 
 
 def replay_destructions(conninfo: str, vault: Vault) -> int:
     """Destroy again whoever the log says was destroyed and the vault's list does not; how many that were.
 
-    Keys and list may both come from an older backup than the database. Called before anything is served.
+    Keys and list may both come from an older backup than the database. Called before anything is served. The list
+    takes the moment of the entry, so that destroying the same person again makes no second entry.
     """
     with psycopg.connect(conninfo) as conn:
-        entered = [msgspec.json.decode(row[0], type=_Subject).subject for row in conn.execute(_DESTROYED)]
-    forgotten = [subject for subject in entered if not vault.is_destroyed(subject)]
-    for subject in forgotten:
-        vault.destroy(subject)
+        entered = [msgspec.json.decode(row[0], type=_Destroyed) for row in conn.execute(_DESTROYED)]
+    listed = vault.destroyed()
+    forgotten = {
+        each.subject: each.occurred_at
+        for each in entered
+        if each.kind == "subject.destroyed" and each.subject not in listed
+    }
+    for subject, at in forgotten.items():
+        vault.destroy(subject, at)
     return len(forgotten)

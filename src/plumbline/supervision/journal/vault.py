@@ -57,12 +57,22 @@ class Vault:
 
     def replay(self) -> None:
         """Destroy again every key that is listed: what a restore of the key folder brought back goes first of all."""
-        for subject in self._listed():
-            self._unlink(subject)
+        listed = self._listed()
+        if not listed or not self._folder.is_dir():
+            return
+        # One look into the folder for all of them: there may be many keys and many who are gone.
+        if back := [path for path in self._folder.iterdir() if path.name.partition(".key")[0] in listed]:
+            for path in back:
+                path.unlink(missing_ok=True)
+            sync_folder(self._folder)
 
     def is_destroyed(self, subject: str) -> bool:
         """Whether this subject stands in the list of the destroyed."""
         return subject in self._listed()
+
+    def destroyed(self) -> frozenset[str]:
+        """Everybody who stands in the list of the destroyed."""
+        return frozenset(self._listed())
 
     def destroyed_at(self, subject: str) -> datetime | None:
         """When the key was destroyed; None while it lives."""
@@ -116,14 +126,17 @@ class Vault:
             raise SubjectDestroyedError(sealed.subject) from None
         return msgspec.convert(msgspec.json.decode(plain)["fields"], PersonalFields)
 
-    def destroy(self, subject: str) -> None:
-        """Forget the key: listed first, then unlinked, so that no crash leaves a key that is believed gone."""
+    def destroy(self, subject: str, at: datetime | None = None) -> None:
+        """Forget the key: listed first, then unlinked, so that no crash leaves a key that is believed gone.
+
+        `at` is the moment that the log already gives; now, unless given.
+        """
         _require_subject(subject)
         with self._destroyed.open("a+b") as file:
             self._destroyed.chmod(0o600)
             fcntl.flock(file, fcntl.LOCK_EX)
             if not self.is_destroyed(subject):
-                file.write(f"{subject} {datetime.now(UTC).isoformat()}\n".encode("ascii"))
+                file.write(f"{subject} {(at or datetime.now(UTC)).isoformat()}\n".encode("ascii"))
                 file.flush()
                 os.fsync(file.fileno())
         sync_folder(self._destroyed.parent)

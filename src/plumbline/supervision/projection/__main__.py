@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 
 from plumbline.supervision.config import Platform
 from plumbline.supervision.heartbeat import Heartbeat
+from plumbline.supervision.logs import begin_logging
 from plumbline.supervision.projection.projector import Projector
 
 
 def main() -> None:
     """Run until SIGTERM."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    begin_logging()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -19,6 +19,7 @@ from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped
 from plumbline.supervision.journal.keys import PlatformKeys
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.journal.vault import Vault
+from plumbline.supervision.logs import begin_logging
 from plumbline.supervision.projection.projector import CHANNEL, GATHER_S
 from plumbline.supervision.roots import load_roots
 from plumbline.supervision.worker.cosigning import Cosigning
@@ -66,7 +67,7 @@ def _wait(conn: psycopg.Connection, seconds: float) -> None:
 
 def main() -> None:
     """Work until SIGTERM; a lost database is tried again."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    begin_logging()
     logging.getLogger("httpx").setLevel(logging.WARNING)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -104,17 +104,24 @@ def test_a_destroyed_subject_is_an_entry_made_once(quiet_platform) -> None:
 
 
 @pytest.mark.service
-def test_keys_and_list_of_an_older_backup_are_destroyed_again_from_the_log(quiet_platform) -> None:
+@pytest.mark.parametrize("projected", [True, False])
+def test_keys_and_list_of_an_older_backup_are_destroyed_again_from_the_log(
+    quiet_platform, projected: bool
+) -> None:
+    """Also when the platform stopped before the entry was projected; and no second entry is made of it."""
     platform = quiet_platform.platform
     folder, conninfo = platform.folder("subjects"), platform.conninfo("plumb_projector")
     vault = Vault(folder)
     sealed = vault.seal(make_record(SUBJECT, PersonalFields(name="张三")))
     key = (folder / f"{SUBJECT}.key").read_bytes()
     operator = party_id(operator_of(platform)[0]).hex()
-    destroy_subject(vault, quiet_platform.sender(), operator=operator, subject=SUBJECT, because="本人申请")
-    projector = Projector(conninfo)
-    projector.catch_up()
-    projector.close()
+    sender = quiet_platform.sender()
+    destroy_subject(vault, sender, operator=operator, subject=SUBJECT, because="本人申请")
+    at = vault.destroyed_at(SUBJECT)
+    if projected:
+        projector = Projector(conninfo)
+        projector.catch_up()
+        projector.close()
     # The backup is from before: the key is there again, and the list does not know.
     (folder / f"{SUBJECT}.key").write_bytes(key)
     (platform.data_dir / "destroyed" / "destroyed.list").unlink()
@@ -129,6 +136,9 @@ def test_keys_and_list_of_an_older_backup_are_destroyed_again_from_the_log(quiet
     ):
         with pytest.raises(SubjectDestroyedError):
             act()
+    assert vault.destroyed_at(SUBJECT) == at
+    again = destroy_subject(vault, sender, operator=operator, subject=SUBJECT, because="本人申请")
+    assert again is None
     assert audit_log(platform.conninfo("plumb_gateway"), platform.folder("marks")) == []
 
 
