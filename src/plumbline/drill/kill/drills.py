@@ -80,12 +80,12 @@ def run_power(arguments: argparse.Namespace) -> Outcome:
             with lossy_folders(site) as mounted:
                 try:
                     site.start()
-                    cuts = PowerCuts(site, mounted, random.Random(arguments.seed))  # noqa: S311 - a drill
-                    cuts.after_each_step(ledger)
-                    broken += cuts.broken
+                    cuts = PowerCuts(site, mounted, random.Random(arguments.seed), ledger=ledger)  # noqa: S311
+                    cuts.after_each_step()
                     load = Load(site, ledger, arguments.uploads, arguments.clients, files_each=2)
                     load.start()
                     cuts.during(load)
+                    broken += cuts.broken
                     site.wait_back()
                     verdict = check(site, ledger)
                     broken += verdict.broken

@@ -17,10 +17,12 @@ from plumbline.evidence.checkpoint import parse_verifier
 from plumbline.evidence.paths import MissingSubtree
 from plumbline.evidence.proof import parse_proof
 from plumbline.evidence.receipt import verify_receipt
+from plumbline.exchange.personal import PersonalFields
 from plumbline.supervision.config import ROLES
 from plumbline.supervision.journal.audit import audit_log
 from plumbline.supervision.journal.files import FileDigestMismatch, FileStore
 from plumbline.supervision.journal.heads import log_origin, read_head, root_at
+from plumbline.supervision.journal.vault import SealedRecord, SubjectDestroyedError, Vault
 from plumbline.supervision.projection.rebuild import audit_projection
 
 #: How many breaches of one kind are told one by one.
@@ -61,6 +63,7 @@ def check(site: Site, ledger: Ledger, *, projection: bool = True) -> Verdict:
         _counts(conn, verdict)
         log = _Log.read(conn)
         _messages(site, ledger, log, verdict)
+        _personal(site, conn, ledger, verdict)
         _receipts(site, conn, ledger, verdict)
         _files(site, conn, ledger, log, verdict)
     _projected(site, verdict)
@@ -128,6 +131,34 @@ def _messages(site: Site, ledger: Ledger, log: _Log, verdict: Verdict) -> None:
             verdict.disagreeing.append(f"第 {index} 条的 uid 不是 {upload.uid}")
 
 
+def _personal(site: Site, conn: psycopg.Connection, ledger: Ledger, verdict: Verdict) -> None:
+    """What travelled beside an acknowledged message is there and can be opened; nothing is there of a message that is not."""
+    vault = Vault(site.platform.folder("subjects"))
+    rows = conn.execute("SELECT digest, subject, nonce, ciphertext FROM ops.personal").fetchall()
+    stored = {
+        bytes(row[0]).hex(): SealedRecord(
+            digest=bytes(row[0]), subject=row[1], nonce=bytes(row[2]), ciphertext=bytes(row[3])
+        )
+        for row in rows
+    }
+    for upload in ledger.uploads:
+        for record in upload.personal:
+            sealed = stored.get(record.ref)
+            is_entered = upload.is_acknowledged or find_message(site, upload) > 0
+            if (sealed is not None) != is_entered:
+                kind = verdict.dangling if sealed else verdict.lost
+                kind.append(f"消息 {upload.uid} 的个人信息部分{'多出' if sealed else '不在'}")
+            elif sealed is not None and not _opens(vault, sealed, record.fields):
+                verdict.lost.append(f"消息 {upload.uid} 的个人信息部分打不开")
+
+
+def _opens(vault: Vault, sealed: SealedRecord, fields: PersonalFields) -> bool:
+    try:
+        return vault.open(sealed) == fields
+    except SubjectDestroyedError:
+        return False
+
+
 def _receipts(site: Site, conn: psycopg.Connection, ledger: Ledger, verdict: Verdict) -> None:
     """Every receipt verifies offline, and the head that its checkpoint names is one that the log has passed through."""
     origin = log_origin(site.platform.origin, 1)
@@ -142,7 +173,7 @@ def _receipts(site: Site, conn: psycopg.Connection, ledger: Ledger, verdict: Ver
         if not checked.ok:
             verdict.unproven.append(f"消息 {upload.uid} 的回执验不过：{checked.failure}")
             continue
-        size, root = _signed(str(answer["receipt"]))
+        size, root = signed(str(answer["receipt"]))
         if size not in heads:
             heads[size] = _root(conn, size)
         if heads[size] != root:
@@ -150,7 +181,8 @@ def _receipts(site: Site, conn: psycopg.Connection, ledger: Ledger, verdict: Ver
     verdict.checkpoints += len(heads)
 
 
-def _signed(receipt: str) -> tuple[int, bytes]:
+def signed(receipt: str) -> tuple[int, bytes]:
+    """(size, root) of the checkpoint of a receipt."""
     from plumbline.evidence.checkpoint import Checkpoint, parse_note
 
     stated = Checkpoint.parse(parse_note(parse_proof(receipt).checkpoint_note).text)
@@ -223,6 +255,26 @@ def find_message(site: Site, upload: Upload) -> int:
     found = site.rows(
         "SELECT count(*) FROM journal.entry WHERE sha256(message) = %s",
         hashlib.sha256(upload.data).digest(),
+        role="plumb_gateway",
+    )
+    return int(found[0][0])
+
+
+def find_personal(site: Site, upload: Upload) -> int:
+    """How many of the personal parts of a message are stored."""
+    wanted = [bytes.fromhex(record.ref) for record in upload.personal]
+    found = site.rows(
+        "SELECT count(*) FROM ops.personal WHERE digest = ANY(%s)", wanted, role="plumb_gateway"
+    )
+    return int(found[0][0])
+
+
+def find_decisions(site: Site, application: str) -> int:
+    """How many decisions about an application stand in the log, whether projected or not."""
+    found = site.rows(
+        "SELECT count(*) FROM journal.entry WHERE convert_from(message, 'UTF8')::jsonb->>'application' = %s "
+        "AND convert_from(message, 'UTF8')::jsonb->>'kind' IN ('code.withheld', 'code.reserved')",
+        application,
         role="plumb_gateway",
     )
     return int(found[0][0])
