@@ -59,7 +59,11 @@ def run_kill(arguments: argparse.Namespace) -> Outcome:
         seconds=time.monotonic() - began,
         counts=counts,
         broken=tuple(broken),
-        left_out=("断电在 plumbline drill power", "两台主机上的网关（两个网关进程在一台主机上）"),
+        left_out=(
+            "断电在 plumbline drill power",
+            "两台主机上的网关（两个网关进程在一台主机上）",
+            "网页进程里的入账（走同一入账协议，没有单独击杀）",
+        ),
     )
 
 

@@ -321,6 +321,7 @@ class Matrix:
         self._arm_points("worker", {before: "hold"})
         asked = self.ledger.message(chain.applied(self.site, self.ledger.serial()))
         self._send(self._gateway(), asked, persistent=True)
+        entry = str((asked.answer or {})["entry"])
         self._is_held("worker", before)  # so the projection knows the application
         self.site.pause("projector", on=True)
         try:
@@ -328,12 +329,17 @@ class Matrix:
             self.site.arm("worker", {after: "kill"})
             self.site.wait(lambda: self.site.pid("worker") != pid, f"{cell.label}：没有被击中", 60)
             self._arm_points("worker", {after: "hold"})
-            self._is_held("worker", after)
+            self.site.wait(
+                lambda: (
+                    find_decisions(self.site, entry) > 1 or after in (self.site.arm("worker", None) or [])
+                ),
+                f"{cell.label}：又作一次",
+            )
             self.site.arm("worker", {})
         finally:
             self.site.pause("projector", on=False)
         self.site.settle()
-        if (found := find_decisions(self.site, str((asked.answer or {})["entry"]))) != 1:
+        if (found := find_decisions(self.site, entry)) != 1:
             self._breach(cell, f"一次申请作了 {found} 次决定")
 
     def _until(self, application: str, state: str) -> str | None:
