@@ -166,7 +166,10 @@ def _receipts(site: Site, conn: psycopg.Connection, ledger: Ledger, verdict: Ver
     heads: dict[int, bytes | None] = {}
     for upload in ledger.acknowledged:
         answer = upload.answer or {}
+        if upload.what == "file":
+            continue
         if "receipt" not in answer:
+            verdict.unproven.append(f"消息 {upload.uid} 的答复没有回执")
             continue
         verdict.receipts += 1
         checked = verify_receipt(str(answer["receipt"]), verifiers, upload.data, origin=origin)
@@ -206,6 +209,8 @@ def _files(site: Site, conn: psycopg.Connection, ledger: Ledger, log: _Log, verd
     for sha256, state in states.items():
         if state != "announced" and not is_there[sha256]:
             verdict.dangling.append(f"文件 {sha256[:16]}… 的状态是 {state}，文件却不在或不完整")
+        if state == "verified" and not log.stored[sha256]:
+            verdict.dangling.append(f"文件 {sha256[:16]}… 的状态是已入账，日志里却没有")
     for sha256, times in log.stored.items():
         if not is_there[sha256]:
             verdict.dangling.append(f"文件 {sha256[:16]}… 已写进日志，文件却不在或不完整")

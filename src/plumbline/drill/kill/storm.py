@@ -22,7 +22,7 @@ from plumbline.sdk.client import Client
 from plumbline.sdk.client.problems import Refused, Unreachable
 
 #: What a sender may be told while the platform is being broken; anything else needs an explanation.
-_EXPECTED = frozenset({"unavailable", "internal", "queue-full", "rate-limited", "key-unknown"})
+_EXPECTED = frozenset({"unavailable", "internal", "queue-full", "rate-limited"})
 #: Bytes of a file: most go with their announcement, some are sent in pieces after it.
 _SIZES = (700, 9_000, 60_000, 600_000)
 
