@@ -15,8 +15,10 @@ from plumbline.drill.kill.lossy_files import CUT, LossyTree
 from plumbline.drill.kill.matrix import ACTIONS, SESSION, UNSEEN, Matrix, cell, cells
 from plumbline.drill.kill.site import Site
 from plumbline.drill.kill.storm import Killer, Load, storm
+from plumbline.exchange.personal import PersonalFields, make_record
 from plumbline.supervision.journal import failpoints
 from plumbline.supervision.journal.files import FileStore
+from plumbline.supervision.journal.vault import Vault
 
 SLICE = [
     ("append append.after_entries=error", True),
@@ -147,6 +149,19 @@ def test_a_file_is_synced_before_its_name_and_its_name_before_it_is_said_to_be_s
     steps.clear()
     FileStore(tmp_path).make_durable(sha256)
     assert steps[-2:] == [tmp_path, folder], "another process may have died before it could"
+
+
+def test_the_key_of_a_person_is_durable_before_anything_is_sealed_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = make_record("ab" * 16, PersonalFields(name="演练"))
+    folder, synced = tmp_path / "subjects", []
+    folder.mkdir()
+    first, second = Vault(folder), Vault(folder)
+    monkeypatch.setattr("plumbline.supervision.journal.vault.sync_folder", synced.append)
+    for vault in (first, first, second, second):
+        vault.seal(record)
+    assert synced == [folder, folder], "another process may have made the key and died before it could sync"
 
 
 def test_a_file_whose_fsync_failed_is_not_gone_on_with(
