@@ -214,3 +214,19 @@ def test_a_file_whose_entry_was_lost_in_a_crash_is_entered_at_the_next_announcem
         len(world.rows("SELECT id FROM fact.event WHERE kind = 'blob.stored' AND subject = %s", [digest]))
         == 1
     )
+
+
+def test_a_file_is_entered_as_of_whoever_brought_it_not_of_who_had_only_announced_it(world) -> None:
+    data = secrets.token_bytes(3000)
+    digest = hashlib.sha256(data).hexdigest()
+    assert _announce(world, data + b"longer", "stranger", sha=digest).status_code == 201
+    assert _at_once(world, data, data).status_code == 201
+    assert _announce(world, data, "stranger").status_code == 200
+    entered = world.rows(
+        "SELECT convert_from(message, 'UTF8')::jsonb AS message FROM journal.entry "
+        "WHERE convert_from(message, 'UTF8')::jsonb->>'sha256' = %s",
+        [digest],
+    )
+    assert len(entered) == 1
+    assert entered[0]["message"]["uploaded_by"] == world.parties["institution"].party
+    assert entered[0]["message"]["bytes"] == 3000

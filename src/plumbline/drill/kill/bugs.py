@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -119,6 +119,65 @@ def _name_not_synced() -> None:
     cast(Any, FileStore).make_durable = lambda self, sha256: None
 
 
+def _personal_later() -> None:
+    """Personal parts are stored after the commit of their entry, and only of entries that are new."""
+    from plumbline.supervision.journal import append
+
+    store, plain = append._insert_personal, append.Journal._append_once
+    waiting: list[Any] = []
+
+    def append_once(self: Any, batch: Any) -> Any:
+        waiting.clear()
+        outcomes = plain(self, batch)
+        store(self._connection(), waiting)
+        return outcomes
+
+    cast(Any, append)._insert_personal = lambda conn, new: waiting.extend(new)
+    cast(Any, append.Journal)._append_once = append_once
+
+
+def _lost_session_taken_for_commit() -> None:
+    """A database that is lost while it commits is taken to have committed."""
+    plain = psycopg.Connection.transaction
+
+    @contextlib.contextmanager
+    def transaction(self: Any, *arguments: Any, **options: Any) -> Iterator[Any]:
+        inner = plain(self, *arguments, **options)
+        made = inner.__enter__()
+        try:
+            yield made
+        except BaseException as error:
+            if not inner.__exit__(type(error), error, error.__traceback__):
+                raise
+        else:
+            with contextlib.suppress(psycopg.OperationalError):
+                inner.__exit__(None, None, None)
+
+    cast(Any, psycopg.Connection).transaction = transaction
+
+
+def _decides_anew() -> None:
+    """The worker's decision is named by the moment of its work: one that comes back before its entry is projected decides again."""
+    from plumbline.exchange.uids import new_uid
+    from plumbline.supervision.codes import issue
+
+    cast(Any, issue).derived_uid = lambda *cause: new_uid(datetime.now(UTC))
+
+
+def _mark_name_not_synced() -> None:
+    """The mark is renamed into its place, and the name is left to the kernel."""
+    from plumbline.evidence.mark import HeadMark
+
+    cast(Any, HeadMark)._sync_folder = lambda self: self._failpoint("mark.folder_synced")
+
+
+def _subject_key_not_synced() -> None:
+    """The key of a person is made, and its name is left to the kernel."""
+    from plumbline.supervision.journal import vault
+
+    cast(Any, vault).sync_folder = lambda folder: None
+
+
 BUGS: dict[str, Callable[[], None]] = {
     "ack-first": _ack_first,
     "row-first": _row_first,
@@ -126,6 +185,12 @@ BUGS: dict[str, Callable[[], None]] = {
     "no-fsync": _no_fsync,
     "name-not-synced": _name_not_synced,
     "head-signed-before-commit": _head_signed_before_commit,
+    # By whoever did not write the harness.
+    "personal-later": _personal_later,
+    "lost-session-taken-for-commit": _lost_session_taken_for_commit,
+    "decides-anew": _decides_anew,
+    "mark-name-not-synced": _mark_name_not_synced,
+    "subject-key-not-synced": _subject_key_not_synced,
 }
 
 

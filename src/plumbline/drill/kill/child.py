@@ -1,7 +1,8 @@
 """How the drill starts the platform's processes (演练进程): the real ones, with a switch for failpoints and, on demand, a seeded bug.
 
 `python -m plumbline.drill.kill.child projector|worker`, or `gateway` as a factory for the ASGI server. PLUMB_DRILL_SWITCH names the
-socket by which failpoints are armed while the process runs; PLUMB_DRILL_BUG the bug to put in, which only tests of the drill do.
+socket by which failpoints are armed while the process runs; PLUMB_DRILL_BUG the bugs to put in,
+joined by `+`, which only tests of the drill do.
 """
 
 from __future__ import annotations
@@ -42,8 +43,7 @@ def main() -> None:
 
 
 def _prepare() -> None:
-    bug = os.environ.get(BUG)
-    if bug:
+    for bug in filter(None, os.environ.get(BUG, "").split("+")):
         from plumbline.drill.kill.bugs import put_in
 
         put_in(bug)

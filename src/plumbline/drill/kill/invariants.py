@@ -17,10 +17,12 @@ from plumbline.evidence.checkpoint import parse_verifier
 from plumbline.evidence.paths import MissingSubtree
 from plumbline.evidence.proof import parse_proof
 from plumbline.evidence.receipt import verify_receipt
+from plumbline.exchange.personal import PersonalFields
 from plumbline.supervision.config import ROLES
 from plumbline.supervision.journal.audit import audit_log
 from plumbline.supervision.journal.files import FileDigestMismatch, FileStore
 from plumbline.supervision.journal.heads import log_origin, read_head, root_at
+from plumbline.supervision.journal.vault import SealedRecord, SubjectDestroyedError, Vault
 from plumbline.supervision.projection.rebuild import audit_projection
 
 #: How many breaches of one kind are told one by one.
@@ -58,9 +60,13 @@ def check(site: Site, ledger: Ledger, *, projection: bool = True) -> Verdict:
     site.settle()
     with psycopg.connect(site.platform.conninfo("plumb_gateway")) as conn:
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        conn.execute(
+            "SET LOCAL idle_in_transaction_session_timeout = 0"
+        )  # thousands of receipts and files are read meanwhile
         _counts(conn, verdict)
         log = _Log.read(conn)
         _messages(site, ledger, log, verdict)
+        _personal(site, conn, ledger, log, verdict)
         _receipts(site, conn, ledger, verdict)
         _files(site, conn, ledger, log, verdict)
     _projected(site, verdict)
@@ -128,6 +134,34 @@ def _messages(site: Site, ledger: Ledger, log: _Log, verdict: Verdict) -> None:
             verdict.disagreeing.append(f"第 {index} 条的 uid 不是 {upload.uid}")
 
 
+def _personal(site: Site, conn: psycopg.Connection, ledger: Ledger, log: _Log, verdict: Verdict) -> None:
+    """What travelled beside an acknowledged message is there and can be opened; nothing is there of a message that is not."""
+    vault = Vault(site.platform.folder("subjects"))
+    rows = conn.execute("SELECT digest, subject, nonce, ciphertext FROM ops.personal").fetchall()
+    stored = {
+        bytes(row[0]).hex(): SealedRecord(
+            digest=bytes(row[0]), subject=row[1], nonce=bytes(row[2]), ciphertext=bytes(row[3])
+        )
+        for row in rows
+    }
+    for upload in ledger.uploads:
+        for record in upload.personal:
+            sealed = stored.get(record.ref)
+            is_entered = upload.is_acknowledged or upload.sha256 in log.places
+            if (sealed is not None) != is_entered:
+                kind = verdict.dangling if sealed else verdict.lost
+                kind.append(f"消息 {upload.uid} 的个人信息部分{'多出' if sealed else '不在'}")
+            elif sealed is not None and not _opens(vault, sealed, record.fields):
+                verdict.lost.append(f"消息 {upload.uid} 的个人信息部分打不开")
+
+
+def _opens(vault: Vault, sealed: SealedRecord, fields: PersonalFields) -> bool:
+    try:
+        return vault.open(sealed) == fields
+    except SubjectDestroyedError:
+        return False
+
+
 def _receipts(site: Site, conn: psycopg.Connection, ledger: Ledger, verdict: Verdict) -> None:
     """Every receipt verifies offline, and the head that its checkpoint names is one that the log has passed through."""
     origin = log_origin(site.platform.origin, 1)
@@ -135,14 +169,17 @@ def _receipts(site: Site, conn: psycopg.Connection, ledger: Ledger, verdict: Ver
     heads: dict[int, bytes | None] = {}
     for upload in ledger.acknowledged:
         answer = upload.answer or {}
+        if upload.what == "file":
+            continue
         if "receipt" not in answer:
+            verdict.unproven.append(f"消息 {upload.uid} 的答复没有回执")
             continue
         verdict.receipts += 1
         checked = verify_receipt(str(answer["receipt"]), verifiers, upload.data, origin=origin)
         if not checked.ok:
             verdict.unproven.append(f"消息 {upload.uid} 的回执验不过：{checked.failure}")
             continue
-        size, root = _signed(str(answer["receipt"]))
+        size, root = signed(str(answer["receipt"]))
         if size not in heads:
             heads[size] = _root(conn, size)
         if heads[size] != root:
@@ -150,7 +187,8 @@ def _receipts(site: Site, conn: psycopg.Connection, ledger: Ledger, verdict: Ver
     verdict.checkpoints += len(heads)
 
 
-def _signed(receipt: str) -> tuple[int, bytes]:
+def signed(receipt: str) -> tuple[int, bytes]:
+    """(size, root) of the checkpoint of a receipt."""
     from plumbline.evidence.checkpoint import Checkpoint, parse_note
 
     stated = Checkpoint.parse(parse_note(parse_proof(receipt).checkpoint_note).text)
@@ -174,6 +212,8 @@ def _files(site: Site, conn: psycopg.Connection, ledger: Ledger, log: _Log, verd
     for sha256, state in states.items():
         if state != "announced" and not is_there[sha256]:
             verdict.dangling.append(f"文件 {sha256[:16]}… 的状态是 {state}，文件却不在或不完整")
+        if state == "verified" and not log.stored[sha256]:
+            verdict.dangling.append(f"文件 {sha256[:16]}… 的状态是已入账，日志里却没有")
     for sha256, times in log.stored.items():
         if not is_there[sha256]:
             verdict.dangling.append(f"文件 {sha256[:16]}… 已写进日志，文件却不在或不完整")
@@ -223,6 +263,26 @@ def find_message(site: Site, upload: Upload) -> int:
     found = site.rows(
         "SELECT count(*) FROM journal.entry WHERE sha256(message) = %s",
         hashlib.sha256(upload.data).digest(),
+        role="plumb_gateway",
+    )
+    return int(found[0][0])
+
+
+def find_personal(site: Site, upload: Upload) -> int:
+    """How many of the personal parts of a message are stored."""
+    wanted = [bytes.fromhex(record.ref) for record in upload.personal]
+    found = site.rows(
+        "SELECT count(*) FROM ops.personal WHERE digest = ANY(%s)", wanted, role="plumb_gateway"
+    )
+    return int(found[0][0])
+
+
+def find_decisions(site: Site, application: str) -> int:
+    """How many decisions about an application stand in the log, whether projected or not."""
+    found = site.rows(
+        "SELECT count(*) FROM journal.entry WHERE convert_from(message, 'UTF8')::jsonb->>'application' = %s "
+        "AND convert_from(message, 'UTF8')::jsonb->>'kind' IN ('code.withheld', 'code.reserved')",
+        application,
         role="plumb_gateway",
     )
     return int(found[0][0])

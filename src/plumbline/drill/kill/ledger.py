@@ -12,7 +12,9 @@ from typing import Any
 from plumbline.exchange.encode import encode_message
 from plumbline.exchange.messages.custody import ReceiptRecorded, TagScanned
 from plumbline.exchange.messages.header import Message
+from plumbline.exchange.messages.registry import PersonRegistered
 from plumbline.exchange.messages.reports import NumberTaken
+from plumbline.exchange.personal import PersonalFields, PersonalRecord, make_record
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,6 +25,8 @@ class Upload:
     what: str
     data: bytes
     uid: str = ""
+    #: Personal parts that travel beside the message.
+    personal: tuple[PersonalRecord, ...] = ()
     #: How often it was sent.
     attempts: int = 0
     #: Body of the answer with 201 or 200; a file's answer has none and is empty.
@@ -61,9 +65,18 @@ class Ledger:
             self.uploads.append(upload)
         return upload
 
-    def message(self, message: Message) -> Upload:
+    def message(self, message: Message, personal: tuple[PersonalRecord, ...] = ()) -> Upload:
         """Note a message that is about to be sent."""
-        return self.add(Upload(what="message", data=encode_message(message), uid=str(message.uid)))
+        data = encode_message(message)
+        return self.add(Upload(what="message", data=data, uid=str(message.uid), personal=personal))
+
+    def next(self, site: Any) -> Upload:
+        """Note the next message: one that claims nothing, one with a claim, one with a personal part, in turn."""
+        serial = self.serial()
+        if serial % 3 == 2:
+            record = make_record(f"{serial:032x}", PersonalFields(name=f"演练{serial}"))
+            return self.message(registered_person(site, record), (record,))
+        return self.message(received(site, serial) if serial % 3 else number_taken(site, serial))
 
     def file(self, size: int) -> Upload:
         """Note a file of random bytes that is about to be sent."""
@@ -96,9 +109,18 @@ def received(site: Any, serial: int) -> Message:
     return message
 
 
-def either(site: Any, serial: int) -> Message:
-    """One with a claim, one without, in turn."""
-    return received(site, serial) if serial % 2 else number_taken(site, serial)
+def registered_person(site: Any, record: PersonalRecord) -> Message:
+    """A person of the institution, whose name travels beside the message."""
+    message: Message = site.message(
+        site.party,
+        PersonRegistered,
+        person=record.subject,
+        party=site.party,
+        roles=["technician"],
+        valid_from=f"{datetime.now(UTC):%Y-%m-%d}",
+        personal=record.ref,
+    )
+    return message
 
 
 def number_taken(site: Any, serial: int) -> Message:

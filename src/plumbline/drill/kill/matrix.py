@@ -1,5 +1,7 @@
 """Every failpoint by itself (故障点矩阵): step × {error, kill} × {sent again, not sent again}, and after each what must hold.
 
+Inside a transaction a third fault: the process is held there while its database session ends.
+
 Of each point it is known what is durable when it strikes (nothing, the file's name, its row, the entry): a cell that finds more or less
 has found a step in the wrong place. A point that never strikes fails its cell too.
 """
@@ -7,19 +9,24 @@ has found a step in the wrong place. A point that never strikes fails its cell t
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from plumbline.drill.kill import chain
-from plumbline.drill.kill.invariants import find_file, find_message
-from plumbline.drill.kill.ledger import Ledger, Upload, either
+from plumbline.drill.kill.invariants import find_decisions, find_file, find_message, find_personal
+from plumbline.drill.kill.ledger import Ledger, Upload
 from plumbline.drill.kill.site import Site
 from plumbline.drill.kill.storm import send_once
 from plumbline.exchange.encode import encode_message
 
 ACTIONS = ("error", "kill")
+#: The session of the held process ends under it.
+SESSION = "session"
 #: Kill, from outside, what has just answered; `database` is the whole of PostgreSQL.
 ON_ANSWER = ("answer.gateway", "answer.database")
+#: The worker dies after its entry and comes back while the projection has not seen it.
+UNSEEN = "register.unseen"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +97,13 @@ _REGISTER = (
     "append.after_sign",
     "register.after_append",
 )
+_IN_TRANSACTION = (
+    ("append", "append.after_entries"),
+    ("append", "append.before_commit"),
+    ("file", "append.before_commit"),
+    ("project", "project.before_commit"),
+    ("register", "append.before_commit"),
+)
 _PUBLISH = ("publish.before_row", "publish.after_row")
 
 
@@ -107,10 +121,15 @@ def cells() -> list[Cell]:
         for step, points in names.items()
         for point, action, again in itertools.product(points, ACTIONS, (False, True))
     ]
-    return found + [
+    found += [
         Cell(step="append", point=point, action="kill", sent_again=again)
         for point, again in itertools.product(ON_ANSWER, (False, True))
     ]
+    found += [
+        Cell(step=step, point=point, action=SESSION, sent_again=again)
+        for (step, point), again in itertools.product(_IN_TRANSACTION, (False, True))
+    ]
+    return [*found, Cell(step="register", point=UNSEEN, action="kill", sent_again=False)]
 
 
 @dataclass(slots=True)
@@ -138,6 +157,8 @@ class Matrix:
             before, strange = len(self.broken), len(self.ledger.strange)
             if cell.point in ON_ANSWER:
                 self._on_answer(cell)
+            elif cell.point == UNSEEN:
+                self._unseen(cell)
             elif cell.point in _PUBLISH:
                 self._publish(cell)
             else:
@@ -160,7 +181,9 @@ class Matrix:
         return self._turn
 
     def _arm(self, name: str, cell: Cell) -> None:
-        points = {cell.point: cell.action}
+        self._arm_points(name, {cell.point: "hold" if cell.action == SESSION else cell.action})
+
+    def _arm_points(self, name: str, points: dict[str, str]) -> None:
         self.site.wait(lambda: self.site.arm(name, points) is not None, f"{name} 接受故障点")
 
     def _struck(self, name: str, pid: int | None, cell: Cell) -> None:
@@ -169,6 +192,18 @@ class Matrix:
             self.site.wait(lambda: self.site.pid(name) != pid, f"{cell.label}：{name} 没有被击中", 30)
         elif cell.point not in (self.site.arm(name, {}) or []):
             self._breach(cell, "故障点没有经过")
+
+    def _is_held(self, name: str, point: str) -> None:
+        self.site.wait(lambda: point in (self.site.arm(name, None) or []), f"{name} 停在 {point}", 60)
+
+    def _end_session(self, name: str, cell: Cell) -> None:
+        """End the session of a process that is held in its transaction, and let it go on."""
+        try:
+            self._is_held(name, cell.point)
+            if not self.site.end_sessions("plumb_projector" if name == "projector" else "plumb_gateway"):
+                self._breach(cell, "没有停在事务里")
+        finally:
+            self.site.arm(name, {})
 
     def _send(self, gateway: int, upload: Upload, *, persistent: bool = False) -> bool:
         """One attempt, or attempts until it is acknowledged, at whichever gateway answers."""
@@ -195,12 +230,19 @@ class Matrix:
         self.site.wait_for_gateway(gateway)  # its switch is there a moment before its port is
         self._arm(name, cell)
         pid = self.site.pid(name)
-        if self._send(gateway, upload):
+        taken: list[bool] = []
+        sender = threading.Thread(target=lambda: taken.append(self._send(gateway, upload)), daemon=True)
+        sender.start()
+        if cell.action == SESSION:
+            self._end_session(name, cell)
+        sender.join()
+        if taken != [False]:
             self._breach(cell, "故障之后仍然答复已收")
-        self._struck(name, pid, cell)
+        if cell.action != SESSION:
+            self._struck(name, pid, cell)
 
     def _message(self, cell: Cell) -> None:
-        upload = self.ledger.message(either(self.site, self.ledger.serial()))
+        upload = self.ledger.next(self.site)
         self._strike(cell, upload)
         expected = next(p.durable for p in (*_APPEND, *_SIGN) if p.name == cell.point)
         found = self.site.wait(lambda: [find_message(self.site, upload)], "数据库应答")[0]
@@ -210,6 +252,9 @@ class Matrix:
             self._send(self._turn, upload, persistent=True)
             if (found := find_message(self.site, upload)) != 1:
                 self._breach(cell, f"重发后有 {found} 条入账")
+        entered = bool(expected) or cell.sent_again
+        if (found := find_personal(self.site, upload)) != entered * len(upload.personal):
+            self._breach(cell, f"入账的个人信息部分有 {found} 份，应有 {entered * len(upload.personal)} 份")
 
     def _file(self, cell: Cell) -> None:
         upload = self.ledger.file(5000 + self.done)
@@ -226,10 +271,12 @@ class Matrix:
     def _project(self, cell: Cell) -> None:
         self._arm("projector", cell)
         pid = self.site.pid("projector")
-        upload = self.ledger.message(either(self.site, self.ledger.serial()))
+        upload = self.ledger.next(self.site)
         self._send(self._gateway(), upload, persistent=True)
-        # An error that a projector does not expect ends it, as a kill does.
-        self.site.wait(lambda: self.site.pid("projector") != pid, f"{cell.label}：没有被击中", 30)
+        if cell.action == SESSION:
+            self._end_session("projector", cell)
+        else:  # an error that a projector does not expect ends it, as a kill does
+            self.site.wait(lambda: self.site.pid("projector") != pid, f"{cell.label}：没有被击中", 30)
         if cell.sent_again:
             self._send(self._gateway(), upload, persistent=True)
         self.site.settle()
@@ -258,13 +305,42 @@ class Matrix:
         self._arm("worker", cell)
         pid = self.site.pid("worker")
         self._send(self._gateway(), upload, persistent=True)
-        if cell.action == "kill":
+        if cell.action == SESSION:
+            self._end_session("worker", cell)
+        elif cell.action == "kill":
             self.site.wait(lambda: self.site.pid("worker") != pid, f"{cell.label}：没有被击中", 30)
         else:
             self.site.wait(lambda: cell.point in (self.site.arm("worker", None) or []), cell.label, 30)
             self.site.arm("worker", {})
         if cell.sent_again:
             self._send(self._gateway(), upload, persistent=True)
+
+    def _unseen(self, cell: Cell) -> None:
+        """What it decides a second time, not knowing of the first, leaves one decision."""
+        before, after = "register.before_append", "register.after_append"
+        self._arm_points("worker", {before: "hold"})
+        asked = self.ledger.message(chain.applied(self.site, self.ledger.serial()))
+        self._send(self._gateway(), asked, persistent=True)
+        entry = str((asked.answer or {})["entry"])
+        self._is_held("worker", before)  # so the projection knows the application
+        self.site.pause("projector", on=True)
+        try:
+            pid = self.site.pid("worker")
+            self.site.arm("worker", {after: "kill"})
+            self.site.wait(lambda: self.site.pid("worker") != pid, f"{cell.label}：没有被击中", 60)
+            self._arm_points("worker", {after: "hold"})
+            self.site.wait(
+                lambda: (
+                    find_decisions(self.site, entry) > 1 or after in (self.site.arm("worker", None) or [])
+                ),
+                f"{cell.label}：又作一次",
+            )
+            self.site.arm("worker", {})
+        finally:
+            self.site.pause("projector", on=False)
+        self.site.settle()
+        if (found := find_decisions(self.site, entry)) != 1:
+            self._breach(cell, f"一次申请作了 {found} 次决定")
 
     def _until(self, application: str, state: str) -> str | None:
         def reached() -> tuple[str, str | None] | None:
@@ -277,7 +353,7 @@ class Matrix:
         """The worker publishes a checkpoint under the fault, and publishes again afterwards."""
         self._arm("worker", cell)
         pid = self.site.pid("worker")
-        upload = self.ledger.message(either(self.site, self.ledger.serial()))
+        upload = self.ledger.next(self.site)
         self._send(self._gateway(), upload, persistent=True)
         if cell.action == "kill":
             self.site.wait(lambda: self.site.pid("worker") != pid, f"{cell.label}：没有被击中", 30)
@@ -291,7 +367,7 @@ class Matrix:
 
     def _on_answer(self, cell: Cell) -> None:
         """What has just acknowledged is killed at once; what it acknowledged must be there."""
-        upload = self.ledger.message(either(self.site, self.ledger.serial()))
+        upload = self.ledger.next(self.site)
         gateway = self._gateway()
         self._send(gateway, upload, persistent=True)
         if cell.point == "answer.gateway":

@@ -20,12 +20,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from plumbline.drill.kill.invariants import find_file
+from plumbline.drill.kill.invariants import find_file, signed
 from plumbline.drill.kill.ledger import Ledger, Upload
 from plumbline.drill.kill.lossy_files import cut_power
 from plumbline.drill.kill.site import Site
 from plumbline.drill.kill.storm import Load, send_once
 from plumbline.embedded.processes import wait_until
+from plumbline.evidence.mark import HeadMark, MarkRefused
 
 _MOUNTED_S = 15.0
 #: Where an upload is killed before it is sent again.
@@ -109,6 +110,8 @@ class PowerCuts:
     mounted: Path
     chance: random.Random
     between: tuple[float, float] = (1.0, 3.0)
+    #: What was acknowledged, against which the mark is held after each cut.
+    ledger: Ledger = field(default_factory=Ledger)
     cuts: int = 0
     broken: list[str] = field(default_factory=list)
 
@@ -123,8 +126,9 @@ class PowerCuts:
             if load.is_running and self.cuts < limit:
                 self.cut()
 
-    def after_each_step(self, ledger: Ledger) -> None:
+    def after_each_step(self) -> None:
         """Killed at a step, sent again and acknowledged by what the kill left, then the power is cut: the file must be there."""
+        ledger = self.ledger
         for number, point in enumerate(_STEPS):
             upload = ledger.file(4000 + number)
             self.site.wait_for_gateway(0)
@@ -156,6 +160,20 @@ class PowerCuts:
             raise RuntimeError("a killed process still holds files")
         cut_power(self.mounted)
         self.cuts += 1
+        self._mark_kept()
+
+    def _mark_kept(self) -> None:
+        """The mark still knows of every head that an answer has shown to somebody."""
+        answers = [each.answer or {} for each in self.ledger.acknowledged]
+        shown = max((signed(str(each["receipt"]))[0] for each in answers if "receipt" in each), default=0)
+        try:
+            mark = HeadMark(self.mounted / "marks" / "local.mark").read()
+        except MarkRefused as refused:
+            self.broken.append(f"第 {self.cuts} 次断电之后水位读不出来：{refused.reason}")
+            return
+        if shown > (mark.size if mark else 0):
+            kept = mark.size if mark else 0
+            self.broken.append(f"第 {self.cuts} 次断电之后水位是 {kept} 条，而签出过 {shown} 条的检查点")
 
 
 def _holds(pid: int, mounted: Path) -> bool:

@@ -297,6 +297,22 @@ class Site:
             os.killpg(pid, signal.SIGKILL)
         return True
 
+    def pause(self, name: str, *, on: bool) -> None:
+        """SIGSTOP to a process, or SIGCONT."""
+        pid = self.pid(name)
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGSTOP if on else signal.SIGCONT)
+
+    def end_sessions(self, role: str) -> int:
+        """End the sessions of a role that stand in a transaction: what the database's loss is to their process."""
+        found = self.rows(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE usename = current_user AND datname = current_database() AND state = 'idle in transaction'",
+            role=role,
+        )
+        return sum(row[0] for row in found)
+
     def kill_postmaster(self) -> None:
         """SIGKILL to the database's first process; :meth:`tend` starts it again behind the same socket."""
         assert self.running is not None

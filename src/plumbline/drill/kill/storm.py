@@ -15,14 +15,14 @@ import httpx
 import psycopg
 
 from plumbline.drill.kill.chain import applied
-from plumbline.drill.kill.ledger import Ledger, Upload, either
+from plumbline.drill.kill.ledger import Ledger, Upload
 from plumbline.drill.kill.site import BACK_S, Site
 from plumbline.exchange.origin import sign_origin
 from plumbline.sdk.client import Client
 from plumbline.sdk.client.problems import Refused, Unreachable
 
 #: What a sender may be told while the platform is being broken; anything else needs an explanation.
-_EXPECTED = frozenset({"unavailable", "internal", "queue-full", "rate-limited", "key-unknown"})
+_EXPECTED = frozenset({"unavailable", "internal", "queue-full", "rate-limited"})
 #: Bytes of a file: most go with their announcement, some are sent in pieces after it.
 _SIZES = (700, 9_000, 60_000, 600_000)
 
@@ -35,7 +35,8 @@ def send_once(client: Client, site: Site, upload: Upload, ledger: Ledger) -> boo
             client.upload(upload.data, "application/octet-stream")
             upload.answer = upload.answer or {}
         else:
-            sent = client.send_bytes(upload.data, origin=[sign_origin(site.origin_key, upload.data)])
+            origin = [sign_origin(site.origin_key, upload.data)]
+            sent = client.send_bytes(upload.data, origin=origin, personal=upload.personal)
             if upload.answer and upload.answer["index"] != sent.index:
                 ledger.wonder(
                     f"消息 {upload.uid} 先答复第 {upload.answer['index']} 条，再答复第 {sent.index} 条"
@@ -117,7 +118,7 @@ class Load:
             return self.ledger.file(_SIZES[at // self.files_each % len(_SIZES)] + at % 97)
         if at % 40 == 1:
             return self.ledger.message(applied(self.site, self.ledger.serial()))
-        return self.ledger.message(either(self.site, self.ledger.serial()))
+        return self.ledger.next(self.site)
 
 
 #: Who is killed, how often in proportion.

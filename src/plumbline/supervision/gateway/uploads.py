@@ -199,9 +199,8 @@ def _write(path: Path, offset: int, length: int, body: bytes) -> int:
         file.flush()
         try:
             os.fsync(file.fileno())
-        except (
-            OSError
-        ):  # the kernel may have dropped the bytes and would not say so again: nobody goes on with this file
+        except OSError:
+            # the kernel may have dropped the bytes and would not say so again: nobody goes on with this file
             path.unlink(missing_ok=True)
             path.with_suffix(".json").unlink(missing_ok=True)
             raise
@@ -225,20 +224,25 @@ async def _finish(context: Context, path: Path, note: dict[str, object], request
 _STORED = """
 INSERT INTO ops.file (sha256, bytes, media_type, uploaded_by, state, enters_at) VALUES (%s, %s, %s, %s, 'stored', %s)
     ON CONFLICT (sha256) DO UPDATE
-   SET state = greatest(ops.file.state, 'stored'), changed_at = now(),
-       enters_at = coalesce(ops.file.enters_at, excluded.enters_at)
-RETURNING state, media_type, encode(uploaded_by, 'hex'), enters_at
+   SET state = 'stored', changed_at = now(), enters_at = coalesce(ops.file.enters_at, excluded.enters_at),
+       bytes = CASE WHEN ops.file.enters_at IS NULL THEN excluded.bytes ELSE ops.file.bytes END,
+       media_type = CASE WHEN ops.file.enters_at IS NULL THEN excluded.media_type ELSE ops.file.media_type END,
+       uploaded_by = CASE WHEN ops.file.enters_at IS NULL THEN excluded.uploaded_by ELSE ops.file.uploaded_by END
+ WHERE ops.file.state <> 'verified'
+RETURNING media_type, encode(uploaded_by, 'hex'), enters_at
 """
 
 
-async def _stored(context: Context, note: dict[str, object], at: datetime) -> tuple[str, BlobStored]:
-    """(state, entry) of a durable file. What the entry says is kept in the row first: made again after a crash, it is the same."""
+async def _stored(context: Context, note: dict[str, object], at: datetime) -> BlobStored | None:
+    """The entry of a durable file, None when it has been made. What it says is kept in the row first, of whoever brought the bytes
+    and not of those who had only announced them: made again after a crash, it is the same."""
     async with context.pool.connection() as conn:
         found = await conn.execute(_STORED, [*_values(note), at])
         row = await found.fetchone()
-    assert row is not None
-    state, media_type, uploaded_by, enters_at = row
-    return state, BlobStored(
+    if row is None:
+        return None
+    media_type, uploaded_by, enters_at = row
+    return BlobStored(
         v=1,
         uid=derived_uid("blob.stored", "file", str(note["sha256"]), enters_at),
         sender=context.operator,
@@ -253,8 +257,8 @@ async def _stored(context: Context, note: dict[str, object], at: datetime) -> tu
 async def _enter(context: Context, note: dict[str, object], request: Request) -> None:
     """Row and entry `blob.stored` of a durable file, unless they have been made."""
     stated = stated_at_of(request)
-    state, message = await _stored(context, note, stated or (await context.demo_time.look()).now())
-    if state == "verified":
+    message = await _stored(context, note, stated or (await context.demo_time.look()).now())
+    if message is None:
         return
     hit("file.after_row")
     # Through the same door as everybody's entries, so that a file costs no transaction of its own.

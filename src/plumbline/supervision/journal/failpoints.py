@@ -1,13 +1,15 @@
 """Named failpoints (故障点): the places where a fault may be injected, in the product from the first commit on.
 
 `PLUMB_FAILPOINTS="append.after_commit=kill;file.after_rename=error"` arms them; nothing else does. `kill` ends the process as SIGKILL
-would, `error` raises. A name that is not in NAMES is refused, so that a test cannot arm a point that no longer exists.
+would, `error` raises, `hold` waits until the point is armed otherwise. A name that is not in NAMES is refused, so that a test cannot
+arm a point that no longer exists.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 
 NAMES = frozenset(
     {
@@ -58,6 +60,7 @@ def _armed() -> dict[str, str]:
 
 
 _ARMED = _armed()
+_HELD_S = 0.01
 #: Points that struck since they were last armed.
 _STRUCK: list[str] = []
 
@@ -84,4 +87,8 @@ def hit(name: str) -> None:
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     _STRUCK.append(name)
+    if action == "hold":  # until it is armed anew: what happens meanwhile happens between two steps
+        while _ARMED.get(name) == "hold":
+            time.sleep(_HELD_S)
+        return
     raise FailpointError(name)

@@ -24,6 +24,9 @@ from plumbline.exchange.personal import PersonalFields, PersonalRecord, record_d
 from plumbline.exchange.problems import FieldProblem, Problem
 from plumbline.supervision.journal.keys import sync_folder, write_temporary
 
+#: How many subjects a vault remembers; of one that it forgot the folder is synced again, which changes nothing.
+_REMEMBERED = 10_000
+
 
 class SubjectDestroyedError(LookupError):
     """The key of this subject was destroyed; nothing can be read or stored for it."""
@@ -47,6 +50,8 @@ class Vault:
         self._folder = folder
         self._destroyed = (destroyed or folder.parent / "destroyed") / "destroyed.list"
         self._destroyed.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        #: Subjects whose key this process knows to be durable.
+        self._durable: set[str] = set()
         self.replay()
 
     def _listed(self) -> dict[str, datetime]:
@@ -87,6 +92,12 @@ class Vault:
             if not create:
                 raise SubjectDestroyedError(subject)
             self._make_key(subject, path)
+        elif create and subject not in self._durable:
+            sync_folder(self._folder)  # whoever made it may have died before it could
+        if create:
+            if len(self._durable) >= _REMEMBERED:
+                self._durable.clear()
+            self._durable.add(subject)
         try:
             return path.read_bytes()
         except FileNotFoundError:  # destroyed in this moment
