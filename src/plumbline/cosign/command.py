@@ -1,4 +1,7 @@
-"""`plumbline cosign` (联署程序): set one up, let it follow a log, run it, ask how it is."""
+"""`plumbline cosign` (联署程序): set one up, let it follow a log, run it, ask how it is.
+
+The command line builds its parser from this module, so the cosigner itself is imported when it is called.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,15 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from plumbline.cosign.cosigner import Cosigner, CosignerProblem, initialise, trust
-from plumbline.cosign.state import StateLost
-from plumbline.evidence.note import NoteError
-
 DEFAULT_PORT = 8731
 
 
 def run_cosign(arguments: argparse.Namespace) -> int:
     """0 when done, 1 when refused, 2 for wrong usage."""
+    from plumbline.cosign.cosigner import CosignerProblem
+    from plumbline.cosign.state import StateLost
+    from plumbline.evidence.note import NoteError
+
     folder = Path(arguments.folder).absolute()
     try:
         return {"init": _init, "trust": _trust, "serve": _serve, "status": _status}[arguments.what](
@@ -37,6 +40,8 @@ def _keys(arguments: argparse.Namespace) -> list[str]:
 
 
 def _init(folder: Path, arguments: argparse.Namespace) -> int:
+    from plumbline.cosign.cosigner import Cosigner, initialise
+
     if not arguments.name or not arguments.trust_domain or not arguments.log_key:
         print("请给出 --name、--trust-domain 和至少一个 --log-key。", file=sys.stderr)
         return 2
@@ -52,6 +57,8 @@ def _init(folder: Path, arguments: argparse.Namespace) -> int:
 
 
 def _trust(folder: Path, arguments: argparse.Namespace) -> int:
+    from plumbline.cosign.cosigner import trust
+
     if not arguments.log_key:
         print("请用 --log-key 给出日志公钥。", file=sys.stderr)
         return 2
@@ -61,6 +68,8 @@ def _trust(folder: Path, arguments: argparse.Namespace) -> int:
 
 
 def _status(folder: Path, arguments: argparse.Namespace) -> int:
+    from plumbline.cosign.cosigner import Cosigner
+
     cosigner = Cosigner(folder)
     print(
         f"联署方 {cosigner.settings.name}（{cosigner.settings.trust_domain}）\n公钥 {cosigner.verifier_key}"
@@ -78,6 +87,7 @@ def _status(folder: Path, arguments: argparse.Namespace) -> int:
 
 
 def _serve(folder: Path, arguments: argparse.Namespace) -> int:
+    from plumbline.cosign.cosigner import Cosigner
     from plumbline.cosign.serve import CosignerServer
 
     cosigner = Cosigner(folder)
