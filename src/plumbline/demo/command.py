@@ -67,7 +67,8 @@ def run_demo(arguments: argparse.Namespace) -> int:
 
     def filling(platform: Platform) -> list[ProcessSpec]:
         others = cosigner_process(platform)
-        return others if arguments.empty else [*others, _city_process(platform, serving, arguments, city)]
+        # The address does not wait for a cosigner: whatever it missed is made up for by its first cosignature.
+        return others if arguments.empty else [_city_process(platform, serving, arguments, city), *others]
 
     def ready(platform: Platform, supervisor: Supervisor) -> None:
         print(f"\n准绳演示城市已启动（{time.monotonic() - began:.1f} 秒）：{platform.public_url}")
