@@ -122,14 +122,15 @@ def cells() -> list[Cell]:
         for point, action, again in itertools.product(points, ACTIONS, (False, True))
     ]
     found += [
-        Cell(step="append", point=point, action="kill", sent_again=again)
-        for point, again in itertools.product(ON_ANSWER, (False, True))
-    ]
-    found += [
         Cell(step=step, point=point, action=SESSION, sent_again=again)
         for (step, point), again in itertools.product(_IN_TRANSACTION, (False, True))
     ]
-    return [*found, Cell(step="register", point=UNSEEN, action="kill", sent_again=False)]
+    found.append(Cell(step="register", point=UNSEEN, action="kill", sent_again=False))
+    # Last the database: what is sent just after it came back may fail before it reaches a point.
+    return found + [
+        Cell(step="append", point=point, action="kill", sent_again=again)
+        for point, again in itertools.product(ON_ANSWER, (False, True))
+    ]
 
 
 @dataclass(slots=True)
