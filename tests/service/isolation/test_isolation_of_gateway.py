@@ -174,7 +174,8 @@ EXPECTED: dict[str, tuple[Callable[[Caller], httpx.Response], set[int], bool]] =
     "GET /v/{code}": (_of_code(""), {200}, True),
     "GET /V/{code}": (_of_code("", "/V/"), {200}, True),
     "GET /v/{code}/check": (_checked, {200}, False),
-    "GET /v/{code}/document": (_of_code("/document"), {200}, True),
+    # The reports of this world are no signed files: once the worker has examined one, it is no longer given out.
+    "GET /v/{code}/document": (_of_code("/document"), {200, 404}, True),
     "POST /v/{code}/complaints": (
         _of_code("/complaints", method="POST", data={"item": "other"}),
         {201, 429},
