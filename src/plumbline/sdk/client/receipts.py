@@ -77,16 +77,17 @@ _TABLE = "CREATE TABLE IF NOT EXISTS receipt (entry TEXT PRIMARY KEY, receipt TE
 class ReceiptBook:
     """The same in one SQLite file, for whoever sends much: one synced write a receipt instead of several files.
 
-    Without `messages` only receipts are kept, for a sender that has its messages elsewhere.
+    Without `messages` only receipts are kept, for a sender that has its messages elsewhere. Without `synced` a power cut may
+    take the newest ones, for a sender that can ask for them again.
     """
 
-    def __init__(self, path: Path | str, *, messages: bool = True) -> None:
+    def __init__(self, path: Path | str, *, messages: bool = True, synced: bool = True) -> None:
         self.path, self._messages = Path(path), messages
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
         self._db.execute(_TABLE)
 
     def keep(self, entry: str, receipt: str, message: bytes | None = None) -> Path:

@@ -279,3 +279,12 @@ def test_the_command_names_what_is_missing_and_ends_with_one(
     assert kept[0][0] in capsys.readouterr().out
     assert main(told) == 2
     assert main(["receipts", "check", str(tmp_path / "nothing"), "--url", "http://127.0.0.1", *key]) == 2
+
+
+@pytest.mark.parametrize(("synced", "level"), [(True, 2), (False, 1)])
+def test_a_receipt_is_on_the_disk_before_it_counts_unless_it_can_be_had_again(
+    tmp_path: Path, synced: bool, level: int
+) -> None:
+    book = ReceiptBook(tmp_path / "receipts.db", synced=synced)
+    assert book._db.execute("PRAGMA synchronous").fetchone() == (level,)
+    book.close()
