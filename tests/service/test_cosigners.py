@@ -281,6 +281,10 @@ def _answering(port: int, parts: list[bytes], pause: float) -> Iterator[None]:
                 connection.sendall(part)
                 if ended.wait(pause):
                     return
+            # Closing with a part of the request unread would reset the connection, and the answer with it.
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(65_536):
+                pass
 
     def accept() -> None:
         while not ended.is_set():
