@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from plumbline.bench import machine, p1a_accept, p1b_project, p6_log
+from plumbline.bench import (
+    machine,
+    p1a_accept,
+    p1b_project,
+    p3_growth,
+    p4_verify,
+    p6_log,
+    p7_lag,
+    p8_curves,
+    p13_national,
+)
 from plumbline.bench.goals import NAMES, Goal, read_goals
 from plumbline.bench.report import Measured, exit_status, line, write
 from plumbline.bench.world import World, open_world
@@ -17,11 +28,24 @@ from plumbline.supervision.boot import DATABASE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """How much is measured. The ordinary one takes less than three minutes on two cores."""
+    """How much is measured. The ordinary one takes some ten minutes on two cores, most of it P3 to P5."""
 
     messages: int = 2000
     reports: int = 400
     log: p6_log.Sizes = field(default_factory=p6_log.Sizes)
+    #: P3: entries of the grown journal; P4, P5: registered reports, few and many (six rows each).
+    entries: int = 200_000
+    few: int = 10_000
+    many: int = 100_000
+    questions: int = 4000
+    curves: int = 60
+    lagging: int = 100
+    #: Seconds of each SM2 loop.
+    sm2_s: float = 1.0
+
+
+#: The drill `growth`: ten million rows on each side that grows.
+GROWN = Profile(entries=10_000_000, many=1_670_000)
 
 
 def run_bench(arguments: argparse.Namespace) -> int:
@@ -33,7 +57,7 @@ def run_bench(arguments: argparse.Namespace) -> int:
         return 2
     rounds = max(1, int(getattr(arguments, "rounds", None) or 5))
     try:
-        described, results = measure(names, rounds)
+        described, results = measure(names, rounds, GROWN if getattr(arguments, "grown", False) else None)
     except p1a_accept.Lost as error:
         print(f"正确性条件不成立，数字作废：{error}", file=sys.stderr)
         return 4
@@ -43,37 +67,118 @@ def run_bench(arguments: argparse.Namespace) -> int:
     return exit_status(results)
 
 
+Found = Iterator[Measured | str]
+
+
+@dataclass(slots=True)
+class _Run:
+    """What a measurement needs; platforms are opened when asked for, each described once."""
+
+    goals: dict[str, Goal]
+    profile: Profile
+    rounds: int
+    show: Callable[[str], None]
+    described: dict[str, str]
+
+    @contextmanager
+    def world(self, suite: str = "standard") -> Iterator[World]:
+        """A platform of its own: what one measurement left in the journal is not the other's work."""
+        with open_world(suite) as world:
+            if "fsync" not in self.described:
+                self.described |= _describe(world)
+                told = (f"{key} {value}" for key, value in self.described.items() if key != "fsync")
+                self.show("  ".join(told))
+                self.show(self.described["fsync"])
+            yield world
+
+    def worlds(self, stack: ExitStack) -> tuple[World, World]:
+        """Two, for before and after."""
+        return stack.enter_context(self.world()), stack.enter_context(self.world())
+
+
+def _accept(run: _Run) -> Found:
+    with run.world() as world:
+        yield p1a_accept.measure(world, run.goals["P1a"], run.rounds, run.profile.messages)
+
+
+def _project(run: _Run) -> Found:
+    with run.world() as world:
+        yield p1b_project.measure(world, run.goals["P1b"], run.rounds, run.profile.reports)
+
+
+def _growth(run: _Run) -> Found:
+    with ExitStack() as stack:
+        worlds, profile = run.worlds(stack), run.profile
+        yield p3_growth.measure(worlds, run.goals["P3"], run.rounds, profile.messages, profile.entries)
+
+
+def _verify(run: _Run) -> Found:
+    with run.world() as world:
+        profile = run.profile
+        yield from p4_verify.measure_limits(world, run.goals, run.rounds, profile.questions, profile.few)
+
+
+def _verify_growth(run: _Run) -> Found:
+    with ExitStack() as stack:
+        worlds, profile = run.worlds(stack), run.profile
+        yield p4_verify.measure_growth(
+            worlds, run.goals["P5"], run.rounds, profile.questions, (profile.few, profile.many)
+        )
+
+
+def _log(run: _Run) -> Found:
+    yield p6_log.measure_append(run.goals["P6"], run.profile.log, run.rounds)
+    yield (
+        p6_log.measure_peer(run.goals["P6-pymerkle"], run.profile.log, run.rounds)
+        or "P6 peer absent: pymerkle"
+    )
+
+
+def _lag(run: _Run) -> Found:
+    with run.world() as world:
+        yield p7_lag.measure(world, run.goals["P7"], run.rounds, run.profile.lagging)
+
+
+def _curves(run: _Run) -> Found:
+    yield from p8_curves.measure(run.goals, run.profile.curves, run.rounds)
+
+
+def _national(run: _Run) -> Found:
+    with run.world("gm") as world:
+        yield p13_national.measure_transport(world, run.goals["P13"], run.rounds, run.profile.messages)
+    found = p13_national.measure_sm2(run.goals["P13-sm2"], run.rounds, run.profile.sm2_s)
+    yield found or "P13 limit absent: openssl with SM2"
+
+
+MEASUREMENTS: dict[str, Callable[[_Run], Found]] = {
+    "P1a": _accept,
+    "P1b": _project,
+    "P3": _growth,
+    "P4": _verify,
+    "P5": _verify_growth,
+    "P6": _log,
+    "P7": _lag,
+    "P8": _curves,
+    "P13": _national,
+}
+
+
 def measure(
     names: Sequence[str], rounds: int, profile: Profile | None = None, show: Callable[[str], None] = print
 ) -> tuple[dict[str, str], list[Measured]]:
     """Run the named measurements; each is shown when it is done. Raises `p1a_accept.Lost`."""
-    chosen, goals = profile or Profile(), read_goals()
+    run = _Run(read_goals(), profile or Profile(), rounds, show, machine.description("not started"))
     results: list[Measured] = []
-
-    def done(measured: Measured | None, absent: str = "") -> None:
-        if measured is None:
-            show(absent)
-            return
-        results.append(measured)
-        show(line(measured))
-        for note in measured.notes:
-            show(f"    {note}")
-
-    described = machine.description("not started")
-    if "P6" in names:
-        done(p6_log.measure_append(goals["P6"], chosen.log, rounds))
-        done(p6_log.measure_peer(goals["P6-pymerkle"], chosen.log, rounds), "P6 peer absent: pymerkle")
-    durable = [name for name in names if name != "P6"]
-    for (
-        name
-    ) in durable:  # each on a platform of its own: what one left in the journal is not the other's work
-        with open_world() as world:
-            if "fsync" not in described:
-                described = _describe(world)
-                show("  ".join(f"{key} {value}" for key, value in described.items() if key != "fsync"))
-                show(described["fsync"])
-            done(_durable(name, world, goals[name], rounds, chosen))
-    return described, results
+    for name in names:
+        for found in MEASUREMENTS[name](run):
+            if isinstance(found, str):
+                show(found)
+                continue
+            results.append(found)
+            show(line(found))
+            for note in found.notes:
+                show(f"    {note}")
+    return run.described, results
 
 
 def _describe(world: World) -> dict[str, str]:
@@ -83,9 +188,3 @@ def _describe(world: World) -> dict[str, str]:
     assert row[1] == DATABASE
     rate = machine.fdatasync_rate(world.cluster.binaries.program("pg_test_fsync"), world.platform.data_dir)
     return machine.description(row[0]) | {"fsync": machine.fsync_line(rate)}
-
-
-def _durable(name: str, world: World, goal: Goal, rounds: int, profile: Profile) -> Measured:
-    if name == "P1a":
-        return p1a_accept.measure(world, goal, rounds, profile.messages)
-    return p1b_project.measure(world, goal, rounds, profile.reports)

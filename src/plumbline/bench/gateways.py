@@ -18,7 +18,8 @@ from plumbline.embedded.supervisor import ProcessSpec, ReadyUrl, Supervisor
 #: Connections of each generator: enough for full batches of 64 at both gateways.
 CONNECTIONS = 64
 #: The rate limit protects senders from each other; one key sends everything here.
-_NO_LIMIT = {"PLUMB_RATE": "1000000"}
+_NO_LIMIT = {"PLUMB_RATE": "1000000", "PLUMB_LOOKUP_RATE": "1000000"}
+_APPLICATION = "plumbline.supervision.gateway.app:application"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,9 @@ class Leg:
 class Gateways:
     """Started gateways of a world; stop them by `stop`."""
 
-    def __init__(self, world: World, count: int = 2) -> None:
+    def __init__(self, world: World, count: int = 2, application: str = _APPLICATION) -> None:
+        """`application` other than the gateway's own stands beside it as a limit or a peer, under the same server."""
+        self._application = application
         self.ports = [free_port() for _ in range(count)]
         self._world = world
         specs = [self._spec(number, port) for number, port in enumerate(self.ports)]
@@ -49,8 +52,10 @@ class Gateways:
 
     def _spec(self, number: int, port: int) -> ProcessSpec:
         argv = [sys.executable, "-m", "granian", "--no-ws", "--log-level", "warning", "--workers", "1"]
-        argv += ["--interface", "asgi", "--factory", "--host", "127.0.0.1", "--port", str(port)]
-        argv.append("plumbline.supervision.gateway.app:application")
+        argv += ["--interface", "asgi", "--host", "127.0.0.1", "--port", str(port)]
+        if self._application == _APPLICATION:
+            argv.append("--factory")
+        argv.append(self._application)
         environment = self._world.platform.environment() | _NO_LIMIT
         return ProcessSpec(
             f"gateway-{number}", argv, environment, ReadyUrl(f"http://127.0.0.1:{port}/healthz")

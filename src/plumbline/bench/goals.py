@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 GOALS_FILE = Path(__file__).with_name("goals.toml")
-#: Names that the command takes; P6 includes the comparison with the peer.
-NAMES = ("P1a", "P1b", "P6")
+#: Names that the command takes; one may hold several comparisons (`P6`, `P6-pymerkle`).
+NAMES = ("P1a", "P1b", "P3", "P4", "P5", "P6", "P7", "P8", "P13")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,8 @@ class Goal:
     one: str
     gate: float
     ambition: float
+    #: What both sides are measured in; the higher, the better.
+    unit: str = "/s"
 
 
 def read_goals(path: Path = GOALS_FILE) -> dict[str, Goal]:

@@ -35,7 +35,8 @@ from plumbline.exchange.messages.testing import (
 
 #: Points of one cube test: 75 s at 10 Hz; three of them make a message of about 8 kB.
 POINTS = 750
-_PERSON = "11" * 16
+#: The one person who samples, witnesses and tests.
+PERSON = "11" * 16
 _CUBE = RequestedWork(
     category="concrete_cube",
     parameters=["concrete_cube.compressive"],
@@ -94,7 +95,7 @@ def run_recorded(institution: str, number: int, at: datetime, refs: tuple[str, s
         sample=refs[1],
         site="S1",
         instrument=INSTRUMENT,
-        technician=_PERSON,
+        technician=PERSON,
         data_origin="acquired",
         software="测量 1",
         started_at=first,
@@ -115,7 +116,8 @@ def runs(world: World, count: int, at: datetime, first: int = 0) -> list[Message
     ]
 
 
-def _entry(sent: Message) -> str:
+def entry_of(sent: Message) -> str:
+    """The entry id of a message, in hex."""
     return entry_id(bytes.fromhex(sent.sender), sent.uid).hex()
 
 
@@ -125,6 +127,9 @@ class Chain:
 
     world: World
     at: datetime
+    #: Entries of the project and of the contract; nobody registered these.
+    project: str = "22" * 16
+    contract: str = "33" * 16
 
     def make(self, role: str, kind: type[Message], /, **fields: Any) -> tuple[str, Message]:
         """(role of the sender, message)."""
@@ -137,24 +142,24 @@ class Chain:
         sampled = self.make(
             "contractor",
             SamplingRecorded,
-            project="22" * 16,
+            project=self.project,
             sample_kind="concrete_cube",
             structural_part="二层柱 A~D 轴",
             grade="C30",
             curing="standard",
             required_age_d=28,
             made_at=made,
-            sampler=_PERSON,
+            sampler=PERSON,
             specimens=[SpecimenMade(ordinal=n, tag=tag, nominal=_EDGE) for n, tag in enumerate(tags, 1)],
         )
-        sample, institution = _entry(sampled[1]), self.world.senders["institution"].party
+        sample, institution = entry_of(sampled[1]), self.world.senders["institution"].party
         witnessed = self.make(
-            "resident_engineer_firm", WitnessingRecorded, sample=sample, witness=_PERSON, witnessed_at=made
+            "resident_engineer_firm", WitnessingRecorded, sample=sample, witness=PERSON, witnessed_at=made
         )
         placed = self.make(
             "contractor",
             CommissionPlaced,
-            contract="33" * 16,
+            contract=self.contract,
             institution=institution,
             number=f"WT-{number:06d}",
             test_category="witnessed",
@@ -164,10 +169,10 @@ class Chain:
         received = self.make(
             "institution",
             ReceiptRecorded,
-            commission=_entry(placed[1]),
+            commission=entry_of(placed[1]),
             sample=sample,
             site="S1",
-            receiver=_PERSON,
+            receiver=PERSON,
             scanned=[TagScanned(tag=tag, seal_intact=True, condition="完好") for tag in tags],
             accepted=True,
             witness_present=True,
@@ -177,7 +182,7 @@ class Chain:
     def report(self, number: int) -> list[tuple[str, Message]]:
         """All nine."""
         steps = self.custody(number)
-        sample, commission = _entry(steps[0][1]), _entry(steps[2][1])
+        sample, commission = entry_of(steps[0][1]), entry_of(steps[2][1])
         institution = self.world.senders["institution"].party
         run = run_recorded(institution, number, self.at, (commission, sample))
         steps.append(("institution", run))
@@ -186,9 +191,9 @@ class Chain:
                 self.make(
                     "institution",
                     ReviewRecorded,
-                    run=_entry(run),
+                    run=entry_of(run),
                     step=step,
-                    person=_PERSON,
+                    person=PERSON,
                     decision="accepted",
                 )
             )
@@ -203,7 +208,7 @@ class Chain:
             number=f"HNT-S1-2026-{number:06d}",
             commission=commission,
         )
-        return [*steps, taken, self._application(number, (commission, sample, _entry(run)), taken[1])]
+        return [*steps, taken, self._application(number, (commission, sample, entry_of(run)), taken[1])]
 
     def _application(self, number: int, refs: tuple[str, str, str], taken: Message) -> tuple[str, Message]:
         value = ReportedValue(symbol="strength_MPa", name="抗压强度", value="38.5", unit="MPa")
@@ -220,7 +225,7 @@ class Chain:
             "institution",
             ReportApplied,
             commission=refs[0],
-            number_entry=_entry(taken),
+            number_entry=entry_of(taken),
             number=f"HNT-S1-2026-{number:06d}",
             title="混凝土抗压强度检测报告",
             site="S1",
@@ -229,10 +234,10 @@ class Chain:
             parameters=[reported],
             conclusion="NOT_JUDGED",
             conclusion_text="该组试件抗压强度代表值为 38.5 MPa",
-            tested_by=[_PERSON],
-            reviewer=_PERSON,
+            tested_by=[PERSON],
+            reviewer=PERSON,
             reviewed_at=self.at,
-            approver=_PERSON,
+            approver=PERSON,
             approved_at=self.at,
             issued_on=f"{self.at:%Y-%m-%d}",
         )

@@ -14,7 +14,7 @@ from plumbline.bench.machine import cpu_seconds
 from plumbline.bench.report import Measured, number
 from plumbline.bench.requests import Signed, sign_all
 from plumbline.bench.stats import interleave
-from plumbline.bench.world import World
+from plumbline.bench.world import Sender, World
 from plumbline.evidence.checkpoint import parse_verifier
 from plumbline.evidence.receipt import verify_receipt
 from plumbline.supervision.journal.heads import log_origin
@@ -40,13 +40,18 @@ class Accepting:
     generator_s: float = 0.0
     timed: int = 0
     limit_rows: list[bytes] = field(default_factory=list)
+    #: Who sends; the institution with its Ed25519 key unless given.
+    sender: Sender | None = None
+
+    @property
+    def party(self) -> Sender:
+        """Whose keys sign."""
+        return self.sender or self.world.senders["institution"]
 
     def sign(self, count: int) -> list[Signed]:
         """Fresh messages, signed now: a signature is good for 300 s."""
         now = datetime.now(UTC)
-        signed = sign_all(
-            self.world.senders["institution"], mix.runs(self.world, count, now, len(self.sent) * 2)
-        )
+        signed = sign_all(self.party, mix.runs(self.world, count, now, len(self.sent) * 2))
         self.sent |= {str(each.message.uid): each for each in signed}
         return signed
 
@@ -83,7 +88,7 @@ class Accepting:
     def sign_for_limit(self) -> list[Signed]:
         """Messages of their own for the limit: never sent."""
         messages = mix.runs(self.world, self.count, datetime.now(UTC), 900_000)
-        return sign_all(self.world.senders["institution"], messages)
+        return sign_all(self.party, messages)
 
     def _attempt(self, width: int) -> Callable[[], float]:
         def run() -> float:

@@ -29,8 +29,8 @@ class Measured:
 
 
 def number(value: float) -> str:
-    """A rate with thin spaces between thousands."""
-    return f"{value:,.0f}".replace(",", " ")
+    """A rate with thin spaces between thousands; a small one with two decimals."""
+    return f"{value:,.0f}".replace(",", " ") if value >= 100 else f"{value:.3g}"
 
 
 def line(measured: Measured) -> str:
@@ -40,8 +40,8 @@ def line(measured: Measured) -> str:
     low, high = found.interval
     parts = [
         f"{goal.name} {goal.title}",
-        f"ours {number(sorted(found.ours)[len(found.ours) // 2])}/s",
-        f"{goal.limit} {number(sorted(found.limit)[len(found.limit) // 2])}/s",
+        f"ours {number(sorted(found.ours)[len(found.ours) // 2])}{goal.unit}",
+        f"{goal.limit} {number(sorted(found.limit)[len(found.limit) // 2])}{goal.unit}",
         f"ratio {found.ratio:.2f} [{low:.2f},{high:.2f}]",
         f"gate {goal.gate:.2f} {measured.verdict}",
         f"ambition {goal.ambition:.2f}",
@@ -64,8 +64,9 @@ def as_json(machine: dict[str, str], results: list[Measured]) -> dict[str, objec
             "verdict": each.verdict.value,
             "ratio": each.comparison.ratio,
             "interval": list(each.comparison.interval),
-            "ours_per_s": list(each.comparison.ours),
-            "limit_per_s": list(each.comparison.limit),
+            "unit": each.goal.unit,
+            "ours": list(each.comparison.ours),
+            "beside": list(each.comparison.limit),
             "cpu_us": each.cpu_us,
             "notes": each.notes,
         }

@@ -4,7 +4,9 @@ their messages."""
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
+import secrets
 import shutil
 import signal
 import tempfile
@@ -19,24 +21,26 @@ from typing import Any
 
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from plumbline.domain.basics.identifiers import party_id, uscc_check_character
 from plumbline.embedded.postgres import Cluster, Running
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.registry import InstrumentRegistered, KeyEnrolled, PartyRegistered
-from plumbline.exchange.signatures import Ed25519Signer
+from plumbline.exchange.signatures import Ed25519Signer, HmacSigner, HmacSm3Signer, Signer
 from plumbline.exchange.uids import new_uid
 from plumbline.supervision.boot import DATABASE, DEMO_OPERATOR, Settings, prepare
 from plumbline.supervision.config import Platform
 from plumbline.supervision.journal.append import Journal
 from plumbline.supervision.journal.heads import CheckpointSigner, read_head
-from plumbline.supervision.journal.keys import PlatformKeys, public_bytes
+from plumbline.supervision.journal.keys import PlatformKeys, key_encryption_key, public_bytes
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.projection.projector import Projector
 
 #: Signed into every request; no port of it is used.
 PUBLIC_URL = "https://bench.invalid"
 INSTRUMENT = "YE-2000-06"
+_SUITE = "PLUMB_SUITE"
 _BODIES = {
     "institution": "91610300MA6XBM017",
     "contractor": "91610300MA6XBM305",
@@ -53,7 +57,7 @@ class Sender:
     """A party with its transport and its origin key."""
 
     party: str
-    transport: Ed25519Signer
+    transport: Signer
     origin: Ed25519Signer
 
     @classmethod
@@ -65,6 +69,11 @@ class Sender:
             for use in ("transport", "origin")
         )
         return cls(party_id(_uscc(_BODIES[role])).hex(), transport, origin)
+
+    @property
+    def keys(self) -> tuple[tuple[str, Signer], tuple[str, Signer]]:
+        """(use, key) of both."""
+        return ("transport", self.transport), ("origin", self.origin)
 
 
 @dataclass(slots=True)
@@ -99,6 +108,34 @@ class World:
             assert row is not None
             return row[0], row[1], read_head(conn).size
 
+    def project(self) -> None:
+        """Let the projector take over whatever the journal holds."""
+        projector = Projector(self.platform.conninfo("plumb_projector"))
+        projector.catch_up()
+        projector.close()
+
+    def with_secret(self, role: str, kind: type[HmacSigner] | type[HmacSm3Signer]) -> Sender:
+        """The party of this role with a shared secret for transport, enrolled beside its own key."""
+        known = self.senders[role]
+        key = kind(f"{role}.secret.{uuid.uuid4().hex[:8]}", secrets.token_bytes(32))
+        nonce = secrets.token_bytes(12)
+        sealed = AESGCM(key_encryption_key(self.platform.folder("keys"))).encrypt(
+            nonce, key.secret, key.key_id.encode()
+        )
+        journal, keys = self.journal(), PlatformKeys.load(self.platform.folder("keys"))
+        station = party_id(DEMO_OPERATOR[0]).hex()
+        PlatformSender(journal, keys.signer("web")).submit(
+            _key(station, known.party, "transport", key, datetime.now(UTC))
+        )
+        journal.close()
+        with self.connect() as conn:
+            conn.execute(
+                "INSERT INTO ops.transport_secret (key_id, nonce, ciphertext) VALUES (%s, %s, %s)",
+                [key.key_id, nonce, sealed],
+            )
+        self.project()
+        return Sender(known.party, key, known.origin)
+
     def crash(self) -> None:
         """Kill our own postmaster as a power cut would, and start it again behind the same socket."""
         os.kill(self.running.pid, signal.SIGKILL)
@@ -114,10 +151,10 @@ def message(sender: str, kind: type[Message], at: datetime, /, **fields: Any) ->
 
 
 @contextmanager
-def open_world() -> Iterator[World]:
+def open_world(suite: str = "standard") -> Iterator[World]:
     """A platform in a temporary folder, enrolled and projected; everything of it is gone afterwards.
 
-    The path is short: PostgreSQL's socket must fit into 107 bytes.
+    `suite`: of its keys, `gm` for the national algorithms. The path is short: PostgreSQL's socket must fit into 107 bytes.
     """
     folder = Path(tempfile.mkdtemp(prefix="plb-", dir="/tmp"))
     cluster = Cluster(folder)
@@ -126,7 +163,8 @@ def open_world() -> Iterator[World]:
         settings = Settings(
             origin="bench.plumbline", public_url=PUBLIC_URL, demo=False, operator=DEMO_OPERATOR
         )
-        platform = prepare(folder, running, settings)
+        with _chosen(suite):
+            platform = prepare(folder, running, settings)
         keys = PlatformKeys.load(platform.folder("keys"))
         world = World(
             cluster, running, platform, CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2)
@@ -136,6 +174,20 @@ def open_world() -> Iterator[World]:
     finally:
         cluster.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _chosen(suite: str) -> Iterator[None]:
+    """The suite that a new platform takes, which it reads from the environment; what stood there is put back."""
+    before = os.environ.get(_SUITE)
+    os.environ[_SUITE] = suite
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SUITE]
+        else:
+            os.environ[_SUITE] = before
 
 
 def _enrol(world: World, keys: PlatformKeys) -> None:
@@ -155,26 +207,23 @@ def _enrol(world: World, keys: PlatformKeys) -> None:
                 division="610300",
             )
         )
-        for use, key in (("transport", party.transport), ("origin", party.origin)):
-            sender.submit(
-                message(
-                    station,
-                    KeyEnrolled,
-                    now,
-                    party=party.party,
-                    key_id=key.key_id,
-                    algorithm="ed25519",
-                    use=use,
-                    public_key=base64.b64encode(public_bytes(key.key)).decode(),
-                    valid_from=now - timedelta(days=1),
-                    valid_until=now + timedelta(days=30),
-                )
-            )
+        for use, key in party.keys:
+            sender.submit(_key(station, party.party, use, key, now))
     sender.submit(_instrument(station, world.senders["institution"].party, now))
     journal.close()
-    projector = Projector(world.platform.conninfo("plumb_projector"))
-    projector.catch_up()
-    projector.close()
+    world.project()
+
+
+def _key(station: str, party: str, use: str, key: Signer, now: datetime) -> Message:
+    fields: dict[str, Any] = {"algorithm": key.algorithm, "use": use}
+    if isinstance(key, Ed25519Signer):
+        fields["public_key"] = base64.b64encode(public_bytes(key.key)).decode()
+    elif isinstance(key, HmacSigner | HmacSm3Signer):
+        fields["secret_sha256"] = hashlib.sha256(key.secret).hexdigest()
+    else:
+        raise TypeError(f"no key of {type(key).__name__} is enrolled here")
+    window = {"valid_from": now - timedelta(days=1), "valid_until": now + timedelta(days=30)}
+    return message(station, KeyEnrolled, now, party=party, key_id=key.key_id, **fields, **window)
 
 
 def _instrument(station: str, institution: str, now: datetime) -> Message:

@@ -23,6 +23,7 @@ from plumbline.supervision.config import Platform
 from plumbline.supervision.gateway import documents, entries, log, public, streams, uploads
 from plumbline.supervision.gateway.answers import Endpoint, guarded, json_response, problem_response
 from plumbline.supervision.gateway.appender import Appender
+from plumbline.supervision.gateway.asked import AskedCodes
 from plumbline.supervision.gateway.context import Context
 from plumbline.supervision.gateway.demo_time import DemoTime, StoppedDoor
 from plumbline.supervision.gateway.directory import Directory
@@ -73,6 +74,7 @@ def _context(platform: Platform, pool: AsyncConnectionPool) -> Context:
     return Context(
         platform=platform,
         pool=pool,
+        asked=AskedCodes(pool),
         directory=directory,
         door=Door(directory, vault, is_national=keys.log_sm2 is not None),
         appender=Appender(Journal(gateway, signer), queue_limit=limits.queue),

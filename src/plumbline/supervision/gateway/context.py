@@ -12,6 +12,7 @@ from plumbline.exchange.problems import Problem
 from plumbline.exchange.signatures import Target
 from plumbline.supervision.config import Platform
 from plumbline.supervision.gateway.appender import Appender
+from plumbline.supervision.gateway.asked import AskedCodes
 from plumbline.supervision.gateway.demo_time import DemoTime
 from plumbline.supervision.gateway.directory import Directory
 from plumbline.supervision.gateway.door import Door, Received
@@ -36,6 +37,7 @@ class Context:
 
     platform: Platform
     pool: AsyncConnectionPool
+    asked: AskedCodes
     directory: Directory
     door: Door
     appender: Appender

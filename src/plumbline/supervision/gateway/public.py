@@ -48,14 +48,7 @@ def _html(text: str, status: int = 200) -> Response:
 
 
 async def _find(context: Context, code: str) -> dict[str, Any] | None:
-    async with (
-        context.pool.connection() as conn,
-        conn.transaction(),
-        conn.cursor(row_factory=dict_row) as cur,
-    ):
-        await cur.execute("SET LOCAL ROLE plumb_public")
-        await cur.execute("SELECT * FROM ops.verify(%s)", [[code]])
-        return await cur.fetchone()
+    return await context.asked.find(code)
 
 
 async def entry_page(request: Request) -> Response:
@@ -87,7 +80,6 @@ async def code_page(request: Request) -> Response:
         return _html(
             verification_html(unknown_page(format_code(parsed.text), now, "", context.platform)), 404
         )
-    names = await _masked_names(context, row)
     if "application/json" in request.headers.get("accept", ""):
         return json_response(
             {
@@ -100,6 +92,7 @@ async def code_page(request: Request) -> Response:
             },
             headers={"Cache-Control": "max-age=5"},
         )
+    names = await _masked_names(context, row)
     return _html(verification_html(page_of(row, names, now, context.platform)))
 
 

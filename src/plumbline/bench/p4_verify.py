@@ -1,0 +1,160 @@
+"""P4 and P5: the public's question (查验): the JSON answer to a code, beside an empty one, beside pgbench, and as reports grow."""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from plumbline.bench.gateways import Gateways, Leg
+from plumbline.bench.goals import Goal
+from plumbline.bench.growth import grow_reports, template
+from plumbline.bench.machine import cpu_seconds
+from plumbline.bench.p1a_accept import Lost
+from plumbline.bench.report import Measured, number
+from plumbline.bench.stats import interleave
+from plumbline.bench.world import World
+
+#: One worker process, as many callers as keep it busy.
+CONNECTIONS = 32
+_TPS = re.compile(r"^tps = ([\d.]+)", re.MULTILINE)
+_CLIENTS = (8, 16, 32)
+_SCALE = 10
+
+
+def question(code: str) -> bytes:
+    """The request as it goes over the wire."""
+    return f"GET /v/{code} HTTP/1.1\r\nHost: bench\r\nAccept: application/json\r\n\r\n".encode()
+
+
+@dataclass(slots=True)
+class Asking:
+    """Questions to one gateway about codes picked at random among all."""
+
+    world: World
+    gateways: Gateways
+    codes: Sequence[str]
+    count: int
+    server_s: float = 0.0
+    timed: int = 0
+
+    def rate(self, round_: int) -> float:
+        """Answers a second, each 200 and 真; other codes each round."""
+        chance = random.Random(round_)  # noqa: S311 - picks codes
+        picks = [chance.choice(self.codes) for _ in range(self.count)]
+        pids = [*self.gateways.pids, self.world.running.pid]
+        load = self.gateways.start_load([question(code) for code in picks], CONNECTIONS)
+        used = cpu_seconds(pids)
+        load.go()
+        leg = load.finish()
+        if round_ >= 0:
+            self.server_s += cpu_seconds(pids) - used
+            self.timed += self.count
+        self._check(leg, set(picks))
+        return self.count / leg.seconds
+
+    def _check(self, leg: Leg, picks: set[str]) -> None:
+        told = leg.accepted
+        if len(told) != self.count or {each["code"] for each in told} != picks:
+            raise Lost(f"{self.count} questions, {len(told)} answers")
+        if any(each["state"] != "genuine" for each in told):
+            raise Lost(f"a registered code is answered with {told[0]['state']}")
+
+
+def measure_limits(
+    world: World, goals: dict[str, Goal], rounds: int, count: int, reports: int
+) -> list[Measured]:
+    """Ours ÷ a no-op of the same server; ours ÷ `pgbench -S`."""
+    codes = grow_reports(world, template(world), reports)
+    ours, noop = Gateways(world, 1), Gateways(world, 1, application="plumbline.bench.noop:application")
+    try:
+        asking = Asking(world, ours, codes, count)
+
+        def nothing(_: int) -> float:
+            load = noop.start_load([question(codes[0])] * count * 5, CONNECTIONS)
+            load.go()
+            return count * 5 / load.finish().seconds
+
+        over_http = interleave(nothing, asking.rate, rounds, warm=rounds > 1)
+        bench = Pgbench(world)
+        over_rows = interleave(bench.best, asking.rate, rounds, warm=False)
+    finally:
+        ours.stop()
+        noop.stop()
+    cpu = asking.server_s / asking.timed * 1e6
+    notes = [f"1 gateway, {CONNECTIONS} connections, {number(reports)} reports, codes at random"]
+    return [
+        Measured(goal=goals["P4-noop"], comparison=over_http, cpu_us=cpu, notes=notes),
+        Measured(goal=goals["P4-pgbench"], comparison=over_rows, notes=[bench.note]),
+    ]
+
+
+class Pgbench:
+    """`pgbench -S` on the same cluster, in a database of its own."""
+
+    def __init__(self, world: World) -> None:
+        self._program = str(world.cluster.binaries.program("pgbench"))
+        self._dsn = world.running.dsn("bench_select")
+        self.note = f"pgbench -S, scale {_SCALE}, prepared, best of {', '.join(map(str, _CLIENTS))} clients"
+        with world.connect() as conn:
+            conn.execute("CREATE DATABASE bench_select")
+        self._run("-i", "-q", "-s", str(_SCALE))
+
+    def best(self, _: int) -> float:
+        """Transactions a second."""
+        return max(self._select(clients) for clients in _CLIENTS)
+
+    def _select(self, clients: int) -> float:
+        out = self._run("-S", "-M", "prepared", "-T", "2", "-c", str(clients), "-j", "1", "-n")
+        found = _TPS.search(out)
+        if found is None:
+            raise RuntimeError(f"pgbench tells no rate: {out[-200:]}")
+        return float(found[1])
+
+    def _run(self, *options: str) -> str:
+        done = subprocess.run(
+            [self._program, *options, self._dsn],
+            capture_output=True,
+            encoding="utf-8",
+            timeout=300,
+            check=True,
+        )
+        return done.stdout
+
+
+def measure_growth(
+    worlds: tuple[World, World], goal: Goal, rounds: int, count: int, reports: tuple[int, int]
+) -> Measured:
+    """Answers a second among many reports ÷ among few."""
+    sides = []
+    for world, wanted in zip(worlds, reports, strict=True):
+        codes = grow_reports(world, template(world), wanted)
+        world.settle()
+        sides.append(Asking(world, Gateways(world, 1), codes, count))
+    try:
+        comparison = interleave(sides[0].rate, sides[1].rate, rounds, warm=rounds > 1)
+        depth = pages_read(worlds[1], sides[1].codes)
+    finally:
+        for side in sides:
+            side.gateways.stop()
+    notes = [
+        f"{number(reports[1])} reports ({number(6 * reports[1])} rows) beside {number(reports[0])}; "
+        f"a code and its report are found by reading {depth} pages"
+    ]
+    cpu = sides[1].server_s / sides[1].timed * 1e6
+    return Measured(goal=goal, comparison=comparison, cpu_us=cpu, notes=notes)
+
+
+def pages_read(world: World, codes: Sequence[str]) -> int:
+    """Pages of tables and indexes that one look-up touches, code, application and registration."""
+    with world.connect() as conn:
+        row = conn.execute(
+            "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM fact.code c JOIN fact.application a ON a.id = c.application "
+            "JOIN fact.registration r ON r.id = c.registration WHERE c.id = %s",
+            [codes[len(codes) // 2]],
+        ).fetchone()
+    assert row is not None
+    plan = row[0][0]["Plan"]
+    return int(plan["Shared Hit Blocks"]) + int(plan["Shared Read Blocks"])
