@@ -1,7 +1,7 @@
 """Codes that the public asks about at the same moment (同时查验) go to the database in one question.
 
 Planning and the round trips of one look-up cost several times what the look-up costs; among a hundred they cost
-nothing. Whoever asks alone is asked for at once: nobody waits for company, only for the question under way.
+nothing. Whoever asks alone is asked for at once: nobody waits for company, only for the questions under way.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from psycopg_pool import AsyncConnectionPool
 
 #: What `ops.verify` takes.
 MOST = 100
+#: Questions under way at a time: while the database answers one, this process handles the answers of the other.
+AT_ONCE = 2
 Row = dict[str, Any]
 
 
@@ -23,15 +25,17 @@ class AskedCodes:
     def __init__(self, pool: AsyncConnectionPool) -> None:
         self._pool = pool
         self._waiting: dict[str, asyncio.Future[Row | None]] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def find(self, code: str) -> Row | None:
         """The row as of after the call: a question that was under way before is not listened to. Raises psycopg.Error, PoolTimeout."""
         found = self._waiting.get(code)
         if found is None:
             found = self._waiting[code] = asyncio.get_running_loop().create_future()
-            if self._task is None or self._task.done():
-                self._task = asyncio.create_task(self._ask())
+            if len(self._tasks) < AT_ONCE:
+                task = asyncio.create_task(self._ask())
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
         # Shielded: somebody who goes away takes nobody's answer with them.
         return await asyncio.shield(found)
 

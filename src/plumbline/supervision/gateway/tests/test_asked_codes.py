@@ -39,21 +39,27 @@ def run(story: Callable[[Asked], Awaitable[None]]) -> None:
     asyncio.run(whole())
 
 
+async def under_way(asked: Asked, code: str) -> asyncio.Task[Row | None]:
+    """Somebody whose question has gone to the database."""
+    before, task = len(asked.questions), asyncio.create_task(asked.find(code))
+    while len(asked.questions) == before:
+        await asyncio.sleep(0)
+    return task
+
+
 def test_one_question_serves_all_who_ask_while_another_is_under_way() -> None:
     async def story(asked: Asked) -> None:
         asked.gate.clear()
-        first = asyncio.create_task(asked.find("a"))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        first, second = await under_way(asked, "a"), await under_way(asked, "z")
         others = [asyncio.create_task(asked.find(code)) for code in ("b", "a", "unknown", "b")]
         await asyncio.sleep(0)
         asked.gate.set()
-        assert (await first or {})["question"] == 1
+        assert [(await each or {})["code"] for each in (first, second)] == ["a", "z"]
         rows = await asyncio.gather(*others)
         # "a" again is a question of its own: the one under way may have looked before it was asked
-        assert asked.questions == [["a"], ["b", "a", "unknown"]]
+        assert asked.questions == [["a"], ["z"], ["b", "a", "unknown"]]
         assert [row and row["code"] for row in rows] == ["b", "a", None, "b"]
-        assert all(row is None or row["question"] == 2 for row in rows)
+        assert all(row is None or row["question"] == 3 for row in rows)
 
     run(story)
 
@@ -95,11 +101,9 @@ def test_a_question_that_fails_is_told_to_its_askers_and_to_nobody_else() -> Non
 def test_a_process_that_ends_leaves_nobody_waiting() -> None:
     async def story(asked: Asked) -> None:
         asked.gate.clear()
-        waiting = asyncio.create_task(asked.find("a"))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        assert asked._task is not None
-        asked._task.cancel()
+        waiting = await under_way(asked, "a")
+        for task in asked._tasks:
+            task.cancel()
         with pytest.raises(ConnectionAbortedError):
             await waiting
 
