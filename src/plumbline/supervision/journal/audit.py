@@ -40,7 +40,8 @@ from plumbline.supervision.journal.audit_epochs import (
 )
 from plumbline.supervision.journal.audit_gaps import begin_long, gap_problems
 from plumbline.supervision.journal.audit_origins import Origins
-from plumbline.supervision.journal.heads import HeadRow, SigningStopped, read_head
+from plumbline.supervision.journal.audit_roots import Roots
+from plumbline.supervision.journal.heads import HeadRow, SigningStopped, log_origin, read_head
 from plumbline.supervision.journal.model import canonical_claim
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -50,6 +51,7 @@ SELECT l.idx, l.uid, l.sender_id, l.logged_at, l.leaf_hash, e.key_id, e.envelope
   FROM journal.leaf l LEFT JOIN journal.entry e ON e.uid = l.uid AND e.sender_id = l.sender_id
  WHERE l.epoch = %s AND l.idx >= %s ORDER BY l.idx LIMIT %s
 """
+_PUBLISHED = "SELECT DISTINCT size FROM journal.checkpoint WHERE origin = %s AND size > %s AND size <= %s ORDER BY size"
 _ORPHANS = """
 SELECT e.uid FROM journal.entry e
  WHERE NOT EXISTS (SELECT 1 FROM journal.leaf l WHERE l.uid = e.uid AND l.sender_id = e.sender_id) LIMIT 20
@@ -87,7 +89,8 @@ def audit_journal(conn: psycopg.Connection, kept: Kept, shown: Sequence[str] = (
         walk.leaves(conn)
         log_key = log_key or walk.log_key
         told = [*walk.problems, *_end_problems(head, walk)]
-        told += checkpoint_problems(conn, head, epoch, log_key, kept) + walk.node_problems(conn)
+        told += checkpoint_problems(conn, walk.log, epoch, walk.roots, log_key=log_key, kept=kept)
+        told += walk.node_problems(conn)
         problems += [epoch.label + each for each in told]
     problems += closing_problems(epochs, head, log_key) + stray_problems(conn, epochs, head)
     problems += cosignature_problems(conn, kept)
@@ -114,6 +117,8 @@ class _Walk:
     def __init__(self, epoch: Epoch, origin: str, seen: _Seen) -> None:
         self.told = epoch
         self._origin = origin
+        self.log = log_origin(origin, epoch.epoch)
+        self.roots = Roots()
         self.epoch = epoch.epoch
         self.frontier = Frontier.empty()
         self.last_time: datetime | None = None
@@ -137,9 +142,10 @@ class _Walk:
                     return
                 hashes.append(bytes(row[4]))
                 self._compare(row)
-            grown = self.frontier.append(hashes)
-            self._nodes |= {(node.level, node.start): node.hash for node in grown.nodes}
-            self.frontier = grown.frontier
+            published = conn.execute(_PUBLISHED, [self.log, position, position + len(rows)]).fetchall()
+            for grown in self.roots.append(self.frontier, hashes, [size for (size,) in published]):
+                self._nodes |= {(node.level, node.start): node.hash for node in grown.nodes}
+                self.frontier = grown.frontier
             position += len(rows)
 
     def _compare(self, row: Sequence[Any]) -> None:

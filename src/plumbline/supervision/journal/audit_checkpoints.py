@@ -24,6 +24,7 @@ from plumbline.evidence.paths import MissingSubtree
 from plumbline.evidence.proof import ProofError, TlogProof, parse_proof
 from plumbline.evidence.sm2_note import Sm2NoteVerifier
 from plumbline.supervision.journal.audit_epochs import Epoch
+from plumbline.supervision.journal.audit_roots import Roots
 from plumbline.supervision.journal.cosigners import known_cosigners
 from plumbline.supervision.journal.heads import HeadRow, log_origin, root_at
 from plumbline.supervision.journal.published import published
@@ -67,10 +68,13 @@ def _root(conn: psycopg.Connection, epoch: int, size: int) -> bytes | None:
 
 
 def checkpoint_problems(
-    conn: psycopg.Connection, head: HeadRow, told: Epoch, log_key: bytes | None, kept: Kept
+    conn: psycopg.Connection, origin: str, told: Epoch, roots: Roots, *, log_key: bytes | None, kept: Kept
 ) -> list[str]:
-    """Published checkpoints must be signed by the log, over the log as it stands, and all there."""
-    origin, listed = log_origin(head.origin, told.epoch), kept.published.get(told.epoch, set())
+    """Published checkpoints must be signed by the log, over the log as it stands, and all there.
+
+    `roots`: what the walk over the epoch's leaves came by; at a size that it did not reach the stored nodes are asked.
+    """
+    listed = kept.published.get(told.epoch, set())
     found, stored = list[str](), Counter[int]()
     with conn.cursor(
         name="checkpoints"
@@ -82,7 +86,7 @@ def checkpoint_problems(
                 is_signed(note, origin, log_key) and is_whole(note, origin, log_key, kept.sm2)
             ):
                 found.append(f"{size} 条的检查点不是日志的密钥签的，或签名被改过")
-            elif problem := _checkpoint_problem(conn, told, size, note):
+            elif problem := _checkpoint_problem(conn, told, roots, size, note):
                 found.append(problem)
     found += [f"{size} 条的检查点有 {times} 份" for size, times in stored.items() if times > 1]
     # A restore may have lost the newest ones of an epoch that has ended; between those that are left none is missing.
@@ -93,14 +97,16 @@ def checkpoint_problems(
     return found
 
 
-def _checkpoint_problem(conn: psycopg.Connection, told: Epoch, size: int, note: str) -> str | None:
+def _checkpoint_problem(
+    conn: psycopg.Connection, told: Epoch, roots: Roots, size: int, note: str
+) -> str | None:
     try:
         stated = Checkpoint.parse(note.partition("\n\n")[0] + "\n")
     except ValueError:
         return f"{size} 条的检查点读不懂"
     if stated.size > told.signed or stated.size != size or stated.extensions:
         return f"{size} 条的检查点比日志还长，或大小不符"
-    if size <= told.size and _root(conn, told.epoch, size) != stated.root:
+    if size <= told.size and (roots.at(size) or _root(conn, told.epoch, size)) != stated.root:
         return f"日志前 {size} 条与发布过的检查点不同"
     return None
 
