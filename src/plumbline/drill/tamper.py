@@ -117,7 +117,9 @@ def _clean_again(platform: Platform, counts: dict[str, int | float | str], alarm
     from plumbline.supervision.projection.rebuild import rebuild
 
     found = rebuild({role: platform.conninfo(role) for role in ROLES})[1]
-    alarms += [f"重建与原表不同：{each.sentence}" for each in found]
+    alarms += (
+        ["重建没有与原表比对"] if found is None else [f"重建与原表不同：{each.sentence}" for each in found]
+    )
     for step in ("rebuild", "re-project"):
         if step == "re-project":
             reproject(platform.conninfo("plumb_projector"))

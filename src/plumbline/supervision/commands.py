@@ -69,6 +69,9 @@ def run_rebuild(arguments: argparse.Namespace) -> int:
         print(f"\n{refusal}", file=sys.stderr)
         return 1
     print(f"\n重建完成：{total} 条入账。")
+    if found is None:
+        print("表的声明变了（如升级之后），没有与以前的表比对。")
+        return 0
     for item in found:
         print(f"与重建前不同：{item.sentence}")
     print("重建前后逐行相同。" if not found else "表已换成重建的结果；以前的表被人改过，请追查。")

@@ -50,15 +50,27 @@ class Vault:
         self._folder = folder
         self._destroyed = (destroyed or folder.parent / "destroyed") / "destroyed.list"
         self._destroyed.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        #: The list as it was read last, and the state of its file then.
+        self._read: tuple[tuple[int, int, int], dict[str, datetime]] | None = None
         #: Subjects whose key this process knows to be durable.
         self._durable: set[str] = set()
         self.replay()
 
     def _listed(self) -> dict[str, datetime]:
-        if not self._destroyed.exists():
+        """Read again only when the file is another one or has grown: it is asked for every name that is shown."""
+        try:
+            with self._destroyed.open("rb") as file:
+                found = os.fstat(file.fileno())
+                state, known = (found.st_ino, found.st_size, found.st_mtime_ns), self._read
+                if known is not None and known[0] == state:
+                    return known[1]
+                data = file.read(found.st_size)
+        except FileNotFoundError:
             return {}
-        pairs = (line.split() for line in self._destroyed.read_text("ascii").splitlines() if line)
-        return {subject: datetime.fromisoformat(at) for subject, at in pairs}
+        pairs = (line.split() for line in data.decode("ascii").splitlines() if line)
+        listed = {subject: datetime.fromisoformat(at) for subject, at in pairs}
+        self._read = state, listed
+        return listed
 
     def replay(self) -> None:
         """Destroy again every key that is listed: what a restore of the key folder brought back goes first of all."""

@@ -16,10 +16,11 @@ from psycopg import sql
 from plumbline.supervision.projection.tables import TABLES
 
 EXAMPLES = 5
-#: Column name, type and NOT NULL, in order.
+#: Column name, type and NOT NULL, in order; first what the thing is: a view in a table's place is no table.
 Shape = tuple[tuple[str, str, bool], ...]
+_KIND = "表的种类"
 _SHAPES = """
-SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull
+SELECT c.relname, c.relkind::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
  WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
@@ -59,16 +60,11 @@ class TableDifference:
 def shapes(conn: psycopg.Connection, schema: str) -> dict[str, Shape]:
     """Tables and views of a schema with their columns; partitions belong to their table."""
     found: dict[str, list[tuple[str, str, bool]]] = {}
-    for table, *column in conn.execute(_SHAPES, [schema]).fetchall():
-        found.setdefault(table, [])
+    for table, kind, *column in conn.execute(_SHAPES, [schema]).fetchall():
+        found.setdefault(table, [(_KIND, kind, True)])
         if column[0] is not None:
             found[table].append((column[0], column[1], column[2]))
     return {table: tuple(columns) for table, columns in found.items()}
-
-
-def comparable(conn: psycopg.Connection, first: str, second: str) -> bool:
-    """Whether both schemas hold the same tables and columns (same declaration)."""
-    return shapes(conn, first) == shapes(conn, second)
 
 
 def differences(

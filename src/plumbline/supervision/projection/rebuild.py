@@ -8,21 +8,39 @@ from datetime import UTC, datetime
 import psycopg
 from psycopg import sql
 
-from plumbline.supervision.projection.compare import TableDifference, comparable, differences
+from plumbline.supervision.projection.compare import TableDifference, differences
 from plumbline.supervision.projection.projector import END, Projector
-from plumbline.supervision.projection.schema import LIVE, NEXT, begin_rebuild, drop_shadow, swap
+from plumbline.supervision.projection.schema import LIVE, NEXT, begin_rebuild, drop_shadow, stored_hash, swap
 
 
 class RebuildRefused(RuntimeError):
     """The rebuild is not made live; the message is one plain sentence."""
 
 
+def _there(conn: psycopg.Connection) -> set[str]:
+    """Which of the tables that tell how far the projection went are there."""
+    rows = conn.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relname IN ('position', 'event')",
+        [LIVE],
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
 def _position(conn: psycopg.Connection, *, lock: bool = False) -> int:
     """How far the live tables go. Who turned the position back, or took it away, left the events beyond it behind:
-    the newest of them counts, so that the comparison names the position and not every table."""
-    statement = sql.SQL("SELECT pos FROM {} WHERE id = 'projector'").format(sql.Identifier(LIVE, "position"))
-    row = conn.execute(statement + sql.SQL(" FOR UPDATE") if lock else statement).fetchone()
-    newest = conn.execute(sql.SQL("SELECT max(idx) FROM {}").format(sql.Identifier(LIVE, "event"))).fetchone()
+    the newest of them counts, so that the comparison names the position and not every table. A table that is gone
+    tells nothing."""
+    there = _there(conn)
+    row = newest = None
+    if "position" in there:
+        statement = sql.SQL("SELECT pos FROM {} WHERE id = 'projector'").format(
+            sql.Identifier(LIVE, "position")
+        )
+        row = conn.execute(statement + sql.SQL(" FOR UPDATE") if lock else statement).fetchone()
+    if "event" in there:
+        newest = conn.execute(
+            sql.SQL("SELECT max(idx) FROM {}").format(sql.Identifier(LIVE, "event"))
+        ).fetchone()
     beyond = newest[0] + 1 if newest and newest[0] is not None else 0
     return max(row[0] if row else 0, beyond)
 
@@ -44,8 +62,10 @@ def build_shadow(
 
 def rebuild(
     conninfo: dict[str, str], progress: Callable[[int], None] = lambda done: None
-) -> tuple[int, list[TableDifference]]:
-    """Rebuild, report how the new tables differ from the old ones, and make them live.
+) -> tuple[int, list[TableDifference] | None]:
+    """Rebuild, report how the new tables differ from the old ones, and make them live: (entries, differences).
+
+    The differences are None when the old tables come from another declaration, as after an upgrade: nobody can compare.
 
     The live tables are closed to the live projector from before they are compared until the schemas have changed
     names, in one transaction: no entry can go to the old ones in between. Raises :class:`RebuildRefused`, with the
@@ -56,10 +76,13 @@ def rebuild(
         with psycopg.connect(conninfo["plumb_migrate"]) as conn:
             conn.execute("SET ROLE plumb_owner")
             # Keeps every projector out (their SELECT … FOR UPDATE waits) and lets readers of the position go on.
-            conn.execute(f"LOCK TABLE {LIVE}.position IN EXCLUSIVE MODE".encode())
+            # Where somebody took the table away no projector goes on anyway.
+            if "position" in _there(conn):
+                conn.execute(f"LOCK TABLE {LIVE}.position IN EXCLUSIVE MODE".encode())
             projector.until = _position(conn)
             total += projector.catch_up()
-            found = differences(conn, LIVE, NEXT) if comparable(conn, LIVE, NEXT) else []
+            same = stored_hash(conn, LIVE) == stored_hash(conn, NEXT)
+            found = differences(conn, LIVE, NEXT) if same else None
             _refuse_new_gaps(conn)
             projector.until = END
             total += projector.catch_up()

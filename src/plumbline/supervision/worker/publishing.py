@@ -56,3 +56,7 @@ class Publisher:
                 wait = STOPPED_WAIT_S
             except (psycopg.Error, OSError, LookupError) as error:
                 _log.warning("publishing is tried again: %s %s", type(error).__name__, error)
+            except (
+                Exception
+            ):  # whatever it is: a thread that ends would leave the log unpublished, and nobody told
+                _log.exception("publishing failed in a way nobody foresaw, and is tried again")

@@ -60,6 +60,25 @@ def test_a_destroyed_subject_can_neither_be_read_nor_stored(folder: Path) -> Non
             act()
 
 
+def test_the_list_is_read_again_when_another_process_destroys_or_it_is_replaced(folder: Path) -> None:
+    mine, other = Vault(folder), Vault(folder)
+    subjects = [f"{n:032x}" for n in range(3)]
+    for subject in subjects:
+        mine.seal(make_record(subject, PersonalFields(name="张三")))
+    assert not mine.is_destroyed(subjects[0])
+    other.destroy(subjects[0])
+    assert mine.is_destroyed(subjects[0])
+    known = mine._read
+    assert mine.destroyed() == {subjects[0]}
+    assert mine._read is known
+    assert known is not None
+    other.destroy(subjects[1])
+    assert mine.destroyed() == set(subjects[:2])
+    listed = folder.parent / "destroyed" / "destroyed.list"
+    listed.unlink()
+    assert mine.destroyed() == set()
+
+
 def test_a_restored_backup_of_the_keys_brings_nobody_back(folder: Path) -> None:
     vault = Vault(folder)
     sealed = vault.seal(_record())

@@ -141,6 +141,28 @@ def test_an_audit_of_a_projector_that_lags_compares_as_of_its_position(tested):
 
 
 @pytest.mark.service
+@pytest.mark.parametrize("gone", [("position",), ("position", "event"), ("tag",)])
+def test_tables_that_were_taken_away_or_replaced_are_named(tested, gone):
+    tested.project()
+    with psycopg.connect(tested.conninfo["plumb_migrate"], autocommit=True) as conn:
+        conn.execute("SET ROLE plumb_owner")
+        for name in gone:
+            conn.execute(f"ALTER TABLE fact.{name} RENAME TO {name}_gone".encode())
+        told = [each.sentence for each in rebuilding.audit_projection(tested.conninfo)]
+        for name in gone:
+            assert f"{name} 这张表不见了" in told
+        if gone == ("tag",):  # a view that shows the same rows is no table
+            conn.execute("CREATE VIEW fact.tag AS TABLE fact.tag_gone")
+            told = [each.sentence for each in rebuilding.audit_projection(tested.conninfo)]
+            assert "tag 的列与声明不同：表的种类" in told
+            conn.execute("DROP VIEW fact.tag")
+        _, found = rebuilding.rebuild(tested.conninfo)
+    assert found is not None, "the declaration is the same, so that tables which differ were changed by hand"
+    assert f"{gone[0]} 这张表不见了" in {each.sentence for each in found}
+    assert rebuilding.audit_projection(tested.conninfo) == []
+
+
+@pytest.mark.service
 def test_a_start_with_another_declaration_rebuilds(tested):
     tested.project()
     with psycopg.connect(tested.conninfo["plumb_migrate"]) as conn:
