@@ -154,7 +154,7 @@ def test_tables_that_were_taken_away_or_replaced_are_named(tested, gone):
         if gone == ("tag",):  # a view that shows the same rows is no table
             conn.execute("CREATE VIEW fact.tag AS TABLE fact.tag_gone")
             told = [each.sentence for each in rebuilding.audit_projection(tested.conninfo)]
-            assert "tag 的列与声明不同：表的种类" in told
+            assert any(each.startswith("tag 的列与声明不同") and "表的种类" in each for each in told)
             conn.execute("DROP VIEW fact.tag")
         _, found = rebuilding.rebuild(tested.conninfo)
     assert found is not None, "the declaration is the same, so that tables which differ were changed by hand"
