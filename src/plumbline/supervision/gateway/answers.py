@@ -26,12 +26,24 @@ _log = logging.getLogger("plumbline.gateway")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
+_dated: tuple[int, str] = (0, "")
+
+
+def date_now() -> str:
+    """The `Date` of this second (RFC 9110)."""
+    global _dated
+    second = int(time.time())
+    if _dated[0] != second:
+        _dated = second, formatdate(second, usegmt=True)
+    return _dated[1]
+
+
 def json_response(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON answer with the platform's Date, by which clients correct their clocks."""
     return Response(
         msgspec.json.encode(body),
         status,
-        {"Date": formatdate(usegmt=True)} | NO_SNIFF | (headers or {}),
+        {"Date": date_now()} | NO_SNIFF | (headers or {}),
         "application/json",
     )
 
@@ -44,7 +56,7 @@ def problem_number() -> str:
 def problem_response(problem: Problem, instance: str = "") -> Response:
     """RFC 9457 with a number to quote; Retry-After where it helps."""
     instance = instance or problem_number()
-    headers = {"Date": formatdate(usegmt=True), "Cache-Control": "no-store"} | NO_SNIFF
+    headers = {"Date": date_now(), "Cache-Control": "no-store"} | NO_SNIFF
     if problem.retry_after_s is not None:
         headers["Retry-After"] = str(problem.retry_after_s)
     if problem.kind.status == 401:
@@ -92,14 +104,14 @@ def guarded(endpoint: Endpoint, *, is_watched: bool = False) -> Endpoint:
     """
 
     async def answer(request: Request) -> Response:
-        began, number = time.perf_counter(), problem_number()
+        began, number = time.perf_counter(), ""
         problem: Problem | None = None
         try:
             response = await endpoint(request)
         except ClientDisconnect:  # cut in the middle: nothing was taken, nobody is there to be told
             return Response(None, 400)
         except Exception as error:
-            problem = _problem_of(error, request)
+            problem, number = _problem_of(error, request), problem_number()
             if problem.slug in AUDITED:
                 await audit_refusal(request, problem, number)
             response = problem_response(problem, number)
@@ -109,7 +121,7 @@ def guarded(endpoint: Endpoint, *, is_watched: bool = False) -> Endpoint:
                 began=began,
                 status=response.status_code,
                 problem=problem,
-                number=number if problem else "",
+                number=number,
             )
         return response
 

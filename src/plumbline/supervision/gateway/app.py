@@ -23,7 +23,7 @@ from plumbline.supervision.config import Platform
 from plumbline.supervision.gateway import documents, entries, log, public, streams, uploads
 from plumbline.supervision.gateway.answers import Endpoint, guarded, json_response, problem_response
 from plumbline.supervision.gateway.appender import Appender
-from plumbline.supervision.gateway.asked import AskedCodes
+from plumbline.supervision.gateway.asked import BRIEFLY, AskedCodes
 from plumbline.supervision.gateway.context import Context
 from plumbline.supervision.gateway.demo_time import DemoTime, StoppedDoor
 from plumbline.supervision.gateway.directory import Directory
@@ -75,6 +75,7 @@ def _context(platform: Platform, pool: AsyncConnectionPool) -> Context:
         platform=platform,
         pool=pool,
         asked=AskedCodes(pool),
+        briefly=AskedCodes(pool, BRIEFLY),
         directory=directory,
         door=Door(directory, vault, is_national=keys.log_sm2 is not None),
         appender=Appender(Journal(gateway, signer), queue_limit=limits.queue),
@@ -173,8 +174,10 @@ async def _wrong_method(request: Request, error: Exception) -> Response:
 
 #: Who asks these asks to have something stored: the exchange monitor notes every such request.
 STORING = frozenset({entries.post_entry, uploads.create, uploads.append})
+#: In the order of how often they are asked, since a request is held against one after another.
 ROUTES = [
     ("/x/v1/entries", entries.post_entry, ["POST"]),
+    ("/v/{code}", public.code_page, ["GET"]),
     ("/x/v1/dry-run", entries.dry_run, ["POST"]),
     ("/x/v1/receipts/{sender}/{uid}", entries.get_receipt, ["GET"]),
     ("/x/v1/checkpoint", log.get_checkpoint, ["GET"]),
@@ -194,7 +197,6 @@ ROUTES = [
     ("/x/schemas/{kind}.json", documents.schema, ["GET"]),
     ("/x/problems/{slug}", documents.problem, ["GET"]),
     ("/v/", public.entry_page, ["GET"]),
-    ("/v/{code}", public.code_page, ["GET"]),
     # a QR code is upper case throughout, path included
     ("/V/{code}", public.code_page, ["GET"]),
     ("/v/{code}/check", public.check_file, ["GET"]),

@@ -7,8 +7,10 @@ nothing. Whoever asks alone is asked for at once: nobody waits for company, only
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
+from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -17,13 +19,30 @@ MOST = 100
 #: Questions under way at a time: while the database answers one, this process handles the answers of the other.
 AT_ONCE = 2
 Row = dict[str, Any]
+#: What the answer to a program says; the page of a person takes every column.
+BRIEFLY = (
+    "code",
+    "state",
+    "examined",
+    "accepted",
+    "application_attestation",
+    "registration_attestation",
+    "root_kind",
+    "number",
+    "institution_name",
+    "pdf_sha256",
+    "claims",
+)
 
 
 class AskedCodes:
     """The masked row of a code, or None; one instance a process, on its event loop."""
 
-    def __init__(self, pool: AsyncConnectionPool) -> None:
+    def __init__(self, pool: AsyncConnectionPool, columns: Sequence[str] = ()) -> None:
+        """`columns`: of `ops.verify`, all unless given."""
         self._pool = pool
+        chosen = sql.SQL(", ").join(map(sql.Identifier, columns)) if columns else sql.SQL("*")
+        self._question = sql.SQL("SELECT {} FROM ops.verify(%s)").format(chosen).as_bytes(None)
         self._waiting: dict[str, asyncio.Future[Row | None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -61,7 +80,7 @@ class AskedCodes:
             conn.cursor(row_factory=dict_row) as cur,
         ):
             await cur.execute("SET LOCAL ROLE plumb_public")
-            await cur.execute("SELECT * FROM ops.verify(%s)", [codes])
+            await cur.execute(self._question, [codes])
             return {row["code"]: row for row in await cur.fetchall()}
 
 

@@ -37,7 +37,9 @@ class Context:
 
     platform: Platform
     pool: AsyncConnectionPool
+    #: Look-ups of the public, for pages and for programs.
     asked: AskedCodes
+    briefly: AskedCodes
     directory: Directory
     door: Door
     appender: Appender

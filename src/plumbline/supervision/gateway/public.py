@@ -75,12 +75,13 @@ async def code_page(request: Request) -> Response:
     now = datetime.now(UTC)
     if isinstance(parsed, CodeProblem):
         return _html(verification_html(unknown_page(typed, now, str(parsed), context.platform)), 404)
-    row = await _find(context, parsed.text)
+    is_program = "application/json" in request.headers.get("accept", "")
+    row = await (context.briefly if is_program else context.asked).find(parsed.text)
     if row is None:
         return _html(
             verification_html(unknown_page(format_code(parsed.text), now, "", context.platform)), 404
         )
-    if "application/json" in request.headers.get("accept", ""):
+    if is_program:
         return json_response(
             {
                 "code": parsed.text,
