@@ -51,6 +51,7 @@ LAZY: dict[str, frozenset[str]] = {
     "acquisition": frozenset({"pcodec"}),
     "cli": SERVER,
     "drill": frozenset({"fuse"}),
+    "bench": frozenset({"ninja", "fastapi", "sqlalchemy"}),  # peers, each in a process of its own
 }
 
 

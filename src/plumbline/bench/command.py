@@ -13,6 +13,7 @@ from plumbline.bench import (
     machine,
     p1a_accept,
     p1b_project,
+    p2_peers,
     p3_growth,
     p4_verify,
     p6_log,
@@ -106,6 +107,11 @@ def _project(run: _Run) -> Found:
         yield p1b_project.measure(world, run.goals["P1b"], run.rounds, run.profile.reports)
 
 
+def _peers(run: _Run) -> Found:
+    with run.world() as world:
+        yield from p2_peers.measure(world, run.goals, run.rounds, run.profile.messages // 2)
+
+
 def _growth(run: _Run) -> Found:
     with ExitStack() as stack:
         worlds, profile = run.worlds(stack), run.profile
@@ -153,6 +159,7 @@ def _national(run: _Run) -> Found:
 MEASUREMENTS: dict[str, Callable[[_Run], Found]] = {
     "P1a": _accept,
     "P1b": _project,
+    "P2": _peers,
     "P3": _growth,
     "P4": _verify,
     "P5": _verify_growth,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,18 @@ from plumbline.embedded.supervisor import ProcessSpec, ReadyUrl, Supervisor
 CONNECTIONS = 64
 #: The rate limit protects senders from each other; one key sends everything here.
 _NO_LIMIT = {"PLUMB_RATE": "1000000", "PLUMB_LOOKUP_RATE": "1000000"}
-_APPLICATION = "plumbline.supervision.gateway.app:application"
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What the server runs: the gateway, or something that stands beside it as a limit or a peer."""
+
+    target: str
+    interface: str = "asgi"
+    is_factory: bool = False
+
+
+GATEWAY = Application("plumbline.supervision.gateway.app:application", is_factory=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +52,16 @@ class Leg:
 class Gateways:
     """Started gateways of a world; stop them by `stop`."""
 
-    def __init__(self, world: World, count: int = 2, application: str = _APPLICATION) -> None:
-        """`application` other than the gateway's own stands beside it as a limit or a peer, under the same server."""
+    def __init__(
+        self,
+        world: World,
+        count: int = 2,
+        application: Application = GATEWAY,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`environment` is what a peer needs to be told beyond the platform's own."""
         self._application = application
+        self._told = dict(environment or {})
         self.ports = [free_port() for _ in range(count)]
         self._world = world
         specs = [self._spec(number, port) for number, port in enumerate(self.ports)]
@@ -52,11 +70,13 @@ class Gateways:
 
     def _spec(self, number: int, port: int) -> ProcessSpec:
         argv = [sys.executable, "-m", "granian", "--no-ws", "--log-level", "warning", "--workers", "1"]
-        argv += ["--interface", "asgi", "--host", "127.0.0.1", "--port", str(port)]
-        if self._application == _APPLICATION:
+        argv += ["--interface", self._application.interface, "--host", "127.0.0.1", "--port", str(port)]
+        if self._application.is_factory:
             argv.append("--factory")
-        argv.append(self._application)
-        environment = self._world.platform.environment() | _NO_LIMIT
+        if self._application.interface == "wsgi":
+            argv += ["--blocking-threads", "8"]
+        argv.append(self._application.target)
+        environment = self._world.platform.environment() | _NO_LIMIT | self._told
         return ProcessSpec(
             f"gateway-{number}", argv, environment, ReadyUrl(f"http://127.0.0.1:{port}/healthz")
         )

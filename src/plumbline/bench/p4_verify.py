@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from plumbline.bench.gateways import Gateways, Leg
+from plumbline.bench.gateways import Application, Gateways, Leg
 from plumbline.bench.goals import Goal
 from plumbline.bench.growth import grow_reports, template
 from plumbline.bench.machine import cpu_seconds
@@ -68,7 +68,10 @@ def measure_limits(
 ) -> list[Measured]:
     """Ours ÷ a no-op of the same server; ours ÷ `pgbench -S`."""
     codes = grow_reports(world, template(world), reports)
-    ours, noop = Gateways(world, 1), Gateways(world, 1, application="plumbline.bench.noop:application")
+    ours, noop = (
+        Gateways(world, 1),
+        Gateways(world, 1, application=Application("plumbline.bench.noop:application")),
+    )
     try:
         asking = Asking(world, ours, codes, count)
 
