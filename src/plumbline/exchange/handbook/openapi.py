@@ -30,7 +30,7 @@ def openapi_document(public_url: str) -> dict[str, Any]:
         "servers": [{"url": public_url.rstrip("/")}],
         "paths": _entry_paths() | _log_paths() | _file_paths() | _document_paths() | _public_paths(),
         "components": {
-            "schemas": components() | _answers(),
+            "schemas": components() | _answers() | {"Batch": _batch_answer()},
             "securitySchemes": {"signature": _security()},
             "parameters": _parameters(),
             "responses": {"Problem": _problem_answer()},
@@ -345,8 +345,8 @@ def _object(properties: dict[str, Any], *required: str) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(required)}
 
 
-def _part() -> dict[str, Any]:
-    """The answer to one message of several."""
+def _batch_answer() -> dict[str, Any]:
+    """An answer for each of several messages."""
     refusal = _object(
         {
             "status": {**_INTEGER, "minimum": 400},
@@ -356,7 +356,8 @@ def _part() -> dict[str, Any]:
         *("status", "problem"),
     )
     taken = {"type": "object", "properties": {"status": {"enum": [200, 201]}}, "required": ["status"]}
-    return {"oneOf": [{"allOf": [{"$ref": "#/components/schemas/Accepted"}, taken]}, refusal]}
+    either = {"oneOf": [{"allOf": [{"$ref": "#/components/schemas/Accepted"}, taken]}, refusal]}
+    return _object({"answers": {"type": "array", "items": either}}, "answers")
 
 
 def _answers() -> dict[str, Any]:
@@ -380,7 +381,6 @@ def _answers() -> dict[str, Any]:
             },
             *("entry", "epoch", "index", "position", "logged_at", "duplicate", "receipt"),
         ),
-        "Batch": _object({"answers": {"type": "array", "items": _part()}}, "answers"),
         "DryRun": _object(
             {
                 "reserved": {"type": "boolean"},

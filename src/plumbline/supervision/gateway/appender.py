@@ -99,11 +99,11 @@ class Appender:
             ended = ended or is_last
             if batch:
                 pending = [each for group, _, _ in batch for each in group]
-                with self._lock:
-                    self._count -= len(pending)
                 self._answer(batch, self._append(pending))
 
     def _append(self, batch: list[Pending]) -> list[Outcome]:
+        with self._lock:
+            self._count -= len(batch)
         try:
             return self._journal.append(batch)
         except SigningStopped as error:
