@@ -73,7 +73,7 @@ def test_each_entry_stands_in_the_log_with_an_envelope_that_proves_it_without_th
         covered = signed_part(bytes(message), read.place)
         assert bytes(message) == parts[i] and read.place.index == i and read.place.size == len(parts)
         assert f'"plumb-message-digest": {digest_header(covered)}' in read.signature_base
-        key = public_bytes(transport.key.public_key())
+        key = public_bytes(transport.key)
         assert verify("ed25519", key, read.signature_base.encode(), bytes.fromhex(read.signature))
         again = world.http.get(world.url + answers[i]["receipt_url"])
         assert again.json()["index"] == answers[i]["index"]
