@@ -141,6 +141,12 @@ def told_to_the_end(platform: Platform) -> Iterator[None]:
             end_telling(conn, by="city")
 
 
+def newest_time(platform: Platform) -> datetime | None:
+    """Time of the newest entry of the log, asked once; None while the database does not answer."""
+    with closing(NewestTime(platform)) as newest:
+        return newest()
+
+
 class NewestTime:
     """Time of the newest entry of the log, asked over one connection; None while the database does not answer."""
 
