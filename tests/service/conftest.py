@@ -36,10 +36,11 @@ from plumbline.demo.results import cube_result
 from plumbline.demo.story import SEED, StationSender, enrol_cast
 from plumbline.domain.basics.identifiers import party_id, uscc_check_character
 from plumbline.embedded.ports import free_port
-from plumbline.exchange.encode import encode_submission
+from plumbline.exchange.encode import encode_batch, encode_submission
 from plumbline.exchange.messages import custody, project, registry, reports, testing
 from plumbline.exchange.messages.header import Environment
 from plumbline.exchange.origin import sign_origin
+from plumbline.exchange.places import places_of, request_bytes
 from plumbline.exchange.problems import Problem
 from plumbline.exchange.signatures import Ed25519Signer, Signer, Target, sign_request
 from plumbline.sdk.client import Client, Sent
@@ -152,6 +153,12 @@ class World:
             data, origin=origin, personal=options.pop("personal", ())
         )
         return self.request("POST", "/x/v1/entries", who, body, data, **options)
+
+    def post_many(self, parts: list[bytes], who: Party, **options: Any) -> httpx.Response:
+        """POST several messages in one request, signed by hand; see :meth:`request`."""
+        bodies = [encode_submission(data, origin=[sign_origin(who.origin, data)]) for data in parts]
+        covered = request_bytes(places_of(parts)[0], len(parts))
+        return self.request("POST", "/x/v1/batches", who, encode_batch(bodies), covered, **options)
 
     def request(
         self,

@@ -18,7 +18,7 @@ from plumbline.exchange.messages.header import Message
 from plumbline.exchange.signatures import Signer
 from plumbline.exchange.submission import OriginSignature
 from plumbline.lab.keys import InstitutionKeys
-from plumbline.sdk.client import Client, Sent
+from plumbline.sdk.client import Client, Outgoing, Refused, Sent
 from plumbline.sdk.client.receipts import BOOK, ReceiptBook
 from plumbline.sdk.client.transport import open_http
 
@@ -42,6 +42,12 @@ class Sender(Protocol):
         origin: Sequence[OriginSignature] | None = None,
     ) -> Sent:
         """Send one message; see `plumbline.sdk.client.Client.send`."""
+        ...
+
+    def send_many(
+        self, messages: Sequence[Message | Outgoing], *, wait_s: float | None = None
+    ) -> list[Sent | Refused]:
+        """Send several messages together; see `plumbline.sdk.client.Client.send_many`."""
         ...
 
     def upload(self, data: bytes, media_type: str, *, stated_at: datetime | None = None) -> str:
@@ -102,6 +108,12 @@ class PartyClient:
     ) -> Sent:
         """Send one message; see `plumbline.sdk.client.Client.send`."""
         return self._client.send(message, wait_s=wait_s, stated_at=stated_at, origin=origin)
+
+    def send_many(
+        self, messages: Sequence[Message | Outgoing], *, wait_s: float | None = None
+    ) -> list[Sent | Refused]:
+        """Send several messages together; see `plumbline.sdk.client.Client.send_many`."""
+        return self._client.send_many(messages, wait_s=wait_s)
 
     def upload(self, data: bytes, media_type: str, *, stated_at: datetime | None = None) -> str:
         """Send a file and return its SHA-256 in hex."""

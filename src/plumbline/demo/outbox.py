@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from plumbline.exchange.decode import parse_message
 from plumbline.exchange.encode import encode_message
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.submission import OriginSignature
-from plumbline.sdk.client import Sent, Unreachable
+from plumbline.sdk.client import Outgoing, Refused, Sent, Unreachable
 
 
 class Outbox:
@@ -70,17 +71,18 @@ class Outbox:
             _replace(self._plans, left)
 
     def drain(self, parties: Mapping[PartyKey, Sender]) -> list[Sent]:
-        """Send what waits, in order. What is sent twice because a run was broken off is recognised by its uid."""
-        sent = []
+        """Send what waits, in order, messages of one party together. What is sent twice because a run was broken off is recognised by
+        its uid. Raises :class:`Refused` after those that go along; all stay in the queue then."""
+        sent: list[Sent] = []
         with self._locked():
-            for each in _lines(self._path):
-                sender = parties[each["party"]]
-                if "file" in each:
-                    sender.upload(base64.b64decode(each["file"]), each["media_type"])
-                    continue
-                origin = [OriginSignature(**one) for one in each["origin"]]
-                message = parse_message(base64.b64decode(each["message"]))
-                sent.append(sender.send(message, origin=origin or None))
+            for (party, is_file), group in groupby(
+                _lines(self._path), key=lambda each: (each["party"], "file" in each)
+            ):
+                if is_file:
+                    for each in group:
+                        parties[party].upload(base64.b64decode(each["file"]), each["media_type"])
+                else:
+                    sent += _sent(parties[party].send_many([_outgoing(each) for each in group]))
             self._path.unlink(missing_ok=True)
         return sent
 
@@ -89,6 +91,20 @@ class Outbox:
         with self._path.with_suffix(".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _outgoing(line: Mapping[str, Any]) -> Outgoing | Message:
+    """A queued message; one without a signature of its own is signed as it is sent."""
+    data = base64.b64decode(line["message"])
+    origin = [OriginSignature(**one) for one in line["origin"]]
+    return Outgoing(data=data, origin=origin) if origin else parse_message(data)
+
+
+def _sent(answers: Sequence[Sent | Refused]) -> list[Sent]:
+    for each in answers:
+        if isinstance(each, Refused):
+            raise each
+    return [each for each in answers if isinstance(each, Sent)]
 
 
 def _append(path: Path, content: dict[str, Any]) -> None:
@@ -147,6 +163,12 @@ class QueueingSender:
         data = base64.b64encode(encode_message(message)).decode()
         self.outbox.put(self.party, message=data, origin=signed)
         return Post.unsent(message)
+
+    def send_many(
+        self, messages: Sequence[Message | Outgoing], *, wait_s: float | None = None
+    ) -> list[Sent | Refused]:
+        """Send over the line as it is; only what is sent one by one is kept."""
+        return self.inner.send_many(messages, wait_s=wait_s)
 
     def upload(self, data: bytes, media_type: str, *, stated_at: datetime | None = None) -> str:
         """Send or keep a file; its SHA-256 in hex."""

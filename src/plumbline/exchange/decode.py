@@ -22,7 +22,7 @@ from plumbline.exchange.messages import KINDS
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.testing import Curve, CurveChannel, RunRecorded
 from plumbline.exchange.problems import FieldProblem, Problem
-from plumbline.exchange.submission import Submission
+from plumbline.exchange.submission import MAX_SUBMISSIONS, Batch, Submission
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 32
@@ -35,6 +35,10 @@ _LONG_NUMBER = re.compile(rb"(?<![0-9.])-?[0-9]{17,}")
 
 AnyMessage = Union[tuple(row.type for row in KINDS.values())]  # type: ignore[valid-type]  # noqa: UP007 - built from the table
 _SUBMISSION = msgspec.json.Decoder(Submission)
+_BATCH = msgspec.json.Decoder(Batch)
+_BATCH_BEGINS = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"submissions"[ \t\r\n]*:[ \t\r\n]*\[[ \t\r\n]*')
+_BATCH_GOES_ON = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*")
+_BATCH_ENDS = re.compile(rb"[ \t\r\n]*\][ \t\r\n]*\}[ \t\r\n]*")
 _MESSAGE: msgspec.json.Decoder[Any] = msgspec.json.Decoder(AnyMessage)
 
 
@@ -317,6 +321,72 @@ def outer_submission(data: bytes, *, max_bytes: int = MAX_BODY_BYTES) -> Submiss
         raise Problem(slug="malformed-json", detail=str(error)) from None
     except UnicodeDecodeError as error:
         raise Problem(slug="malformed-json", detail=f"第 {error.start} 字节不是 UTF-8") from None
+
+
+class _Part(msgspec.Struct):
+    message: msgspec.Raw
+
+
+_PART = msgspec.json.Decoder(_Part)
+
+
+def outer_batch(data: bytes, *, max_bytes: int = MAX_BODY_BYTES) -> list[tuple[bytes, bytes]]:
+    """(submission, its message part) of each in a request of several (成批报送), cut out as they arrived and read no further. Raises
+    :class:`Problem` for a body that is not such a list: then nothing can be said of any of them."""
+    if len(data) > max_bytes:
+        raise Problem(
+            slug="too-large", detail=f"收到 {len(data)} 字节，一次最多 {max_bytes} 字节，分几次发送"
+        )
+    try:
+        items = [bytes(each) for each in _BATCH.decode(data).submissions]
+    except msgspec.ValidationError as error:
+        if "length" in str(error):
+            raise _wrong_count() from None
+        raise _schema_problem(error, "") from None
+    except RecursionError:
+        raise Problem(slug="too-deep", detail=f"嵌套超过 {MAX_DEPTH} 层") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Problem(slug="malformed-json", detail=f"请求体不能解析：{error}") from None
+    if not _is_list_of(data, items):
+        raise Problem(slug="duplicate-key", detail="请求体只有 submissions 一个字段，只写一次")
+    return [(item, _message_of(item, number)) for number, item in enumerate(items)]
+
+
+def _wrong_count() -> Problem:
+    reason, remedy = f"一次报送 1 到 {MAX_SUBMISSIONS} 条", "分几次发送；一条也没有就不用发"
+    return Problem(
+        slug="schema",
+        detail=f"/submissions：{reason}",
+        errors=(FieldProblem(pointer="/submissions", reason=reason, remedy=remedy),),
+    )
+
+
+def _is_list_of(data: bytes, items: list[bytes]) -> bool:
+    """Whether a body is these items in one list and nothing else: what a second list of that name would say is read by nobody."""
+    between, place = _BATCH_BEGINS, 0
+    for item in items:
+        found = between.match(data, place)
+        if found is None or not data.startswith(item, found.end()):
+            return False
+        between, place = _BATCH_GOES_ON, found.end() + len(item)
+    return _BATCH_ENDS.fullmatch(data, place) is not None
+
+
+def _message_of(item: bytes, number: int) -> bytes:
+    """The message part, over which the request's digest is taken; without it the signature says nothing of any of them."""
+    try:
+        return bytes(_PART.decode(item).message)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        pointer, reason, remedy = (
+            f"/submissions/{number}",
+            "没有 message，或不能解析",
+            "每项与单条报送的请求体相同",
+        )
+        raise Problem(
+            slug="schema",
+            detail=f"{pointer}：{reason}",
+            errors=(FieldProblem(pointer=pointer, reason=reason, remedy=remedy),),
+        ) from None
 
 
 def decode_submission(data: bytes, *, max_bytes: int = MAX_BODY_BYTES) -> Submission:

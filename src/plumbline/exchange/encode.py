@@ -40,3 +40,8 @@ def encode_submission(
     if personal:
         body["personal"] = [_without_nulls(msgspec.to_builtins(each)) for each in personal]
     return _ENCODER.encode(body)
+
+
+def encode_batch(submissions: Sequence[bytes]) -> bytes:
+    """The body of POST /x/v1/batches around submissions that :func:`encode_submission` made (成批报送)."""
+    return b'{"submissions":[' + b",".join(submissions) + b"]}"

@@ -11,6 +11,9 @@ from plumbline.exchange.messages.header import Part
 from plumbline.exchange.personal import PersonalRecord
 from plumbline.exchange.wire import Base64Text, Count, Digest, KeyId
 
+#: Submissions of one request; as many as one transaction of the journal takes.
+MAX_SUBMISSIONS = 64
+
 
 class BatchPlace(Part, frozen=True, kw_only=True):
     """Where this message stands in a signed batch: RFC 6962 tree over the message digests."""
@@ -39,6 +42,12 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     personal: Annotated[list[PersonalRecord], msgspec.Meta(max_length=20)] = []
 
 
+class Batch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of POST /x/v1/batches (成批报送): submissions of one sender, each taken or refused for itself."""
+
+    submissions: Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1, max_length=MAX_SUBMISSIONS)]
+
+
 class Envelope(Part, frozen=True, kw_only=True):
     """What is stored beside the message: how it came in. Digests only, so it outlives the personal part."""
 
@@ -50,6 +59,13 @@ class Envelope(Part, frozen=True, kw_only=True):
     origin: list[OriginSignature]
     personal: list[Digest]
     session: str | None = None
+    #: Where the message stood in a request of several: `signature_base` then covers the digest of them all. Left out otherwise.
+    batch: BatchPlace | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def place(self) -> BatchPlace | None:
+        """The place in a request of several messages, None for one that came alone."""
+        return None if self.batch is msgspec.UNSET else self.batch
 
 
 _ENVELOPE = msgspec.json.Encoder()

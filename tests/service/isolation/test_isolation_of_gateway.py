@@ -55,6 +55,23 @@ def _post_entry(caller: Caller) -> httpx.Response:
     return caller.world.post(msgspec.json.encode(message), caller.who, headers={"prefer": "wait=15"})
 
 
+def _post_batch(caller: Caller) -> httpx.Response:
+    """The same in a request of several, beside a message in the target's name, which is refused and tells nothing of it."""
+    message = caller.world.message(
+        caller.role,
+        custody.WitnessingRecorded,
+        supersedes=caller.target.ids["witnessing"],
+        reason="冒改",
+        sample=caller.target.ids["sample"],
+        witness=caller.target.world.cast.person("witness"),
+        witnessed_at=caller.target.case.plan.times.witnessed,
+    )
+    foreign = msgspec.structs.replace(message, sender=caller.target.parties["institution"])
+    return caller.world.post_many(
+        [msgspec.json.encode(each) for each in (message, foreign)], caller.who, headers={"prefer": "wait=15"}
+    )
+
+
 def _dry_run(caller: Caller) -> httpx.Response:
     """An application in one's own name that names the target's commission, sample and run."""
     from plumbline.exchange.encode import encode_submission
@@ -144,6 +161,7 @@ def _checked(caller: Caller) -> httpx.Response:
 #: Operation → (how it is asked about the target, statuses that it may answer, is it what the public may read of a code).
 EXPECTED: dict[str, tuple[Callable[[Caller], httpx.Response], set[int], bool]] = {
     "POST /x/v1/entries": (_post_entry, {201, 403}, False),
+    "POST /x/v1/batches": (_post_batch, {200}, False),
     "POST /x/v1/dry-run": (_dry_run, {200, 403, 422}, False),
     "GET /x/v1/receipts/{sender}/{uid}": (_receipt, {200}, False),
     "GET /x/v1/checkpoint": (_at("/x/v1/checkpoint"), {200}, False),

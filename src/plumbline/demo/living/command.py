@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import gc
 import json
 import logging
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -75,7 +76,10 @@ class Filling:
                 f"{len(story.placed) + len(core.results)} 份报告，植入 {len(planted)} 处"
             )
             ended = Ended(self.folder / "ended.jsonl")
-            filled = fill(story, senders, enrolment, progress=self._meter(story, ended, core), ended=ended)
+            reached = NewestTime(self.platform)
+            with closing(reached):
+                meter = self._meter(story, ended, core, reached)
+                filled = fill(story, senders, enrolment, progress=meter, ended=ended)
             for house in self.city.houses:
                 keys = institution_folder(self.city.team_of(0, house.number).cast, self.platform.data_dir)
                 senders.ledger(house.number).save(keys / "ledger.json")
@@ -97,13 +101,13 @@ class Filling:
         trust_institutions(self.platform, city)
         return enrolment
 
-    def _meter(self, story: Story, ended: Ended, core: Filled) -> Callable[[str], None]:
+    def _meter(self, story: Story, ended: Ended, core: Filled, reached: NewestTime) -> Callable[[str], None]:
         """Takes the filler's sign of life once a second and writes what the page and the terminal show."""
         more = len(core.results)
         meter = Meter(
             course=Course(story),
             total=len(story.placed) + more,
-            reached=partial(newest_time, self.platform),
+            reached=reached,
             done=lambda: len(ended.results) + more,
         )
 
@@ -138,13 +142,34 @@ def told_to_the_end(platform: Platform) -> Iterator[None]:
 
 
 def newest_time(platform: Platform) -> datetime | None:
-    """Time of the newest entry of the log; None while the database does not answer."""
-    try:
-        with psycopg.connect(platform.conninfo("plumb_gateway")) as conn:
-            row = conn.execute("SELECT last_time FROM journal.head").fetchone()
-    except psycopg.Error:
-        return None
-    return row[0] if row else None
+    """Time of the newest entry of the log, asked once; None while the database does not answer."""
+    with closing(NewestTime(platform)) as newest:
+        return newest()
+
+
+class NewestTime:
+    """Time of the newest entry of the log, asked over one connection; None while the database does not answer."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._conninfo = platform.conninfo("plumb_gateway")
+        self._conn: psycopg.Connection | None = None
+
+    def __call__(self) -> datetime | None:
+        """The time as it is now."""
+        try:
+            if self._conn is None or self._conn.closed:
+                self._conn = psycopg.connect(self._conninfo, autocommit=True)
+            row = self._conn.execute("SELECT last_time FROM journal.head").fetchone()
+        except psycopg.Error:
+            self.close()
+            return None
+        return row[0] if row else None
+
+    def close(self) -> None:
+        """Drop the connection."""
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
 
 
 def fill_platform(
@@ -218,6 +243,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
+    # What has been loaded stays: the collector need not go through it again and again, nor so often.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     platform = Platform.from_env()
     ca = Path(arguments.ca) if arguments.ca else None
     resume_after_crash(platform)

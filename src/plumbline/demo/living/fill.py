@@ -23,7 +23,7 @@ from plumbline.demo.timeline import Steps
 from plumbline.domain.basics.calendar import local_date
 
 #: Steps that run side by side: most of them wait for the platform's answer, and a group commit gains by company.
-WORKERS = 40
+WORKERS = 96
 #: How far the order of the log may depart from that of the stated times. The same at every scale: a narrower one makes the
 #: run wait for single answers, three months of city time long, however fast the machine is.
 WINDOW = timedelta(hours=2)
@@ -91,7 +91,13 @@ def fill(
         )
     total, told = len(story.placed), 0.0
     stories = _stories(story, senders, enrolment, ended)
-    for at, came in side_by_side(stories, until=story.end, workers=workers, window=WINDOW):
+    for at, came in side_by_side(
+        stories,
+        until=story.end,
+        workers=workers,
+        window=WINDOW,
+        under_way=senders.gathering.under_way,
+    ):
         if isinstance(came, ChainResult):
             filled.results[came.key] = came
             ended.keep(came)

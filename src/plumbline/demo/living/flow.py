@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -22,12 +22,14 @@ def side_by_side(
     until: datetime,
     workers: int,
     window: timedelta,
+    under_way: Callable[[int], None] = lambda count: None,
 ) -> Iterator[tuple[datetime, T | None]]:
     """Resume stories in order of time, up to `workers` at once; yields (time, None), or (time, result) at an end.
 
     A step never starts while one is under way that lies more than `window` before it, so that the log's order
     departs from that of the stated times by no more than that. Steps after `until` do not happen: their
-    stories are still under way when the city is looked at.
+    stories are still under way when the city is looked at. `under_way` is told how many steps are, whenever
+    that changes.
     """
     waiting: list[_Item[T]] = [(begins, number, story) for number, (begins, story) in enumerate(stories)]
     heapq.heapify(waiting)
@@ -36,6 +38,7 @@ def side_by_side(
     try:
         while waiting or busy:
             _start(crew, waiting, busy, workers, window)
+            under_way(len(busy))
             number, came = crew.next()
             at, _, story = busy.pop(number)
             if isinstance(came, BaseException):
@@ -47,6 +50,7 @@ def side_by_side(
                 heapq.heappush(waiting, (came, number, story))
             yield at, None
     finally:
+        under_way(0)
         crew.dismiss()
 
 

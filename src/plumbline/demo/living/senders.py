@@ -17,11 +17,14 @@ from plumbline.demo.clients import PARTIES, Clients, PartyClient, Sender, receip
 from plumbline.demo.keys import PartyKeys, institution_folder, party_keys, report_keys
 from plumbline.demo.ledger import MemoryLedger
 from plumbline.demo.living.drafts import Placed
+from plumbline.demo.living.lines import Gathering, Line
 from plumbline.demo.living.town import Team
+from plumbline.exchange.encode import encode_message
 from plumbline.exchange.messages.header import Message
+from plumbline.exchange.origin import sign_origin
 from plumbline.exchange.submission import OriginSignature
 from plumbline.lab.keys import InstitutionKeys
-from plumbline.sdk.client import Sent
+from plumbline.sdk.client import Outgoing, Refused, Sent
 from plumbline.sdk.client.receipts import ReceiptBook
 
 #: Connections of one party that may be busy at the same time.
@@ -38,14 +41,19 @@ class SharedSender:
         keys: PartyKeys,
         ca: Path | None = None,
         receipts: ReceiptBook | None = None,
+        *,
+        gathering: Gathering | None = None,
     ) -> None:
         self.sender = party
-        self._receipts = receipts
+        self._receipts, self._origin = receipts, keys.origin
         self._make = partial(PartyClient, base_url, party, keys, ca, receipts)
         self._made: list[PartyClient] = []
         self._free: queue.LifoQueue[PartyClient | None] = queue.LifoQueue()
         for _ in range(CONNECTIONS):
             self._free.put(None)
+        #: What does not wait for the platform's conclusions does not wait for what does either.
+        gathering = gathering or Gathering()
+        self._lines = {False: Line(gathering, places=1), True: Line(gathering, places=2)}
 
     def send(
         self,
@@ -55,10 +63,20 @@ class SharedSender:
         stated_at: datetime | None = None,
         origin: Sequence[OriginSignature] | None = None,
     ) -> Sent:
-        """Send one message; see `plumbline.sdk.client.Client.send`."""
+        """Send one message, together with whatever else the party has to send by then; see `plumbline.sdk.client.Client.send`."""
+        data = encode_message(message)
+        if origin is None:
+            origin = [sign_origin(self._origin, data)] if self._origin else []
+        outgoing = Outgoing(data=data, origin=origin, stated_at=stated_at)
+        return self._lines[wait_s is not None].send(outgoing, partial(self.send_many, wait_s=wait_s))
+
+    def send_many(
+        self, messages: Sequence[Message | Outgoing], *, wait_s: float | None = None
+    ) -> list[Sent | Refused]:
+        """Send several messages at once; see `plumbline.sdk.client.Client.send_many`."""
         client = self._take()
         try:
-            return client.send(message, wait_s=wait_s, stated_at=stated_at, origin=origin)
+            return client.send_many(messages, wait_s=wait_s)
         finally:
             self._free.put(client)
 
@@ -98,6 +116,8 @@ class CitySenders:
     _reports: dict[str, InstitutionKeys] = field(default_factory=dict)
     ledgers: dict[int, MemoryLedger] = field(default_factory=dict)
     _clients: dict[tuple[str, int], Clients] = field(default_factory=dict)
+    #: When what has gathered at the parties' lines is sent.
+    gathering: Gathering = field(default_factory=Gathering)
 
     def __enter__(self) -> Self:
         return self
@@ -151,6 +171,7 @@ class CitySenders:
                 self._keys_of(team, role),
                 self.ca,
                 receipt_book(own) if own else None,
+                gathering=self.gathering,
             )
         return self.shared[who.party]
 

@@ -14,13 +14,13 @@ from plumbline.demo.enrolment import Enrolment, project_entry
 from plumbline.demo.keys import party_keys, report_keys
 from plumbline.domain.reporting.code import new_code
 from plumbline.evidence.leaf import entry_id
-from plumbline.exchange.decode import decode_message
+from plumbline.exchange.decode import decode_message, parse_message
 from plumbline.exchange.encode import encode_message
 from plumbline.exchange.messages import kind_of
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.reports import ReportApplied, ReportRegistered
 from plumbline.exchange.submission import OriginSignature
-from plumbline.sdk.client import Sent
+from plumbline.sdk.client import Outgoing, Refused, Sent
 
 TODAY = date(2026, 11, 21)
 ENROLLED = datetime(2026, 8, 20, 1, tzinfo=UTC)
@@ -86,6 +86,16 @@ class MemorySender:
             entry=entry, epoch=1, index=len(self.platform.kept), logged_at=logged_at, duplicate=False,
             receipt="", result=self._result(decoded) if wait_s else None, body={},
         )  # fmt: skip
+
+    def send_many(
+        self, messages: Sequence[Message | Outgoing], *, wait_s: float | None = None
+    ) -> list[Sent | Refused]:
+        return [
+            self.send(parse_message(each.data), origin=each.origin)
+            if isinstance(each, Outgoing)
+            else self.send(each)
+            for each in messages
+        ]
 
     def upload(self, data: bytes, media_type: str, *, stated_at: datetime | None = None) -> str:
         digest = hashlib.sha256(data).hexdigest()

@@ -44,7 +44,8 @@ def _commit_later(*, after_answer: bool) -> None:
         while not ended:
             batch, ended = self._collect()
             if batch:
-                self._answer(batch, self._append([pending for pending, _, _ in batch]))
+                pending = [each for group, _, _ in batch for each in group]
+                self._answer(batch, self._append(pending))
                 time.sleep(AHEAD_S)
                 with contextlib.suppress(psycopg.Error):
                     self._journal._connection().execute("COMMIT")

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import httpx
@@ -18,13 +19,16 @@ from plumbline.drill.kill.chain import applied
 from plumbline.drill.kill.ledger import Ledger, Upload
 from plumbline.drill.kill.site import BACK_S, Site
 from plumbline.exchange.origin import sign_origin
-from plumbline.sdk.client import Client
+from plumbline.sdk.client import Client, Outgoing, Sent
 from plumbline.sdk.client.problems import Refused, Unreachable
 
 #: What a sender may be told while the platform is being broken; anything else needs an explanation.
 _EXPECTED = frozenset({"unavailable", "internal", "queue-full", "rate-limited"})
 #: Bytes of a file: most go with their announcement, some are sent in pieces after it.
 _SIZES = (700, 9_000, 60_000, 600_000)
+
+#: Messages that a client sends in one request.
+TOGETHER = 4
 
 
 def send_once(client: Client, site: Site, upload: Upload, ledger: Ledger) -> bool:
@@ -36,21 +40,59 @@ def send_once(client: Client, site: Site, upload: Upload, ledger: Ledger) -> boo
             upload.answer = upload.answer or {}
         else:
             origin = [sign_origin(site.origin_key, upload.data)]
-            sent = client.send_bytes(upload.data, origin=origin, personal=upload.personal)
-            if upload.answer and upload.answer["index"] != sent.index:
-                ledger.wonder(
-                    f"消息 {upload.uid} 先答复第 {upload.answer['index']} 条，再答复第 {sent.index} 条"
-                )
-            upload.answer = sent.body
+            _answered(upload, client.send_bytes(upload.data, origin=origin, personal=upload.personal), ledger)
     except Unreachable:
         return False
     except Refused as refused:
-        if refused.slug not in _EXPECTED and refused.status < 500:
-            ledger.wonder(f"{upload.what} {upload.uid or upload.sha256[:16]} 被拒：{refused.slug}")
+        _refused(upload, refused, ledger)
         return False
     except httpx.HTTPError:
         return False
     return True
+
+
+def _answered(upload: Upload, sent: Sent, ledger: Ledger) -> None:
+    if upload.answer and upload.answer["index"] != sent.index:
+        ledger.wonder(f"消息 {upload.uid} 先答复第 {upload.answer['index']} 条，再答复第 {sent.index} 条")
+    upload.answer = sent.body
+
+
+def _refused(upload: Upload, refused: Refused, ledger: Ledger) -> None:
+    if refused.slug not in _EXPECTED and refused.status < 500:
+        ledger.wonder(f"{upload.what} {upload.uid or upload.sha256[:16]} 被拒：{refused.slug}")
+
+
+def send_some(client: Client, site: Site, uploads: Sequence[Upload], ledger: Ledger) -> bool:
+    """One attempt for what is not acknowledged yet: files one by one, several messages in one request; True when all are."""
+    messages = [each for each in uploads if each.what != "file" and not each.is_acknowledged]
+    alone = [each for each in uploads if each.what == "file" and not each.is_acknowledged]
+    if len(messages) == 1:
+        alone, messages = [*alone, *messages], []
+    for each in alone:
+        send_once(client, site, each, ledger)
+    if messages:
+        _send_together(client, site, messages, ledger)
+    return all(each.is_acknowledged for each in uploads)
+
+
+def _send_together(client: Client, site: Site, messages: Sequence[Upload], ledger: Ledger) -> None:
+    waiting = []
+    for each in messages:
+        each.attempts += 1
+        origin = [sign_origin(site.origin_key, each.data)]
+        waiting.append(Outgoing(data=each.data, origin=origin, personal=each.personal))
+    try:
+        answers = client.send_many(waiting)
+    except (Unreachable, httpx.HTTPError):
+        return
+    except Refused as refused:
+        _refused(messages[0], refused, ledger)
+        return
+    for upload, answer in zip(messages, answers, strict=True):
+        if isinstance(answer, Refused):
+            _refused(upload, answer, ledger)
+        else:
+            _answered(upload, answer, ledger)
 
 
 @dataclass(slots=True)
@@ -81,25 +123,26 @@ class Load:
         """Whether somebody still sends."""
         return any(thread.is_alive() for thread in self._threads)
 
-    def _take(self) -> int | None:
+    def _take(self, most: int) -> list[int]:
         with self._lock:
-            if self._left <= 0:
-                return None
-            self._left -= 1
-            return self._left
+            taken = list(range(self._left - 1, max(-1, self._left - 1 - most), -1))
+            self._left -= len(taken)
+            return taken
 
     def _work(self, number: int) -> None:
         tries_again = number % 2 == 0
         client = self.site.client(number // 2)
-        while (at := self._take()) is not None:
-            upload = self._made(at)
-            acknowledged = send_once(client, self.site, upload, self.ledger)
+        # half of them send one by one, half what has gathered
+        while taken := self._take(TOGETHER if number % 4 >= 2 else 1):
+            uploads = [self._made(at) for at in taken]
+            acknowledged = send_some(client, self.site, uploads, self.ledger)
             until = time.monotonic() + BACK_S
             while tries_again and not acknowledged and time.monotonic() < until:
                 time.sleep(0.1)
-                acknowledged = send_once(client, self.site, upload, self.ledger)
-            if tries_again and not acknowledged:
-                self.ledger.wonder(f"{upload.what} {upload.uid or upload.sha256[:16]} 一直没有送到")
+                acknowledged = send_some(client, self.site, uploads, self.ledger)
+            for upload in uploads if tries_again else ():
+                if not upload.is_acknowledged:
+                    self.ledger.wonder(f"{upload.what} {upload.uid or upload.sha256[:16]} 一直没有送到")
             if not tries_again and not acknowledged:
                 self._pause(client)
         client.close()

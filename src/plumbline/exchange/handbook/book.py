@@ -51,6 +51,7 @@ def book() -> Book:
             Chapter("signature", "签名", (*prose.SIGNATURE, *_signature_example())),
             Chapter("origin", "源头签名", (*prose.ORIGIN, *_tables("OriginSignature"))),
             Chapter("batch", "批量签名", (*prose.BATCH, *_tables("BatchPlace"))),
+            Chapter("together", "成批报送", prose.TOGETHER),
             Chapter("personal", "个人信息", (*prose.PERSONAL, *_tables("PersonalRecord", "PersonalFields"))),
             Chapter("curve", "曲线", (*prose.CURVE, *_curve_example())),
             Chapter("files", "文件续传", prose.FILES),

@@ -11,6 +11,7 @@ from plumbline.exchange.handbook.examples import example_bytes
 from plumbline.exchange.handbook.schema import components
 from plumbline.exchange.problems import KINDS as PROBLEMS
 from plumbline.exchange.signatures import COMPONENTS, MAX_SKEW_S
+from plumbline.exchange.submission import MAX_SUBMISSIONS
 
 _Operation = dict[str, Any]
 _STRING = {"type": "string"}
@@ -29,7 +30,7 @@ def openapi_document(public_url: str) -> dict[str, Any]:
         "servers": [{"url": public_url.rstrip("/")}],
         "paths": _entry_paths() | _log_paths() | _file_paths() | _document_paths() | _public_paths(),
         "components": {
-            "schemas": components() | _answers(),
+            "schemas": components() | _answers() | {"Batch": _batch_answer()},
             "securitySchemes": {"signature": _security()},
             "parameters": _parameters(),
             "responses": {"Problem": _problem_answer()},
@@ -113,6 +114,21 @@ def _body(example: str) -> dict[str, Any]:
     }
 
 
+def _batch_body(example: str) -> dict[str, Any]:
+    """One to so many bodies of a single message in a list."""
+    items = {"$ref": "#/components/schemas/Submission"}
+    listed = {"type": "array", "items": items, "minItems": 1, "maxItems": MAX_SUBMISSIONS}
+    content = {
+        "schema": _object({"submissions": listed}, "submissions"),
+        "example": {"submissions": [{"message": json.loads(example_bytes(example))}]},
+    }
+    return {
+        "required": True,
+        "description": f"最多 {MAX_SUBMISSIONS} 条，一共最多 {MAX_BODY_BYTES} 字节",
+        "content": {"application/json": content},
+    }
+
+
 def _entry_paths() -> dict[str, Any]:
     wait = _header("Prefer", "wait=秒数：等平台处理完再答复，最多 30 秒（RFC 7240）")
     post = _operation(
@@ -125,6 +141,14 @@ def _entry_paths() -> dict[str, Any]:
         signed=True,
         parameters=[wait],
         requestBody=_body("contract.signed"),
+    )
+    several = _operation(
+        "sendBatch",
+        "一个请求报送多条消息，各有自己的答复",
+        {"200": _json("按报送的次序，每条一个答复", "Batch")},
+        signed=True,
+        parameters=[wait],
+        requestBody=_batch_body("contract.signed"),
     )
     dry = _operation(
         "dryRun",
@@ -141,6 +165,7 @@ def _entry_paths() -> dict[str, Any]:
     )
     return {
         "/x/v1/entries": {"post": post},
+        "/x/v1/batches": {"post": several},
         "/x/v1/dry-run": {"post": dry},
         "/x/v1/receipts/{sender}/{uid}": {"get": receipt},
     }
@@ -318,6 +343,21 @@ def _complaint_form() -> dict[str, Any]:
 
 def _object(properties: dict[str, Any], *required: str) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(required)}
+
+
+def _batch_answer() -> dict[str, Any]:
+    """An answer for each of several messages."""
+    refusal = _object(
+        {
+            "status": {**_INTEGER, "minimum": 400},
+            "problem": {"$ref": "#/components/schemas/Problem"},
+            "retry_after_s": _INTEGER,
+        },
+        *("status", "problem"),
+    )
+    taken = {"type": "object", "properties": {"status": {"enum": [200, 201]}}, "required": ["status"]}
+    either = {"oneOf": [{"allOf": [{"$ref": "#/components/schemas/Accepted"}, taken]}, refusal]}
+    return _object({"answers": {"type": "array", "items": either}}, "answers")
 
 
 def _answers() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from plumbline.exchange.curves import MAX_POINTS
 from plumbline.exchange.decode import MAX_BODY_BYTES, MAX_DEPTH
 from plumbline.exchange.handbook.blocks import Block, Code, Heading, Items, Paragraph, Table
 from plumbline.exchange.signatures import MAX_SKEW_S
+from plumbline.exchange.submission import MAX_SUBMISSIONS
 from plumbline.exchange.uids import MAX_AGE_S, MAX_AHEAD_S
 
 START: tuple[Block, ...] = (
@@ -33,6 +34,7 @@ START: tuple[Block, ...] = (
         ("地址", "做什么"),
         (
             ("`POST /x/v1/entries`", "报送一条消息"),
+            ("`POST /x/v1/batches`", "一个请求报送多条消息，见“成批报送”"),
             ("`POST /x/v1/dry-run`", "申请监管码的试算，不入账"),
             ("`GET /x/v1/receipts/{sender}/{uid}`", "取回执"),
             ("`POST /x/v1/files`，`HEAD`、`PATCH /x/v1/files/…`", "文件续传"),
@@ -151,6 +153,27 @@ BATCH: tuple[Block, ...] = (
     Paragraph("测试向量在仓库的 src/plumbline/exchange/vectors/origin.json。"),
 )
 
+TOGETHER: tuple[Block, ...] = (
+    Paragraph(
+        f"积压的消息可以放在一个请求里：`POST /x/v1/batches`，一次 1 到 {MAX_SUBMISSIONS} 条，请求体一共最多 "
+        f"{MAX_BODY_BYTES // (1024 * 1024)} MiB。每条消息仍然是自己的一条，各有自己的入账、回执和答复；有的收、有的不收，互不影响。"
+    ),
+    Code('{"submissions": [{"message": {…}, "origin": […]}, {"message": {…}}]}'),
+    Items(
+        (
+            "`submissions` 的每一项与单条报送的请求体相同；请求体里没有别的字段。",
+            "请求只签一次。`Content-Digest` 是整个请求体的 SHA-256。",
+            "`Plumb-Message-Digest` 是这些字节的 SHA-256：`plumb/batch/v1` 加换行符，加条数（8 字节，大端），加根（32 字节）；"
+            "根的算法与“批量签名”相同，叶子是各条消息部分的原始字节，次序与请求体相同。",
+            "答复 200，`answers` 与报送的次序相同。收下的写 `status` 201（新的）或 200（以前收过）和回执；"
+            "没有收的写 `status` 和 `problem`，与单条报送的错误相同，429 和 503 另写 `retry_after_s`，这些条等一会儿重发。",
+            "签名、密钥、请求体写法不对的，整个请求不收，一条也不入账；改正后全部重发。",
+            "收下的条在提交之后才答复。没有等到答复就全部原样重发，不会重复入账。",
+            "速率按条计，与单条报送相同。`Prefer: wait=秒数` 也可以用，每条的结果在自己的 `result` 里。",
+        )
+    ),
+)
+
 PERSONAL: tuple[Block, ...] = (
     Paragraph(
         "消息永久保存，所以消息里没有姓名、证件号、手机号，只有人员编号和摘要。个人信息放在报送体的 `personal` 部分，"
@@ -260,7 +283,7 @@ TIME: tuple[Block, ...] = (
             "401 `key-unknown` 带 Retry-After 的：密钥刚登记，等 5 秒再发。",
             "其他 4xx：按 `remedy` 改正。内容变了就换新的 `uid`。",
             "`Prefer: wait=秒数`（RFC 7240）：等平台处理完再答复，结果在 `result`；到时间没处理完也照常答复。",
-            "网络断开期间先存在本地，恢复后按次序补发；时间以 `occurred_at` 为准，补发会记为迟报。",
+            "网络断开期间先存在本地，恢复后按次序补发，可以成批（见“成批报送”）；时间以 `occurred_at` 为准，补发会记为迟报。",
         )
     ),
 )

@@ -14,6 +14,7 @@ from datetime import datetime
 
 from plumbline.exchange.messages.registry import KeyEnrolled, KeyRevoked, LogOpened, PartyRegistered
 from plumbline.exchange.origin import verify_origin
+from plumbline.exchange.places import signed_part
 from plumbline.exchange.signatures import ALGORITHMS, digest_header, verify
 from plumbline.exchange.submission import OriginSignature
 from plumbline.sdk.bundle.check import Step, failed, note
@@ -157,7 +158,8 @@ class KeyBook:
             return _bad(record, zh, f"no enrolment of transport key {envelope.key_id}")
         if fault := key.fault(record):
             return _bad(record, f"传输签名：{fault[0]}", f"transport signature: {fault[1]}")
-        if f'"plumb-message-digest": {digest_header(record.part.message)}' not in base.split("\n"):
+        covered = signed_part(record.part.message, envelope.place)
+        if covered is None or f'"plumb-message-digest": {digest_header(covered)}' not in base.split("\n"):
             return _bad(record, "传输签名盖的不是这条消息", "the transport signature covers another message")
         stated = _PARAMETERS.search(base)
         if not stated or (stated["key"], stated["alg"]) != (key.key_id, ALGORITHMS[key.algorithm]):

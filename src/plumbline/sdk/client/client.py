@@ -20,6 +20,7 @@ from plumbline.exchange.origin import sign_batch, sign_origin
 from plumbline.exchange.personal import PersonalRecord
 from plumbline.exchange.signatures import Signer
 from plumbline.exchange.submission import OriginSignature
+from plumbline.sdk.client.batches import Outgoing, rfc3339, send_waiting
 from plumbline.sdk.client.problems import Refused
 from plumbline.sdk.client.receipts import ReceiptBook, ReceiptStore
 from plumbline.sdk.client.transport import Call, Transport, open_http
@@ -137,7 +138,7 @@ class Client:
         if wait_s is not None:
             headers["Prefer"] = f"wait={max(1, round(wait_s))}"
         if stated_at is not None:
-            headers["Plumb-Demo-Time"] = _rfc3339(stated_at)
+            headers["Plumb-Demo-Time"] = rfc3339(stated_at)
         call = Call(
             method="POST",
             path="/x/v1/entries",
@@ -170,6 +171,37 @@ class Client:
             for data, origin in zip(encoded, signatures, strict=True)
         ]
 
+    def outgoing(
+        self,
+        message: Message,
+        *,
+        personal: Sequence[PersonalRecord] = (),
+        stated_at: datetime | None = None,
+        origin: Sequence[OriginSignature] | None = None,
+    ) -> Outgoing:
+        """A message as :meth:`send_many` takes it, signed by the client's own origin key unless `origin` is given."""
+        data = encode_message(message)
+        if origin is None:
+            origin = [sign_origin(self.origin, data)] if self.origin else []
+        return Outgoing(data=data, origin=origin, personal=personal, stated_at=stated_at)
+
+    def send_many(
+        self, messages: Sequence[Message | Outgoing], *, wait_s: float | None = None
+    ) -> list[Sent | Refused]:
+        """Send several messages in as few requests as they fit in: what waited while the line was cut, for instance.
+
+        What became of each, in the order given; one that is refused holds up none of the others. What the platform could not take
+        yet is sent again. Raises :class:`Unreachable`, or :class:`Refused` when a whole request was refused (a revoked key); those
+        sent before stay in the log, and sending all of them again is harmless.
+        """
+        waiting = [each if isinstance(each, Outgoing) else self.outgoing(each) for each in messages]
+        answers = send_waiting(self._transport, waiting, _sent_of, wait_s=wait_s)
+        if self.receipts is not None:
+            for each, sent in zip(waiting, answers, strict=True):
+                if isinstance(sent, Sent):
+                    self.receipts.keep(sent.entry, sent.receipt, each.data)
+        return answers
+
     def dry_run(self, message: Message) -> dict[str, Any]:
         """What the platform would say about a message, without logging it (试报)."""
         data = encode_message(message)
@@ -183,7 +215,7 @@ class Client:
     def upload(self, data: bytes, media_type: str, *, stated_at: datetime | None = None) -> str:
         """Send a file by resumable upload and return its SHA-256 in hex; at once when the platform holds it
         already."""
-        headers = {} if stated_at is None else {"Plumb-Demo-Time": _rfc3339(stated_at)}
+        headers = {} if stated_at is None else {"Plumb-Demo-Time": rfc3339(stated_at)}
         return upload(self._transport, data, media_type, headers=headers)
 
     def receipt(self, uid: UUID | str) -> str:
@@ -209,12 +241,6 @@ class Client:
             after = following
 
 
-def _rfc3339(instant: datetime) -> str:
-    if instant.tzinfo is None:
-        raise ValueError("an instant must carry its time zone")
-    return instant.isoformat(timespec="microseconds")
-
-
 def _object(answer: httpx.Response) -> dict[str, Any]:
     try:
         body = msgspec.json.decode(answer.content)
@@ -226,7 +252,10 @@ def _object(answer: httpx.Response) -> dict[str, Any]:
 
 
 def _sent(answer: httpx.Response) -> Sent:
-    body = _object(answer)
+    return _sent_of(_object(answer), answer.status_code)
+
+
+def _sent_of(body: dict[str, Any], status: int) -> Sent:
     try:
         return Sent(
             entry=str(body["entry"]),
@@ -239,4 +268,4 @@ def _sent(answer: httpx.Response) -> Sent:
             body=body,
         )
     except (KeyError, ValueError) as error:
-        raise Refused({"title": "平台的答复缺少内容", "detail": str(error)}, answer.status_code) from error
+        raise Refused({"title": "平台的答复缺少内容", "detail": str(error)}, status) from error

@@ -132,12 +132,13 @@ class Transport:
             raise Unreachable(f"平台没有答复（{type(error).__name__}），uid 不变，可以稍后重发") from error
         self._pause(_backoff(attempt))
 
+    def rest(self, stated_s: float, attempt: int) -> None:
+        """Pause before messages are sent again that the platform could not take yet; at least as long as it asked for."""
+        self._pause(_spread(stated_s) if stated_s else _backoff(attempt))
+
     def _after(self, answer: httpx.Response, attempt: int) -> float:
         stated = retry_after_s(answer)
-        if stated is None:
-            return _backoff(attempt)
-        # A little jitter on top, so that those who were turned away together do not come back together.
-        return min(stated, LONGEST_RETRY_AFTER_S) + random.uniform(0, 0.5)  # noqa: S311 (not a secret)
+        return _backoff(attempt) if stated is None else _spread(stated)
 
     def _correct_clock(self, answer: httpx.Response) -> bool:
         stated = _http_date(answer.headers.get("date", ""))
@@ -152,6 +153,11 @@ def _may_repeat(problem: Refused, answer: httpx.Response) -> bool:
         return True
     # A key that was enrolled a moment ago: the platform says when to come again.
     return problem.slug == "key-unknown" and "retry-after" in answer.headers
+
+
+def _spread(stated_s: float) -> float:
+    # A little jitter on top, so that those who were turned away together do not come back together.
+    return min(stated_s, LONGEST_RETRY_AFTER_S) + random.uniform(0, 0.5)  # noqa: S311 (not a secret)
 
 
 def _backoff(attempt: int) -> float:

@@ -22,6 +22,7 @@ from plumbline.exchange.messages import KINDS
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.registry import RootKey
 from plumbline.exchange.origin import sign_batch, sign_origin
+from plumbline.exchange.places import places_of, request_bytes
 from plumbline.exchange.signatures import Ed25519Signer, HmacSigner, Signer, digest_header, signature_base
 from plumbline.exchange.submission import Envelope, encode_envelope
 from plumbline.lab.keys import public_bytes
@@ -68,6 +69,8 @@ class Told:
     transport: Signer | None = None
     origin: list[Signer] = field(default_factory=list)
     batched: bool = False
+    #: it came in one request with another message
+    together: bool = False
     #: what the transport signature covers, if not the message
     carried: bytes | None = None
 
@@ -78,16 +81,19 @@ class Told:
         signatures = [
             sign_batch(s, [data, b"{}"])[0] if self.batched else sign_origin(s, data) for s in self.origin
         ]
-        base, signed = "", ""
+        base, signed, place = "", "", msgspec.UNSET
         if self.transport is not None:
             alg = {"hmac-sha256": "hmac-sha256", "ed25519": "ed25519"}[self.transport.algorithm]
             params = f'("@method");created=1;keyid="{self.transport.key_id}";alg="{alg}"'
-            digest = digest_header(self.carried or data)
+            root, places = places_of([data, b"{}"])
+            place = places[0] if self.together else msgspec.UNSET
+            digest = digest_header(self.carried or (request_bytes(root, 2) if self.together else data))
             base = signature_base("POST", "https://x.example/x/v1/entries", digest, digest, params).decode()
             signed = self.transport.sign(base.encode()).hex()
         who = self.transport or self.origin[0]
         return encode_envelope(
-            Envelope(v=1, channel=self.channel, key_id=who.key_id, signature_base=base, signature=signed, origin=signatures, personal=[])
+            Envelope(v=1, channel=self.channel, key_id=who.key_id, signature_base=base, signature=signed, origin=signatures,
+                     personal=[], batch=place)
         )  # fmt: skip
 
 

@@ -163,6 +163,20 @@ def test_a_batch_signature_holds_for_each_of_its_messages(story: Story, verifier
     assert any("源头签名（成批）成立" in step.sentence_zh for step in check.steps)
 
 
+def test_a_transport_signature_over_several_messages_holds_for_each(story: Story, verifier: Verifier) -> None:
+    story.told["run.recorded"].together = True
+    check = verifier.check(story.seal())
+    assert check.ok, check.failure
+
+
+def test_one_over_several_others_does_not(story: Story, verifier: Verifier) -> None:
+    told = story.told["run.recorded"]
+    told.together, told.carried = True, b"another batch"
+    check = verifier.check(story.seal())
+    assert not check.ok
+    assert check.failure is not None and "传输签名盖的不是这条消息" in check.failure.sentence_zh
+
+
 def test_a_corrected_entry_counts_in_its_newest_version(story: Story, verifier: Verifier) -> None:
     first = examples()["witnessing.recorded"]
     story.told["witnessing.recorded"].change(sample=OTHER)

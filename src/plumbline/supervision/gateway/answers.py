@@ -61,14 +61,19 @@ def problem_response(problem: Problem, instance: str = "") -> Response:
         headers["Retry-After"] = str(problem.retry_after_s)
     if problem.kind.status == 401:
         headers["WWW-Authenticate"] = "Signature"
-    # not the detail: it may repeat what was sent, and what was sent wrongly may be a person's number
-    _log.info("refused %s %s", instance, problem.slug)
     return Response(
-        msgspec.json.encode(_masked(problem.body(instance))),
+        msgspec.json.encode(problem_body(problem, instance)),
         problem.kind.status,
         headers,
         "application/problem+json",
     )
+
+
+def problem_body(problem: Problem, instance: str) -> object:
+    """What a sender is told of a refusal, without numbers of people."""
+    # not the detail: it may repeat what was sent, and what was sent wrongly may be a person's number
+    _log.info("refused %s %s", instance, problem.slug)
+    return _masked(problem.body(instance))
 
 
 def _masked(told: object) -> object:
@@ -111,11 +116,12 @@ def guarded(endpoint: Endpoint, *, is_watched: bool = False) -> Endpoint:
         except ClientDisconnect:  # cut in the middle: nothing was taken, nobody is there to be told
             return Response(None, 400)
         except Exception as error:
-            problem, number = _problem_of(error, request), problem_number()
+            problem, number = problem_of(error, request), problem_number()
             if problem.slug in AUDITED:
                 await audit_refusal(request, problem, number)
             response = problem_response(problem, number)
-        if is_watched:
+        # of several messages the endpoint has noted each, once it had them apart
+        if is_watched and not getattr(request.state, "is_noted", False):
             request.app.state.context.monitor.note(
                 request,
                 began=began,
@@ -128,7 +134,7 @@ def guarded(endpoint: Endpoint, *, is_watched: bool = False) -> Endpoint:
     return answer
 
 
-def _problem_of(error: Exception, request: Request) -> Problem:
+def problem_of(error: Exception, request: Request) -> Problem:
     """What the sender is told of a failure."""
     if isinstance(error, Problem):
         return error

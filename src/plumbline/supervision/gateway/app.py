@@ -20,7 +20,7 @@ from plumbline.domain.basics.identifiers import party_id
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.boot import operator_of
 from plumbline.supervision.config import Platform
-from plumbline.supervision.gateway import documents, entries, log, public, streams, uploads
+from plumbline.supervision.gateway import batches, documents, entries, log, public, streams, uploads
 from plumbline.supervision.gateway.answers import Endpoint, guarded, json_response, problem_response
 from plumbline.supervision.gateway.appender import Appender
 from plumbline.supervision.gateway.asked import BRIEFLY, AskedCodes
@@ -173,10 +173,11 @@ async def _wrong_method(request: Request, error: Exception) -> Response:
 
 
 #: Who asks these asks to have something stored: the exchange monitor notes every such request.
-STORING = frozenset({entries.post_entry, uploads.create, uploads.append})
+STORING = frozenset({entries.post_entry, batches.post_batch, uploads.create, uploads.append})
 #: In the order of how often they are asked, since a request is held against one after another.
 ROUTES = [
     ("/x/v1/entries", entries.post_entry, ["POST"]),
+    ("/x/v1/batches", batches.post_batch, ["POST"]),
     ("/v/{code}", public.code_page, ["GET"]),
     ("/x/v1/dry-run", entries.dry_run, ["POST"]),
     ("/x/v1/receipts/{sender}/{uid}", entries.get_receipt, ["GET"]),

@@ -7,6 +7,7 @@ import logging
 import queue
 import threading
 import time
+from collections.abc import Sequence
 
 import psycopg
 
@@ -19,7 +20,8 @@ BATCH_WAIT_S = 0.005
 QUEUE_LIMIT = 2048
 _log = logging.getLogger("plumbline.gateway")
 
-_Waiting = tuple[Pending, "asyncio.Future[Outcome]", asyncio.AbstractEventLoop]
+#: What came in one request stays together: it is appended in one transaction.
+_Waiting = tuple[Sequence[Pending], "asyncio.Future[list[Outcome]]", asyncio.AbstractEventLoop]
 
 
 class Appender:
@@ -27,7 +29,10 @@ class Appender:
 
     def __init__(self, journal: Journal, *, queue_limit: int = QUEUE_LIMIT) -> None:
         self._journal = journal
-        self._queue: queue.Queue[_Waiting | None] = queue.Queue(queue_limit)
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._limit, self._count, self._lock = queue_limit, 0, threading.Lock()
+        #: Taken from the queue, but too large for the batch that was being collected.
+        self._held: _Waiting | None = None
         self._thread = threading.Thread(target=self._run, name="append", daemon=True)
 
     def start(self) -> None:
@@ -43,44 +48,62 @@ class Appender:
     @property
     def waiting(self) -> int:
         """How many submissions wait."""
-        return self._queue.qsize()
+        return self._count
 
     async def append(self, pending: Pending) -> Accepted:
         """The receipt, or :class:`Problem`; 429 when the queue is full, 503 when the outcome is unknown."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Outcome] = loop.create_future()
-        try:
-            self._queue.put_nowait((pending, future, loop))
-        except queue.Full:
-            raise Problem(slug="queue-full", retry_after_s=2) from None
-        outcome = await future
+        (outcome,) = await self.append_all([pending])
         if isinstance(outcome, Problem):
             raise outcome
         return outcome
 
+    async def append_all(self, group: Sequence[Pending]) -> list[Outcome]:
+        """What became of each of at most 64 submissions, which go into one transaction; 429 for all of them when the queue is full."""
+        if not group:
+            return []
+        if len(group) > MAX_BATCH:
+            raise ValueError(f"a group holds at most {MAX_BATCH}")
+        with self._lock:
+            if self._count >= self._limit:
+                raise Problem(slug="queue-full", retry_after_s=2)
+            self._count += len(group)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[list[Outcome]] = loop.create_future()
+        self._queue.put((group, future, loop))
+        return await future
+
     def _collect(self) -> tuple[list[_Waiting], bool]:
-        first = self._queue.get()
+        first = self._held or self._queue.get()
+        self._held = None
         if first is None:
             return [], True
-        batch, until = [first], time.monotonic() + BATCH_WAIT_S
-        while len(batch) < MAX_BATCH:
+        batch, size, until = [first], len(first[0]), time.monotonic() + BATCH_WAIT_S
+        while size < MAX_BATCH:
             try:
                 item = self._queue.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
                 break
             if item is None:
                 return batch, True
+            if size + len(item[0]) > MAX_BATCH:
+                self._held = item
+                break
             batch.append(item)
+            size += len(item[0])
         return batch, False
 
     def _run(self) -> None:
         ended = False
-        while not ended:
-            batch, ended = self._collect()
+        while not ended or self._held:
+            batch, is_last = self._collect()
+            ended = ended or is_last
             if batch:
-                self._answer(batch, self._append([pending for pending, _, _ in batch]))
+                pending = [each for group, _, _ in batch for each in group]
+                self._answer(batch, self._append(pending))
 
     def _append(self, batch: list[Pending]) -> list[Outcome]:
+        with self._lock:
+            self._count -= len(batch)
         try:
             return self._journal.append(batch)
         except SigningStopped as error:
@@ -95,13 +118,17 @@ class Appender:
 
     @staticmethod
     def _answer(batch: list[_Waiting], outcomes: list[Outcome]) -> None:
-        def deliver(pairs: list[tuple[asyncio.Future[Outcome], Outcome]]) -> None:
+        def deliver(pairs: list[tuple[asyncio.Future[list[Outcome]], list[Outcome]]]) -> None:
             for future, outcome in pairs:
                 if not future.done():
                     future.set_result(outcome)
 
-        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Outcome], Outcome]]] = {}
-        for (_, future, loop), outcome in zip(batch, outcomes, strict=True):
-            by_loop.setdefault(loop, []).append((future, outcome))
+        by_loop: dict[
+            asyncio.AbstractEventLoop, list[tuple[asyncio.Future[list[Outcome]], list[Outcome]]]
+        ] = {}
+        at = 0
+        for group, future, loop in batch:
+            by_loop.setdefault(loop, []).append((future, outcomes[at : at + len(group)]))
+            at += len(group)
         for loop, pairs in by_loop.items():
             loop.call_soon_threadsafe(deliver, pairs)

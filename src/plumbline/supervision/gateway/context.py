@@ -126,28 +126,39 @@ async def read_body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-def stated_at_of(request: Request) -> datetime | None:
-    """The time that a demo generator states; it counts only in a demo log and from this machine."""
+def stated_times_of(request: Request) -> list[datetime]:
+    """The times that a demo generator states, one for each message, by comma; they count only in a demo log and from this machine."""
     stated = request.headers.get("plumb-demo-time")
     if not stated or not context_of(request).platform.demo or not is_local(request):
-        return None
-    try:
-        at = datetime.fromisoformat(stated)
-    except ValueError:
-        raise Problem(slug="schema", detail="Plumb-Demo-Time 不是 RFC 3339 时刻") from None
-    if at.tzinfo is None:
-        raise Problem(slug="schema", detail="Plumb-Demo-Time 没有时区")
-    return at
+        return []
+    times = []
+    for text in stated.split(","):
+        try:
+            at = datetime.fromisoformat(text.strip())
+        except ValueError:
+            raise Problem(slug="schema", detail="Plumb-Demo-Time 不是 RFC 3339 时刻") from None
+        if at.tzinfo is None:
+            raise Problem(slug="schema", detail="Plumb-Demo-Time 没有时区")
+        times.append(at)
+    return times
 
 
-async def received(request: Request, limit: int) -> Received:
-    """The request as the door takes it: target, headers, body within `limit`, times."""
+def stated_at_of(request: Request) -> datetime | None:
+    """The one time that a demo generator states for a request."""
+    times = stated_times_of(request)
+    if len(times) > 1:
+        raise Problem(slug="schema", detail="Plumb-Demo-Time 只能有一个时刻")
+    return times[0] if times else None
+
+
+async def received(request: Request, limit: int, *, several: bool = False) -> Received:
+    """The request as the door takes it: target, headers, body within `limit`, times. Of several messages each has a time of its own."""
     require_secure(request)
     clock = await context_of(request).demo_time.look()
     got = request.state.received = Received(
         target=target_of(request),
         headers=request.headers,
-        stated_at=stated_at_of(request),
+        stated_at=None if several else stated_at_of(request),
         body=await read_body(request, limit),
         arrived_at=clock.received(),
     )

@@ -6,16 +6,24 @@ Everything else is a fact and comes in; what is wrong with it becomes a finding 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from msgspec import UNSET
 from starlette.concurrency import run_in_threadpool
 
-from plumbline.exchange.decode import MAX_BODY_BYTES, check_json, decode_message, outer_submission
+from plumbline.exchange.decode import (
+    MAX_BODY_BYTES,
+    check_json,
+    decode_message,
+    outer_batch,
+    outer_submission,
+)
 from plumbline.exchange.messages import kind_of
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.origin import verify_origin
+from plumbline.exchange.places import places_of, request_bytes
 from plumbline.exchange.problems import FieldProblem, Problem
 from plumbline.exchange.signatures import (
     NATIONAL,
@@ -26,7 +34,13 @@ from plumbline.exchange.signatures import (
     read_signature,
     verify,
 )
-from plumbline.exchange.submission import Envelope, OriginSignature, Submission, encode_envelope
+from plumbline.exchange.submission import (
+    BatchPlace,
+    Envelope,
+    OriginSignature,
+    Submission,
+    encode_envelope,
+)
 from plumbline.exchange.uids import uid_time_problem
 from plumbline.supervision.gateway.directory import Directory, KnownKey
 from plumbline.supervision.journal.model import Pending, canonical_claim
@@ -60,9 +74,37 @@ class Received:
     seen: Seen = field(default_factory=Seen)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """One message that may wait for its place in the log; `pending` is None for a message on trial."""
+
+    received: Received
+    pending: Pending | None
+    message: Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turned:
+    """One message of several that is refused, the others being none the worse for it."""
+
+    received: Received
+    problem: Problem
+
+
 def _read(body: bytes, message: bytes) -> Message:
     check_json(body)
     return decode_message(message)
+
+
+def _read_each(items: Sequence[tuple[bytes, bytes]]) -> list[tuple[Submission, Message] | Problem]:
+    """Every submission with its message, or why it cannot be read; each by itself."""
+    found: list[tuple[Submission, Message] | Problem] = []
+    for item, message in items:
+        try:
+            found.append((outer_submission(item), _read(item, message)))
+        except Problem as problem:
+            found.append(problem)
+    return found
 
 
 class Door:
@@ -130,6 +172,47 @@ class Door:
     async def admit(self, received: Received) -> tuple[Pending | None, Message, KnownKey]:
         """Everything that can be checked outside a transaction (PROTOCOL §2.1). Of a sandbox key there is nothing to append."""
         submission, signed, key, message = await self.open(received, is_trial=True)
+        return await self._admit(received, submission, message, (signed, key, None)), message, key
+
+    async def admit_batch(
+        self, received: Received, stated: Sequence[datetime] = ()
+    ) -> tuple[list[Admitted | Turned], KnownKey]:
+        """Every message of a request of several, in its order (成批报送). What is wrong with the request refuses them all; what is wrong
+        with a message refuses that one. `stated` are the times that a demo generator states for them, one each, or none."""
+        items = outer_batch(received.body, max_bytes=self._max_bytes)
+        if stated and len(stated) != len(items):
+            raise Problem(
+                slug="schema", detail=f"Plumb-Demo-Time 有 {len(stated)} 个，消息有 {len(items)} 条"
+            )
+        root, places = places_of([message for _, message in items])
+        whole = replace(received, stated_at=max(stated, default=None))
+        signed, key = await self.authenticate(whole, request_bytes(root, len(items)), is_trial=True)
+        if len(received.body) > LARGE_BODY_BYTES:
+            read = await run_in_threadpool(_read_each, items)
+        else:
+            read = _read_each(items)
+        found: list[Admitted | Turned] = []
+        for number, each in enumerate(read):
+            at = stated[number] if stated else None
+            own = replace(received, body=items[number][0], stated_at=at)
+            try:
+                if isinstance(each, Problem):
+                    raise each
+                pending = await self._admit(own, *each, (signed, key, places[number]))
+                found.append(Admitted(received=own, pending=pending, message=each[1]))
+            except Problem as problem:
+                found.append(Turned(received=own, problem=problem))
+        return found, key
+
+    async def _admit(
+        self,
+        received: Received,
+        submission: Submission,
+        message: Message,
+        proof: tuple[SignedRequest, KnownKey, BatchPlace | None],
+    ) -> Pending | None:
+        """One message of a request whose signature holds; `proof` is that signature, its key, and the message's place under it."""
+        signed, key, place = proof
         data = bytes(submission.message)
         self._check_sender(message, key)
         if problem := uid_time_problem(message.uid, received.stated_at or received.arrived_at):
@@ -144,13 +227,10 @@ class Door:
             await self._check_origin(origin, data, key, number)
         if key.sandbox:
             _check_personal(submission)
-            return None, message, key
-        pending = (
-            await run_in_threadpool(self._pending, received, submission, message, signed)
-            if submission.personal
-            else (self._pending(received, submission, message, signed))
-        )
-        return pending, message, key
+            return None
+        if submission.personal:
+            return await run_in_threadpool(self._pending, received, submission, message, (signed, place))
+        return self._pending(received, submission, message, (signed, place))
 
     def _check_suite(self, algorithm: str, pointer: str = "") -> None:
         if algorithm in NATIONAL and not self._is_national:
@@ -208,8 +288,13 @@ class Door:
             )
 
     def _pending(
-        self, received: Received, submission: Submission, message: Message, signed: SignedRequest
+        self,
+        received: Received,
+        submission: Submission,
+        message: Message,
+        proof: tuple[SignedRequest, BatchPlace | None],
     ) -> Pending:
+        signed, place = proof
         _check_named(submission)
         try:
             sealed = [self._vault.seal(record) for record in submission.personal]
@@ -223,6 +308,7 @@ class Door:
             signature=signed.signature.hex(),
             origin=submission.origin,
             personal=[record.digest.hex() for record in sealed],
+            batch=UNSET if place is None else place,
         )
         return Pending(
             sender_id=bytes.fromhex(message.sender),

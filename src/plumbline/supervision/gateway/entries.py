@@ -16,13 +16,14 @@ from plumbline.evidence.proof import parse_proof
 from plumbline.exchange.decode import MAX_BODY_BYTES
 from plumbline.exchange.messages import kind_of
 from plumbline.exchange.messages.header import Message
-from plumbline.exchange.messages.reports import ReportApplied, ReportRegistered
+from plumbline.exchange.messages.reports import ReportApplied
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.codes.facts import dry_run_decision
 from plumbline.supervision.gateway.answers import json_response, receipt_body
-from plumbline.supervision.gateway.context import Context, client_of, context_of, received
+from plumbline.supervision.gateway.context import client_of, context_of, received
 from plumbline.supervision.gateway.monitor import Stored
-from plumbline.supervision.gateway.sandbox import sandbox_answer
+from plumbline.supervision.gateway.results import asked_wait_s, results
+from plumbline.supervision.gateway.sandbox import TRIAL, sandbox_body
 from plumbline.supervision.journal.failpoints import hit
 from plumbline.supervision.journal.model import Accepted
 
@@ -47,9 +48,16 @@ SELECT e.idx, e.id AS entry, e.kind, e.logged_at::text,
  WHERE e.idx > %(after)s AND (told.own OR found.findings IS NOT NULL)
  ORDER BY e.idx LIMIT 200
 """
-MAX_WAIT_S = 30.0
 _INDEX = re.compile(r"-?[0-9]{1,15}")
-_WAIT = re.compile(r"\bwait=(\d{1,3})\b")
+
+
+def stored_note(message: Message, accepted: Accepted | None) -> Stored:
+    """What the exchange monitor notes of a message that was taken, or tried (None)."""
+    kind, uid = kind_of(message).tag, str(message.uid)
+    if accepted is None:
+        return Stored(kind=kind, uid=uid, outcome="sandbox")
+    outcome = "duplicate" if accepted.duplicate else "accepted"
+    return Stored(kind=kind, uid=uid, entry=accepted.entry.hex(), outcome=outcome)
 
 
 async def post_entry(request: Request) -> Response:
@@ -59,68 +67,16 @@ async def post_entry(request: Request) -> Response:
     pending, message, key = await context.door.admit(got)
     context.uploads.take(key.key_id)
     if pending is None:
-        request.state.stored = Stored(kind=kind_of(message).tag, uid=str(message.uid), outcome="sandbox")
-        return await sandbox_answer(context, key, message)
+        request.state.stored = stored_note(message, None)
+        return json_response(await sandbox_body(context, key, message), 200, TRIAL)
     accepted = await context.appender.append(pending)
     hit("answer.before_sent")
-    request.state.stored = Stored(
-        kind=kind_of(message).tag,
-        uid=str(message.uid),
-        entry=accepted.entry.hex(),
-        outcome="duplicate" if accepted.duplicate else "accepted",
-    )
+    request.state.stored = stored_note(message, accepted)
     body = receipt_body(accepted, message.sender, str(message.uid))
-    wait = _WAIT.search(request.headers.get("prefer", ""))
-    if wait:
-        body["result"] = await _result(context, accepted, message, min(float(wait[1]), MAX_WAIT_S))
+    wait_s = asked_wait_s(request)
+    if wait_s:
+        body |= {"result": (await results(context, [(accepted, message)], wait_s))[0]}
     return json_response(body, 200 if accepted.duplicate else 201, {"Location": str(body["receipt_url"])})
-
-
-async def _result(context: Context, accepted: Accepted, message: Message, wait_s: float) -> dict[str, object]:
-    """What the projection made of an entry: findings, and the decision when one was asked for."""
-    if not await context.watch.passed(accepted.position, wait_s):
-        return {"projected": False, "detail": "已受理，正在入账"}
-    entry = accepted.entry.hex()
-    result: dict[str, object] = {"projected": True, "findings": await _findings(context, entry)}
-    if isinstance(message, ReportApplied):
-        result["decision"] = await _decision(context, await _object_of(context, entry), wait_s)
-    elif isinstance(message, ReportRegistered):
-        async with context.pool.connection() as conn, conn.cursor(row_factory=dict_row) as cur:
-            await cur.execute("SELECT state, code FROM fact.registration WHERE id = %s", [entry])
-            result["registration"] = await cur.fetchone()
-    return result
-
-
-async def _object_of(context: Context, entry: str) -> str:
-    """The object that an entry is about: a new version speaks of the first one's object."""
-    async with context.pool.connection() as conn:
-        found = await conn.execute("SELECT subject FROM fact.event WHERE id = %s", [entry])
-        row = await found.fetchone()
-    return str(row[0]) if row and row[0] else entry
-
-
-async def _findings(context: Context, entry: str) -> list[dict[str, object]]:
-    async with context.pool.connection() as conn, conn.cursor(row_factory=dict_row) as cur:
-        await cur.execute(
-            "SELECT code, clause, severity, sentence, remedy FROM fact.finding WHERE entry = %s ORDER BY code",
-            [entry],
-        )
-        return await cur.fetchall()
-
-
-async def _decision(context: Context, application: str, wait_s: float) -> dict[str, object]:
-    try:
-        row = await context.watch.decided(application, wait_s)
-    except TimeoutError:
-        return {"state": "applied", "detail": "已受理，还没有决定"}
-    if row is None:  # the entry is projected, so that none will come
-        return {
-            "state": "not_taken",
-            "code": None,
-            "reasons": [],
-            "detail": "这次申请没有采用，见 findings",
-        }
-    return row
 
 
 async def dry_run(request: Request) -> Response:

@@ -111,17 +111,32 @@ class Monitor:
                 await self._flush(None)
 
     def note(
-        self, request: Request, *, began: float, status: int, problem: Problem | None, number: str
+        self,
+        request: Request,
+        *,
+        began: float,
+        status: int,
+        problem: Problem | None,
+        number: str,
+        part: tuple[Received, Stored | None] | None = None,
     ) -> None:
-        """Remember one request; never raises, never waits."""
+        """Remember one request, or one message of a request of several (`part`); never raises, never waits."""
         try:
-            self._note(request, began, status, (problem, number))
+            received: Received | None = getattr(request.state, "received", None)
+            stored: Stored | None = getattr(request.state, "stored", None)
+            self._note(request, began, status, (problem, number), part or (received, stored))
         except Exception:  # whatever happens here, the sender gets its answer
             _log.exception("a request is not in the exchange monitor")
 
-    def _note(self, request: Request, began: float, status: int, told: tuple[Problem | None, str]) -> None:
-        received: Received | None = getattr(request.state, "received", None)
-        problem, number = told
+    def _note(
+        self,
+        request: Request,
+        began: float,
+        status: int,
+        told: tuple[Problem | None, str],
+        part: tuple[Received | None, Stored | None],
+    ) -> None:
+        (problem, number), (received, stored) = told, part
         if problem is not None and not self._has_room_for(received):
             self.dropped += 1
             return
@@ -129,7 +144,6 @@ class Monitor:
             self.dropped += 1
             return
         body = received.body if received else b""
-        stored: Stored | None = getattr(request.state, "stored", None)
         if stored is None and problem is None:
             stored = Stored(kind="file")
         is_kept = self._waiting_bytes + len(body) <= MOST_WAITING_BYTES

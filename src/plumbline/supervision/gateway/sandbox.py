@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from starlette.responses import Response
-
 from plumbline.exchange.messages import kind_of
 from plumbline.exchange.messages.header import Message
-from plumbline.supervision.gateway.answers import json_response
 from plumbline.supervision.gateway.context import Context
 from plumbline.supervision.gateway.directory import KnownKey
 
@@ -20,7 +17,11 @@ SELECT %(application)s, %(uid)s, %(kind)s
 """
 
 
-async def sandbox_answer(context: Context, key: KnownKey, message: Message) -> Response:
+#: Header of an answer to a trial.
+TRIAL = {"Plumb-Sandbox": "true"}
+
+
+async def sandbox_body(context: Context, key: KnownKey, message: Message) -> dict[str, object]:
     """Count a conforming message of a sandbox key, and say plainly that nothing was stored."""
     values = {
         "application": key.sandbox,
@@ -34,7 +35,7 @@ async def sandbox_answer(context: Context, key: KnownKey, message: Message) -> R
             "SELECT count(*) FROM ops.sandbox_passed WHERE application = %s", [key.sandbox]
         )
         row = await found.fetchone()
-    body = {
+    return {
         "sandbox": True,
         "stored": False,
         "kind": kind_of(message).tag,
@@ -42,4 +43,3 @@ async def sandbox_answer(context: Context, key: KnownKey, message: Message) -> R
         "conforming": int(row[0]) if row else 0,
         "detail": "沙箱：内容符合规定，只作试报，没有入账，没有回执。批准正式使用后，用同一把密钥重新报送（换新的 uid）。",
     }
-    return json_response(body, 200, {"Plumb-Sandbox": "true"})

@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from plumbline.exchange.decode import outer_batch
+from plumbline.exchange.places import places_of, request_bytes
 from plumbline.exchange.signatures import Target, check_digests, read_signature, verify
 from plumbline.exchange.submission import Submission
 
@@ -55,6 +57,7 @@ class LoopbackPlatform:
         self.faults: deque[Fault] = deque()
         self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
         self.entries: dict[str, bytes] = {}
+        self.turned: set[bytes] = set()
         self.files: dict[str, bytearray] = {}
         self.lengths: dict[str, int] = {}
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
@@ -119,6 +122,9 @@ class _Handler(BaseHTTPRequestHandler):
         message = body
         if self.path in {"/x/v1/entries", "/x/v1/dry-run"}:
             message = bytes(msgspec.json.decode(body, type=Submission).message)
+        if self.path == "/x/v1/batches":
+            parts = [message for _, message in outer_batch(body)]
+            message = request_bytes(places_of(parts)[0], len(parts))
         signed = read_signature(headers, Target(method=self.command, uri=self.platform.url + self.path))
         algorithm, key = self.platform.keys[signed.key_id]
         assert verify(algorithm, key, signed.base, signed.signature)
@@ -130,6 +136,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _act(self, headers: dict[str, str], body: bytes, message: bytes) -> None:
         if self.path == "/x/v1/entries":
             self._entry(message, headers)
+        elif self.path == "/x/v1/batches":
+            answers = [self._part(each, headers) for _, each in outer_batch(body)]
+            self.reply(200, json.dumps({"answers": answers}).encode())
         elif self.path == "/x/v1/dry-run":
             self.reply(200, b'{"would": "reserve"}')
         elif self.path.startswith("/x/v1/changes"):
@@ -142,7 +151,20 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path.startswith("/x/v1/files"):
             self._file(headers, body)
 
+    def _part(self, message: bytes, headers: dict[str, str]) -> dict[str, Any]:
+        """The answer to one message of several: refused, asked to come again once, or taken."""
+        because = json.loads(message)["because"]
+        if because == "refused":
+            return {"status": 422, "problem": {"type": "/x/problems/schema", "title": "标题"}}
+        if because == "later" and message not in self.platform.turned:
+            self.platform.turned.add(message)
+            return {"status": 429, "problem": {"type": "/x/problems/rate-limited"}, "retry_after_s": 3}
+        return {"status": 201} | self._taken(message, headers)
+
     def _entry(self, message: bytes, headers: dict[str, str]) -> None:
+        self.reply(201, json.dumps(self._taken(message, headers)).encode())
+
+    def _taken(self, message: bytes, headers: dict[str, str]) -> dict[str, Any]:
         uid = json.loads(message)["uid"]
         duplicate = uid in self.platform.entries
         assert self.platform.entries.setdefault(uid, message) == message
@@ -157,7 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
         }
         if "prefer" in headers:
             body["result"] = {"prefer": headers["prefer"]}
-        self.reply(201, json.dumps(body).encode())
+        return body
 
     def _file(self, headers: dict[str, str], body: bytes) -> None:
         files, name = self.platform.files, self.path.removeprefix("/x/v1/files").strip("/")
