@@ -237,7 +237,7 @@ def _operator_commands(commands: Commands) -> None:
     destroy.set_defaults(run=_destroy)
 
     supervision = commands.add_parser("supervision", help="运行监管平台（生产）")
-    supervision.add_argument("what", choices=["serve", "prepare"])
+    supervision.add_argument("what", choices=["serve", "prepare", "check"])
     _data_dir(supervision)
     _serving(supervision)
     supervision.add_argument("--origin", help="日志来源名，定了不能改")
@@ -246,6 +246,12 @@ def _operator_commands(commands: Commands) -> None:
     supervision.add_argument("--operator-name", help="运营单位名称")
     supervision.add_argument(
         "--operator-division", help="运营单位管辖的行政区划代码（6 位），决定用哪一地的参数"
+    )
+    supervision.add_argument("--profile", help="账号安全参数用哪一套：等保二级（默认）、ASVS二级")
+    supervision.add_argument(
+        "--admin-address",
+        action="append",
+        help="三员只能从这些地址或网段办事，可多次；写 none 取消名单",
     )
     supervision.set_defaults(run=_supervision)
 

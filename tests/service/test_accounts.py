@@ -23,7 +23,7 @@ from plumbline.exchange.messages import project as project_messages
 from plumbline.supervision.boot import DEMO_OPERATOR
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
-PASSWORD = "zhunsheng-2026-qianzhui"
+PASSWORD = "songbai-2026-qianzhui"
 STATION = party_id(DEMO_OPERATOR.uscc).hex()
 
 
@@ -282,7 +282,7 @@ def test_five_wrong_passwords_lock_and_the_security_administrator_unlocks(office
     owner = office.officer("clumsy")
     owner.post("/account/logout/")
     answers = [owner.sign_in(name, "falsch") for name in ("clumsy", "Clumsy", "CLUMSY", "clumsY", "clumsy ")]
-    assert answers[-1].status_code == 429 and "十五分钟" in answers[-1].text
+    assert answers[-1].status_code == 429 and "15 分钟" in answers[-1].text
     assert "/acting/" not in str(owner.sign_in("clumsy").url)
     assert owner.get("/reports/").status_code == 403
     office.security.post("/accounts/clumsy/unlock/")

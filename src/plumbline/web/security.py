@@ -12,6 +12,10 @@ CONTENT_SECURITY_POLICY = (
     "base-uri 'none'; frame-ancestors 'none'"
 )
 
+#: A year, subdomains too: said over HTTPS only, where it means something.
+STRICT_TRANSPORT_S = 365 * 24 * 3600
+STRICT_TRANSPORT = f"max-age={STRICT_TRANSPORT_S}; includeSubDomains"
+
 SECURITY_HEADERS: dict[str, str] = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",

@@ -33,6 +33,10 @@ def refused(
     elif getattr(request, "password_is_old", False):
         headline, how = "密码该换了", "密码用得太久，按规定先换一个再接着办。这次填写的内容没有保存"
         link = ("改密码", "/account/password/change/")
+    elif address := getattr(request, "address_refused", ""):
+        headline = "这个地址不能办管理事务"
+        how = f"您的地址 {address} 不在管理员来源地址名单里。请到名单里的终端上办理，或请运维用 --admin-address 加进名单"
+        link = ("选择角色", "/acting/")
     elif because := getattr(request, "ended_because", ""):
         headline, how = because.rstrip("。"), "这次填写的内容没有保存。请重新登录，或联系系统管理员"
     elif _has_account(request):

@@ -37,7 +37,7 @@ from plumbline.supervision.reading.records.pages import curve_of_test, record_pa
 from plumbline.supervision.reading.report_facts import load, resolve
 from plumbline.supervision.reading.status import status_page
 from plumbline.supervision.reading.trace import trace_page
-from plumbline.web.accounts.sign_ins import ELSEWHERE
+from plumbline.web.accounts.sign_ins import BEFORE, ELSEWHERE, before_text
 
 #: Key of the signed session that binds live tokens to it.
 LIVE_SESSION = "live"
@@ -82,6 +82,7 @@ class DatabasePageSource:
             viewed_by=principal.viewed_by,
             has_account=bool(principal.account),
             elsewhere=int(request.session.get(ELSEWHERE, 0)) if principal.account else 0,
+            signed_in_before=before_text(request.session.pop(BEFORE, None)) if principal.account else "",
         )
 
     def home(self, request: HttpRequest) -> HomePage:

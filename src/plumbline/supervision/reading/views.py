@@ -18,7 +18,8 @@ from plumbline.supervision.reading.files import named_picture
 from plumbline.supervision.reading.records.pages import pictures_of
 from plumbline.supervision.reading.source import LIVE_SESSION
 
-_LIVE_COOKIE = "plumb_live"
+#: It travels to one path, so it cannot be named `__Host-`.
+_LIVE_COOKIE = "__Secure-plumb_live" if settings.SESSION_COOKIE_SECURE else "plumb_live"
 
 
 @require_safe
