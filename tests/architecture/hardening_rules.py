@@ -12,6 +12,8 @@ MAY = {
     "mark-safe": {"src/plumbline/web/templatetags/plumbline_web.py", "src/plumbline/web/jinja.py"},
     # the drill of privacy walks the pages as a browser does, on its own platform
     "follows-redirects": {"src/plumbline/drill/privacy/doors.py"},
+    # how the page looks, and nothing of what it shows
+    "browser-storage": {"src/plumbline/web/static/js/theme.js", "src/plumbline/web/static/js/large-print.js"},
 }
 _FROM_OUTSIDE = re.compile(r"request\.(GET|POST|META|headers|COOKIES|body)|query_params")
 _SECRET_NAME = re.compile(r"passw|secret|token|private_key", re.I)
@@ -141,6 +143,11 @@ HTML = {
 SCRIPT = {
     "inner-html": re.compile(r"\.(innerHTML|outerHTML)\b|insertAdjacentHTML|document\.write"),
     "js-eval": re.compile(r"\beval\s*\(|new Function\b|setTimeout\s*\(\s*[\"'`]"),
+    "browser-storage": re.compile(r"\b(local|session)Storage\b|indexedDB|document\.cookie"),
+    "prototype": re.compile(
+        r"__proto__|Object\.assign\(|\.prototype(\.\w+|\[\w+\])\s*=[^=]|\[[a-z]\w*\.(key|name)\]\s*=[^=]"
+    ),
+    "no-paste": re.compile(r"[\"']paste[\"']|onpaste"),
     "any-message": re.compile(
         r"postMessage\([^)]*[\"']\*[\"']|addEventListener\(\s*[\"']message[\"']|\.onmessage"
     ),

@@ -67,7 +67,10 @@ def test_the_sources_keep_every_own_rule() -> None:
         for path in sorted(rules.PACKAGE.rglob(pattern)):
             if "vendor" not in path.parts:
                 found = hardening.found_in_lines(path.read_text("utf-8"), table)
-                breaches += [f"{path.relative_to(rules.ROOT)}:{line}: {rule}" for rule, line in found]
+                relative = path.relative_to(rules.ROOT).as_posix()
+                breaches += [
+                    f"{relative}:{n}: {r}" for r, n in found if relative not in hardening.MAY.get(r, ())
+                ]
     assert breaches == []
 
 
@@ -75,7 +78,12 @@ def test_an_exception_that_is_not_needed_any_more_is_taken_out() -> None:
     for rule, files in hardening.MAY.items():
         for relative in files:
             text = (rules.ROOT / relative).read_text("utf-8")
-            assert rule in {name for name, _ in hardening.found_in_python(text)}, (rule, relative)
+            found = (
+                hardening.found_in_lines(text, hardening.SCRIPT)
+                if relative.endswith(".js")
+                else hardening.found_in_python(text)
+            )
+            assert rule in {name for name, _ in found}, (rule, relative)
 
 
 def test_every_exception_from_rules_of_security_has_its_reason() -> None:

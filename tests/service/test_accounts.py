@@ -185,6 +185,7 @@ def test_an_account_is_made_by_one_given_a_role_by_another_and_read_by_the_third
     assert owner.get("/reports/").status_code == 200
     trail = office.audit.get("/audit/").text
     assert "授予角色" in trail and "zhang.jd" in trail
+    assert "看无权看的页面，被拒绝" in office.audit.get("/audit/?q=zhang.jd").text
     export = office.audit.get("/audit/export.csv?q=zhang.jd")
     assert export.headers["content-type"].startswith("text/csv") and "授予角色" in export.text
 
@@ -572,6 +573,16 @@ def test_an_account_that_nobody_used_is_stopped_and_an_old_password_is_changed_f
     back_date("password_set_at", 181)
     refused = owner.get("/reports/")
     assert refused.status_code == 403 and "密码该换了" in refused.text
+    wrong = {"password1": PASSWORD + "-neu", "password2": PASSWORD + "-neu"}
+    for old, new in (
+        ("falsch", wrong),
+        (PASSWORD, dict.fromkeys(wrong, PASSWORD)),
+        (PASSWORD, dict.fromkeys(wrong, "kurz")),
+    ):
+        owner.post("/account/password/change/", oldpassword=old, **new)
+        assert (
+            owner.get("/reports/").status_code == 403
+        )  # a wrong old, the same again, a weak one: still the old password
     changed = owner.post(
         "/account/password/change/",
         oldpassword=PASSWORD,
@@ -600,6 +611,32 @@ def test_the_owner_sees_every_sign_in_and_ends_the_one_that_is_not_the_own(offic
     page = thief.get("/account/sign-ins/").text
     keys = re.findall(r'name="key" value="([0-9a-f]{32})"', page)
     assert len(keys) == 1 and "这一次" in page
+    before = thief.client.cookies["plumb_session"]
+    more = [Browser(office.system.url) for _ in range(2)]
+    assert [each.sign_in("two.places").status_code for each in more] == [200, 200]
+    crowded = owner.get("/reports/")  # a fourth sign-in has ended the oldest
+    assert crowded.status_code == 403 and "同时登录的太多" in crowded.text
+    told = more[1].get("/account/sign-ins/").text
+    assert told.count('name="key"') == 2 and "/account/logout/" in told
+    gone = more[1].client.cookies["plumb_session"]
+    left = more[1].post("/account/logout/")
+    assert (
+        "plumb_session" not in more[1].client.cookies
+        and left.history[0].headers["clear-site-data"] == '"cache"'
+    )
+    more[1].client.cookies.set("plumb_session", gone)
+    assert "/account/login/" in str(
+        more[1].get("/account/sign-ins/").url
+    )  # what was signed out opens nothing
+    assert "同时登录太多" in office.audit.get("/audit/?q=two.places").text
+    owner.sign_in("two.places")
+    owner.post(
+        "/account/sign-ins/",
+        key=re.findall(r'name="key" value="([0-9a-f]{32})"', owner.get("/account/sign-ins/").text)[0],
+    )
+    thief.sign_in("two.places")
+    assert thief.client.cookies["plumb_session"] != before  # each sign-in is a new session
+    keys = re.findall(r'name="key" value="([0-9a-f]{32})"', thief.get("/account/sign-ins/").text)
     stranger = office.make("third.place")
     stranger.sign_in("third.place")
     assert stranger.post("/account/sign-ins/", key=keys[0]).status_code == 404  # another account's

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "connect-src 'self'; font-src 'self'; media-src 'self'; form-action 'self'; manifest-src 'self'; "
+    "object-src 'none'; connect-src 'self'; font-src 'self'; media-src 'self'; form-action 'self'; manifest-src 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
 

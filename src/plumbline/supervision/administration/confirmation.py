@@ -53,6 +53,7 @@ def confirmed(view: View) -> View:
         problem = _problem(request, account) if _PASSWORD in request.POST else None
         if problem is None and _PASSWORD in request.POST:
             note(request)
+            request.session.cycle_key()  # whoever knew the old one has not proved anything
             request.POST = _without_proof(request.POST)  # type: ignore[assignment]
             return view(request, *arguments, **named)
         return _ask(request, account, problem or "")

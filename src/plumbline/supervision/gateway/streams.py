@@ -52,7 +52,7 @@ async def status(request: Request) -> Response:
 
 def _live_session(request: Request) -> str:
     """What binds the token to the reader's session; over HTTPS the cookie has the name that plain HTTP cannot write."""
-    return request.cookies.get("__Secure-plumb_live" if scheme_of(request) == "https" else "plumb_live", "")
+    return request.cookies.get("__Host-plumb_live" if scheme_of(request) == "https" else "plumb_live", "")
 
 
 async def follow(request: Request) -> Response:

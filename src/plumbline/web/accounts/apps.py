@@ -36,6 +36,7 @@ def _begun(request: HttpRequest, user: Any, **_: object) -> None:
 def _ended(request: HttpRequest, user: Any, **_: object) -> None:
     from plumbline.web.accounts import sign_ins
 
+    request.signed_out = True  # type: ignore[attr-defined]
     key = str(request.session.get(sign_ins.SIGN_IN, ""))
     if user is not None and key:
         sign_ins.end(user, key=key)
