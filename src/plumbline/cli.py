@@ -50,6 +50,18 @@ def _clauses(arguments: argparse.Namespace) -> int:
     return int(result.exit_code)
 
 
+def _registers(arguments: argparse.Namespace) -> int:
+    from plumbline.standards.registers import TITLES, RegisterProblem, read_register, told
+
+    try:
+        for name in [arguments.name] if arguments.name else TITLES:
+            print("\n".join(told(name, read_register(name))))
+    except RegisterProblem as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    return 0
+
+
 def _rebuild(arguments: argparse.Namespace) -> int:
     from plumbline.supervision.commands import run_rebuild
 
@@ -194,6 +206,12 @@ def _reader_commands(commands: Commands) -> None:
     clauses.add_argument("--work", help="只看一项工作，如 first-light")
     clauses.add_argument("--full", action="store_true", help="不截断")
     clauses.set_defaults(run=_clauses)
+
+    registers = commands.add_parser(
+        "registers", help="安全对照登记：ASVS、等保、密评各做到几条，哪些没有做到"
+    )
+    registers.add_argument("name", nargs="?", choices=["asvs", "dengbao", "miping"], help="只看一份")
+    registers.set_defaults(run=_registers)
 
 
 def _audit_options(command: argparse.ArgumentParser) -> None:

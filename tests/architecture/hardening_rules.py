@@ -114,6 +114,14 @@ def zip_extractall(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and _name(node.func) == "extractall"
 
 
+def format_from_outside(node: ast.AST) -> bool:
+    called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    if not called or node.func.attr not in ("format", "format_map"):  # type: ignore[attr-defined]
+        return False
+    text = node.func.value  # type: ignore[attr-defined]
+    return not isinstance(text, ast.Constant | ast.Call) and not ast.unparse(text).isupper()
+
+
 #: Rule → question to a node of Python.
 TREE: dict[str, Callable[[ast.AST], bool]] = {
     "mark-safe": mark_safe,
@@ -130,6 +138,7 @@ TREE: dict[str, Callable[[ast.AST], bool]] = {
     "any-origin": any_origin,
     "secret-in-log": secret_in_log,
     "zip-extractall": zip_extractall,
+    "format-from-outside": format_from_outside,
 }
 #: Rule → what is refused in a line of a template.
 HTML = {
@@ -157,7 +166,7 @@ SCRIPT = {
 #: A text without any of these has no breach: most files need not be parsed.
 _TRIGGERS = re.compile(
     r"mark_safe|Markup|RawSQL|\.raw\(|\.extra\(|edirect|SeeOther|set_cookie|DEBUG|csrf_exempt|\.ECB|timeout=None|check_hostname"
-    r"|CERT_NONE|unverified_context|Template|from_string|Access-Control|allow_origins|extractall|logger|\blog\."
+    r"|CERT_NONE|unverified_context|Template|from_string|Access-Control|allow_origins|extractall|\.format|logger|\blog\."
 )
 
 

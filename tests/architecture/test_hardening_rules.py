@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import hardening_rules as hardening
+import hardening_scan as scan
 import house_rules as rules
 import pytest
 
@@ -95,3 +96,43 @@ def test_every_exception_from_rules_of_security_has_its_reason() -> None:
         if "# noqa: S" in line and len(line.partition("# noqa: ")[2].split(maxsplit=1)) < 2
     ]
     assert bare == []
+
+
+def test_a_finding_counts_unless_tool_rule_file_and_number_are_accepted() -> None:
+    entry = {"tool": "bandit", "rule": "B1", "path": "src/a*.py", "most": 1, "reason": "x"}
+    known = scan.Finding("bandit", "B1", "src/a1.py", 3)
+    stale = entry | {"rule": "B2"}
+    others = [
+        known._replace(tool="semgrep"),
+        known._replace(rule="B3"),
+        known._replace(path="src/b.py"),
+        known,
+    ]
+    left, unused = scan.judged([known, *others], [entry, stale])
+    assert left == others and unused == [stale]
+
+
+def test_every_acceptance_has_its_reason() -> None:
+    entries = tomllib.loads((rules.ROOT / "tests/architecture/hardening/accepted.toml").read_text("utf-8"))
+    assert all(len(each["reason"]) >= 2 for each in entries["accepted"])
+
+
+def test_a_bill_that_lacks_a_pin_is_found() -> None:
+    lock = "Foo_Bar[x]==1.2 \\\n    --hash=sha256:00\nbaz==3\n"
+    bill = {"components": [{"name": "foo-bar", "version": "1.2"}, {"name": "baz", "version": "2"}]}
+    assert scan.missing_components(bill, lock) == ["baz==3"]
+
+
+@pytest.mark.parametrize("name", ["server", "test", "scan"])
+def test_every_pin_has_its_hashes(name: str) -> None:
+    text = (rules.ROOT / "requirements" / f"{name}.lock").read_text("utf-8")
+    parts = [
+        each for each in text.replace("\\\n", " ").splitlines() if each and not each.startswith(("#", " "))
+    ]
+    assert len(parts) == len(scan.pins(text)) > 20
+    assert [each[:60] for each in parts if "--hash=sha256:" not in each] == []
+
+
+def test_the_age_of_a_pin_is_told_from_the_history() -> None:
+    blamed = "ab 1 1 1\ncommitter-time 864000\n\tfoo==1.0 \\\ncd 2 2 1\ncommitter-time 1728000\n\tbar==2\n"
+    assert scan.ages(blamed, 1728000.0) == {"foo": 10, "bar": 0}

@@ -420,6 +420,8 @@ def age_proof(platform, browser: Browser) -> None:
             "SELECT session_data FROM web.django_session WHERE session_key = %s", [name]
         ).fetchone()
         stored = signer.unsign_object(data) | {"confirmed": int(time.time()) - 301}
+        for each in stored.get("account_authentication_methods", ()):
+            each["at"] -= 600
         conn.execute(
             "UPDATE web.django_session SET session_data = %s WHERE session_key = %s",
             [signer.sign_object(stored, compress=True), name],
@@ -436,6 +438,11 @@ def test_an_act_long_after_signing_in_is_confirmed_first_and_the_form_waits(
     keeper.take_second_factor()
     keeper.get("/acting/")
     age_proof(running_platform.platform, keeper)
+    session = keeper.client.cookies["plumb_session"]
+    factor = re.search(r'href="(/account/2fa/totp/deactivate/[^"]*)"', keeper.get("/account/2fa/").text)
+    assert factor and "reauthenticate" in str(
+        keeper.get(factor[1]).url
+    )  # a second factor goes after a fresh proof only
     fields = {"username": "late.one", "label": "夜班收发", "division": "610303"}
     asked = keeper._send("/accounts/new/", fields)
     assert asked.status_code == 403 and "再次确认身份" in asked.text
@@ -447,6 +454,7 @@ def test_an_act_long_after_signing_in_is_confirmed_first_and_the_form_waits(
     assert keeper.get("/accounts/late.one/").status_code == 404  # nothing was done so far
     done = keeper._send("/accounts/new/", fields | keeper.proof())
     assert done.url.path == "/accounts/late.one/" and "夜班收发" in done.text
+    assert keeper.client.cookies["plumb_session"] != session  # a proof begins a new session
     assert keeper._send("/accounts/late.one/link/", {}).status_code == 200  # the proof holds for a while
 
 
@@ -646,4 +654,7 @@ def test_the_owner_sees_every_sign_in_and_ends_the_one_that_is_not_the_own(offic
     assert ended.status_code == 403 and "登录已被结束" in ended.text
     owner.sign_in("two.places")
     assert owner.get("/account/sign-ins/").text.count('name="key"') == 1
+    new = PASSWORD + "-neu"
+    owner.post("/account/password/change/", oldpassword=PASSWORD, password1=new, password2=new)
+    assert "登录已被结束" in thief.get("/reports/").text  # a new password ends the other sign-ins
     assert "elsewhere" in office.audit.get("/audit/?q=two.places").text

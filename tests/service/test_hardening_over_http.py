@@ -10,6 +10,7 @@ import httpx
 import psycopg
 import pytest
 
+from plumbline.supervision.gateway import public
 from plumbline.supervision.gateway.headers import SafeHeaders
 
 pytestmark = pytest.mark.service
@@ -191,3 +192,9 @@ def test_over_https_the_browser_is_told_to_stay_with_it(scheme: str, is_told: bo
         coroutine.send(None)
     told = dict(sent[0]["headers"]).get(b"strict-transport-security", b"").decode()
     assert told == ("max-age=31536000; includeSubDomains" if is_told else "")
+
+
+def test_a_file_name_holds_no_sign_that_ends_it() -> None:
+    for number in ('a"; filename="x.exe', "HC-2026\r\nX: y", "报告/../1", "HC-2026-1"):
+        kept = public._UNSAFE.sub("_", number)
+        assert re.fullmatch(r"[0-9A-Za-z._-]+", kept), kept

@@ -75,7 +75,7 @@ class DatabasePageSource:
             is_demo=demo_is_open(),
             search_text=request.GET.get("q", "")[:200] if request.path == "/search/" else "",
             found_by=request.GET.get("found", "")[:200],
-            sign_out_url=_way_out(principal),
+            sign_out_url=_way_out(principal) or ("/account/logout/" if _has_account(request) else ""),
             sign_in_url=""
             if principal.is_signed_in or request.path.startswith("/account/")
             else "/account/login/",
@@ -143,6 +143,12 @@ class DatabasePageSource:
     def status(self, request: HttpRequest) -> StatusPage:
         """Return how the platform is."""
         return status_page()
+
+
+def _has_account(request: HttpRequest) -> bool:
+    """Whether somebody is signed in, even one who has no role or may not use it now."""
+    user = getattr(request, "user", None)
+    return user is not None and user.is_authenticated
 
 
 def _way_out(principal: Principal) -> str:

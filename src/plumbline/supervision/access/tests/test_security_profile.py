@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import inspect
 import json
+import os
+import re
+import secrets
+import subprocess
+import sys
+import time
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
-from django.contrib.auth.hashers import identify_hasher, make_password
+from cryptography.exceptions import InvalidTag
+from django.contrib.auth.hashers import check_password, identify_hasher, make_password
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.exceptions import ValidationError
+from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
 
 from plumbline.domain.basics.parameters import MissingParameterError
@@ -20,8 +32,14 @@ from plumbline.supervision.pages import preview
 
 preview.configure()
 
+from allauth.mfa.models import Authenticator  # noqa: E402
+from allauth.mfa.recovery_codes.internal import auth as recovery  # noqa: E402
+from allauth.mfa.totp.internal import auth as totp  # noqa: E402
+from allauth.mfa.utils import decrypt, encrypt  # noqa: E402
+
 from plumbline.supervision.access import sessions  # noqa: E402
 from plumbline.supervision.access.passwords import ProfileValidator, problem_of  # noqa: E402
+from plumbline.web.accounts import middleware  # noqa: E402
 from plumbline.web.accounts.limits import SessionRules  # noqa: E402
 from plumbline.web.accounts.models import FORMER, Account  # noqa: E402
 from plumbline.web.accounts.sign_ins import before_text  # noqa: E402
@@ -84,7 +102,11 @@ def test_a_password_that_was_used_is_not_taken_again() -> None:
 
 
 def test_passwords_are_kept_by_a_memory_hard_function() -> None:
-    assert identify_hasher(make_password("x")).algorithm == "scrypt"
+    long = "Qianzhui-" + "x" * 62
+    kept = make_password(long)
+    assert identify_hasher(kept).algorithm == "scrypt"
+    assert check_password(long, kept)
+    assert not check_password(long[:-1], kept) and not check_password(long.upper(), kept)
 
 
 @pytest.mark.parametrize(("days", "is_old"), [(180, False), (181, True)])
@@ -199,3 +221,101 @@ def test_the_frameworks_deployment_checks_have_nothing_to_say_of_production(tmp_
     assert any(
         "security.W004" in line for line in found
     )  # the check is alive: plain HTTP is complained about
+
+
+def test_over_https_cookies_are_bound_to_this_host(tmp_path) -> None:
+    platform = _folder(tmp_path)
+    ask = (
+        "import json; from plumbline.supervision import settings as s; import django; django.setup(); "
+        "from plumbline.supervision.reading import views as v; "
+        "print(json.dumps([s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, v._LIVE_COOKIE, v._LIVE_PATH, s.SESSION_COOKIE_SECURE, "
+        "s.CSRF_COOKIE_SECURE, s.SESSION_COOKIE_HTTPONLY, s.CSRF_COOKIE_HTTPONLY, s.SESSION_COOKIE_SAMESITE, "
+        "s.CSRF_COOKIE_SAMESITE, s.ALLOWED_HOSTS, s.SILENCED_SYSTEM_CHECKS]))"
+    )
+    settings = {"DJANGO_SETTINGS_MODULE": "plumbline.supervision.settings"}
+    env = os.environ | platform.environment() | settings
+    done = subprocess.run([sys.executable, "-c", ask], env=env, capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    assert told[:4] == ["__Host-plumb_session", "__Host-plumb_csrf", "__Host-plumb_live", "/"]
+    assert told[4:8] == [True] * 4 and told[8:10] == ["Lax", "Lax"]
+    assert told[10][0] == "jc.example.gov.cn" and "*" not in told[10]
+    assert told[11] == ["security.W021"]  # the preload list is the domain owner's affair
+
+
+def test_the_session_middleware_ends_an_idle_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[object] = []
+    monkeypatch.setattr(middleware, "logout", ended.append)
+    monkeypatch.setattr(middleware, "why_ended", lambda key: "")
+    now = int(time.time())
+
+    def answer(**session: int) -> str:
+        request = RequestFactory().get("/reports/")
+        request.session = {"_auth_user_id": "1", **session}  # type: ignore[assignment]
+        request.user = SimpleNamespace(is_authenticated=True, division="610300")  # type: ignore[assignment]
+        middleware.SessionLimits(lambda each: HttpResponse())(request)
+        return str(request.ended_because)  # type: ignore[attr-defined]
+
+    assert answer(since=now - 60, seen=now - 1700) == "" and not ended
+    assert "没有操作" in answer(since=now - 7200, seen=now - 1900) and len(ended) == 1
+    assert "满 12 小时" in answer(since=now - 43300, seen=now) and len(ended) == 2
+
+
+def test_a_link_to_set_a_password_ends_after_two_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    account, made = Account(pk=1, username="wang.xt", password="!"), datetime(2026, 11, 20, 8)  # noqa: DTZ001
+    monkeypatch.setattr(PasswordResetTokenGenerator, "_now", lambda self: made)
+    token = PasswordResetTokenGenerator().make_token(account)
+    for seconds, holds in ((48 * 3600, True), (48 * 3600 + 1, False)):
+        monkeypatch.setattr(
+            PasswordResetTokenGenerator, "_now", lambda self, s=seconds: made + timedelta(seconds=s)
+        )
+        assert PasswordResetTokenGenerator().check_token(account, token) is holds
+    account.password = "another"
+    assert not PasswordResetTokenGenerator().check_token(account, token)
+
+
+def test_a_code_of_the_authenticator_counts_once_and_for_half_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[int] = []
+    real = secrets.token_bytes
+    monkeypatch.setattr(secrets, "token_bytes", lambda size: drawn.append(size) or real(size))
+    secret = totp.generate_totp_secret()
+    assert drawn == [20]  # 160 bits of the system's generator
+    factor = totp.TOTP(Authenticator(user_id=7, data={"secret": encrypt(secret)}))
+    at = [1_800_000_000.0]
+    monkeypatch.setattr(totp.time, "time", lambda: at[0])
+    code = totp.format_hotp_value(totp.hotp_value(secret, int(at[0]) // 30))
+    assert factor.validate_code(code) and not factor.validate_code(code)
+    later = totp.format_hotp_value(totp.hotp_value(secret, int(at[0]) // 30 + 1))
+    assert not factor.validate_code(later)  # not before its time
+    at[0] += 60
+    assert not factor.validate_code(later)  # nor after it
+    seed = recovery.RecoveryCodes.generate_seed()
+    codes = recovery.RecoveryCodes(
+        Authenticator(data={"seed": encrypt(seed), "used_mask": 0})
+    ).generate_codes()
+    assert len(seed) == 80 and len(set(codes)) == len(codes) >= 8 and min(map(len, codes)) >= 8
+
+
+def test_a_sealed_secret_that_was_changed_is_refused() -> None:
+    sealed = base64.b64decode(encrypt("geheim"))
+    assert b"geheim" not in sealed
+    with pytest.raises(InvalidTag):
+        decrypt(base64.b64encode(sealed[:-1] + bytes([sealed[-1] ^ 1])).decode())
+
+
+def test_acts_are_done_by_post_only() -> None:
+    """Every address whose name tells of an act answers GET with 405, once the role is right."""
+    urls = import_module("plumbline.supervision.urls")
+    acts = [each for each in urls.urlpatterns if str(each.name).endswith(("-act", "-end"))]
+    assert len(acts) >= 6
+    for each in acts:
+        view = inspect.unwrap(each.callback)
+        assert "require_http_methods" in repr(each.callback) or _refuses_get(each.callback, view), each.name
+
+
+def _refuses_get(callback: object, view: object) -> bool:
+    """Whether the declared view, under its rule, is wrapped to take POST alone."""
+    source = inspect.getsource(inspect.getmodule(view))  # type: ignore[arg-type]
+    name = view.__name__  # type: ignore[attr-defined]
+    return re.search(rf"@require_POST\ndef {name}\(", source) is not None
