@@ -129,7 +129,7 @@ def test_every_pin_has_its_hashes(name: str) -> None:
     parts = [
         each for each in text.replace("\\\n", " ").splitlines() if each and not each.startswith(("#", " "))
     ]
-    assert len(parts) == len(scan.pins(text)) > 20
+    assert len({each.partition("==")[0] for each in parts}) == len(scan.pins(text)) > 20
     assert [each[:60] for each in parts if "--hash=sha256:" not in each] == []
 
 

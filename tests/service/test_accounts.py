@@ -619,7 +619,7 @@ def test_the_owner_sees_every_sign_in_and_ends_the_one_that_is_not_the_own(offic
     page = thief.get("/account/sign-ins/").text
     keys = re.findall(r'name="key" value="([0-9a-f]{32})"', page)
     assert len(keys) == 1 and "这一次" in page
-    before = thief.client.cookies["plumb_session"]
+    before = owner.client.cookies["plumb_session"]
     more = [Browser(office.system.url) for _ in range(2)]
     assert [each.sign_in("two.places").status_code for each in more] == [200, 200]
     crowded = owner.get("/reports/")  # a fourth sign-in has ended the oldest
@@ -638,12 +638,12 @@ def test_the_owner_sees_every_sign_in_and_ends_the_one_that_is_not_the_own(offic
     )  # what was signed out opens nothing
     assert "同时登录太多" in office.audit.get("/audit/?q=two.places").text
     owner.sign_in("two.places")
+    assert owner.client.cookies["plumb_session"] != before  # each sign-in is a new session
     owner.post(
         "/account/sign-ins/",
         key=re.findall(r'name="key" value="([0-9a-f]{32})"', owner.get("/account/sign-ins/").text)[0],
     )
     thief.sign_in("two.places")
-    assert thief.client.cookies["plumb_session"] != before  # each sign-in is a new session
     keys = re.findall(r'name="key" value="([0-9a-f]{32})"', thief.get("/account/sign-ins/").text)
     stranger = office.make("third.place")
     stranger.sign_in("third.place")
@@ -656,5 +656,5 @@ def test_the_owner_sees_every_sign_in_and_ends_the_one_that_is_not_the_own(offic
     assert owner.get("/account/sign-ins/").text.count('name="key"') == 1
     new = PASSWORD + "-neu"
     owner.post("/account/password/change/", oldpassword=PASSWORD, password1=new, password2=new)
-    assert "登录已被结束" in thief.get("/reports/").text  # a new password ends the other sign-ins
+    assert "登录已失效" in thief.get("/reports/").text  # a new password ends the other sign-ins
     assert "elsewhere" in office.audit.get("/audit/?q=two.places").text
