@@ -67,9 +67,12 @@ AXES_FAILURE_LIMIT = "plumbline.supervision.access.limits.failure_limit"
 AXES_COOLOFF_TIME = "plumbline.supervision.access.limits.cooling_time"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "plumbline.supervision.access.passwords.ProfileValidator"},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
-    *SETTINGS["AUTH_PASSWORD_VALIDATORS"][-1:],
+    {"NAME": "plumbline.supervision.access.passwords.UncommonPassword"},
+    {"NAME": "plumbline.supervision.access.passwords.NotOnlyDigits"},
+    {
+        "NAME": "plumbline.supervision.access.passwords.UnlikeTheOwner",
+        "OPTIONS": {"user_attributes": ("username", "label")},
+    },
 ]
 SESSION_SAVE_EVERY_REQUEST = True
 CSRF_COOKIE_NAME = "__Host-plumb_csrf" if _HTTPS else "plumb_csrf"

@@ -7,6 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib.auth.hashers import check_password
+from django.contrib.auth.password_validation import (
+    CommonPasswordValidator,
+    NumericPasswordValidator,
+    UserAttributeSimilarityValidator,
+)
 from django.core.exceptions import ValidationError
 
 from plumbline.supervision.access.profile import Profile, profile_at
@@ -69,3 +74,23 @@ class ProfileValidator:
     def get_help_text(self) -> str:
         """The rule as it holds now."""
         return profile_at("", datetime.now(UTC)).password_rule
+
+
+class _Unsaid:
+    """The profile's sentence tells the rule of these too: beside a form it is said once."""
+
+    def get_help_text(self) -> str:
+        """Nothing."""
+        return ""
+
+
+class UncommonPassword(_Unsaid, CommonPasswordValidator):  # type: ignore[misc]
+    """Not among the passwords that most people take."""
+
+
+class NotOnlyDigits(_Unsaid, NumericPasswordValidator):  # type: ignore[misc]
+    """Not a number."""
+
+
+class UnlikeTheOwner(_Unsaid, UserAttributeSimilarityValidator):  # type: ignore[misc]
+    """Not much like the login name or the post."""

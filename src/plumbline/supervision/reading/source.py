@@ -77,7 +77,7 @@ class DatabasePageSource:
             found_by=request.GET.get("found", "")[:200],
             sign_out_url=_way_out(principal) or ("/account/logout/" if _has_account(request) else ""),
             sign_in_url=""
-            if principal.is_signed_in or request.path.startswith("/account/")
+            if principal.is_signed_in or _has_account(request) or request.path.startswith("/account/")
             else "/account/login/",
             viewed_by=principal.viewed_by,
             has_account=bool(principal.account),
