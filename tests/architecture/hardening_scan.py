@@ -151,7 +151,7 @@ def _pin_ages() -> str:
         return "钉住的版本：不在 git 里，看不出多久没有动过。"
     oldest = sorted(found, key=lambda name: -found[name])[:5]
     told = "、".join(f"{name} {found[name]} 天" for name in oldest)
-    return f"钉住的版本 {len(found)} 个，最久没有动过的：{told}。超过 90 天的要复核（CONTRIBUTING.md）。"
+    return f"钉住的版本 {len(found)} 个，最久没有动过的：{told}。超过 90 天的要复核（docs/reference/security.md）。"
 
 
 def main() -> int:

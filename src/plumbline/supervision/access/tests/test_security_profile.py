@@ -37,7 +37,7 @@ from allauth.mfa.recovery_codes.internal import auth as recovery  # noqa: E402
 from allauth.mfa.totp.internal import auth as totp  # noqa: E402
 from allauth.mfa.utils import decrypt, encrypt  # noqa: E402
 
-from plumbline.supervision.access import sessions  # noqa: E402
+from plumbline.supervision.access import limits, sessions  # noqa: E402
 from plumbline.supervision.access.passwords import ProfileValidator, problem_of  # noqa: E402
 from plumbline.web.accounts import middleware  # noqa: E402
 from plumbline.web.accounts.limits import SessionRules  # noqa: E402
@@ -99,6 +99,16 @@ def test_a_password_that_was_used_is_not_taken_again() -> None:
             ProfileValidator().validate("Qianzhui", account)
     with override_settings(PLUMBLINE_PLATFORM=SimpleNamespace(profile="ASVS二级")):
         ProfileValidator().validate("Qianzhui-5-Qianzhui", account)
+
+
+@pytest.mark.parametrize(("name", "needed"), [("等保二级", 12), ("ASVS二级", 15)])
+def test_the_login_part_asks_the_profile_that_was_chosen(name: str, needed: int) -> None:
+    with override_settings(PLUMBLINE_PLATFORM=SimpleNamespace(profile=name)):
+        assert limits.failure_limit(RequestFactory().get("/")) == 5
+        assert limits.cooling_time() == timedelta(minutes=15)
+        rules = limits.session_rules("610300")
+        assert (rules.idle_s, rules.absolute_s, rules.concurrent) == (1800, 43200, 3)
+        assert name in rules.word and f"至少 {needed} 位" in ProfileValidator().get_help_text()
 
 
 def test_passwords_are_kept_by_a_memory_hard_function() -> None:
@@ -213,33 +223,47 @@ def test_what_stands_against_production_is_named_with_its_remedy(tmp_path) -> No
     assert own_problems(_folder(tmp_path, security=Security(None, ("10.1.2.0/24",)))) == []
 
 
-def test_the_frameworks_deployment_checks_have_nothing_to_say_of_production(tmp_path, monkeypatch) -> None:
-    platform = _folder(tmp_path)
-    monkeypatch.delenv("PLUMB_PUBLIC_URL", raising=False)
-    assert framework_problems(platform) == []
-    found = framework_problems(_folder(tmp_path, public_url="http://jc.example.gov.cn"))
-    assert any(
-        "security.W004" in line for line in found
-    )  # the check is alive: plain HTTP is complained about
-
-
-def test_over_https_cookies_are_bound_to_this_host(tmp_path) -> None:
-    platform = _folder(tmp_path)
+@pytest.fixture(scope="module")
+def production(tmp_path_factory) -> dict[str, object]:
+    """What a production platform's own settings say, and what the framework's deployment checks say of them."""
+    platform = _folder(tmp_path_factory.mktemp("production"))
+    names = "SESSION_COOKIE_NAME CSRF_COOKIE_NAME SESSION_COOKIE_SECURE CSRF_COOKIE_SECURE SESSION_COOKIE_HTTPONLY "
+    names += "CSRF_COOKIE_HTTPONLY SESSION_COOKIE_SAMESITE CSRF_COOKIE_SAMESITE ALLOWED_HOSTS DEBUG SILENCED_SYSTEM_CHECKS "
+    names += "SECURE_SSL_REDIRECT SECURE_HSTS_SECONDS"
     ask = (
-        "import json; from plumbline.supervision import settings as s; import django; django.setup(); "
-        "from plumbline.supervision.reading import views as v; "
-        "print(json.dumps([s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, v._LIVE_COOKIE, v._LIVE_PATH, s.SESSION_COOKIE_SECURE, "
-        "s.CSRF_COOKIE_SECURE, s.SESSION_COOKIE_HTTPONLY, s.CSRF_COOKIE_HTTPONLY, s.SESSION_COOKIE_SAMESITE, "
-        "s.CSRF_COOKIE_SAMESITE, s.ALLOWED_HOSTS, s.SILENCED_SYSTEM_CHECKS]))"
+        "import json, django; django.setup(); from plumbline.supervision import settings as s; "
+        "from django.core.checks import run_checks; from plumbline.supervision.reading import views as v; "
+        f"told = {{name: getattr(s, name) for name in {names!r}.split()}}; "
+        "found = [each.id for each in run_checks(include_deployment_checks=True) if not each.is_silenced()]; "
+        "print(json.dumps(told | {'found': found, 'live': [v._LIVE_COOKIE, v._LIVE_PATH]}))"
     )
     settings = {"DJANGO_SETTINGS_MODULE": "plumbline.supervision.settings"}
     env = os.environ | platform.environment() | settings
-    done = subprocess.run([sys.executable, "-c", ask], env=env, capture_output=True, text=True, check=True)
-    told = json.loads(done.stdout)
-    assert told[:4] == ["__Host-plumb_session", "__Host-plumb_csrf", "__Host-plumb_live", "/"]
-    assert told[4:8] == [True] * 4 and told[8:10] == ["Lax", "Lax"]
-    assert told[10][0] == "jc.example.gov.cn" and "*" not in told[10]
-    assert told[11] == ["security.W021"]  # the preload list is the domain owner's affair
+    done = subprocess.run([sys.executable, "-c", ask], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_frameworks_deployment_checks_have_nothing_to_say_of_production(production, tmp_path) -> None:
+    assert production["found"] == [] and production["DEBUG"] is False
+    assert production["SILENCED_SYSTEM_CHECKS"] == [
+        "security.W021"
+    ]  # the preload list is the domain owner's affair
+    assert production["SECURE_SSL_REDIRECT"] is True and production["SECURE_HSTS_SECONDS"] == 31536000
+    found = framework_problems(_folder(tmp_path, public_url="http://jc.example.gov.cn"))
+    assert any(
+        "security.W004" in line for line in found
+    )  # the command is alive: plain HTTP is complained about
+
+
+def test_over_https_cookies_are_bound_to_this_host(production) -> None:
+    assert production["SESSION_COOKIE_NAME"] == "__Host-plumb_session"
+    assert production["CSRF_COOKIE_NAME"] == "__Host-plumb_csrf"
+    assert production["live"] == ["__Host-plumb_live", "/"]
+    for name in ("SESSION", "CSRF"):
+        assert production[f"{name}_COOKIE_SECURE"] is production[f"{name}_COOKIE_HTTPONLY"] is True
+        assert production[f"{name}_COOKIE_SAMESITE"] == "Lax"
+    assert production["ALLOWED_HOSTS"] == ["jc.example.gov.cn", "127.0.0.1", "localhost", "[::1]"]
 
 
 def test_the_session_middleware_ends_an_idle_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
