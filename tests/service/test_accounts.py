@@ -622,7 +622,11 @@ def test_the_owner_sees_every_sign_in_and_ends_the_one_that_is_not_the_own(offic
     assert len(keys) == 1 and "这一次" in page
     before = owner.client.cookies["plumb_session"]
     more = [Browser(office.system.url) for _ in range(2)]
-    assert [each.sign_in("two.places").status_code for each in more] == [200, 200]
+    Browser(office.system.url).sign_in("two.places", "falsch")
+    first, second = [each.sign_in("two.places").text for each in more]
+    assert "上次登录：" in first and "此后有 1 次登录没有成功" in first
+    assert "上次登录：" in second and "没有成功" not in second
+    assert "上次登录" not in more[0].get("/acting/").text  # told once
     crowded = owner.get("/reports/")  # a fourth sign-in has ended the oldest
     assert crowded.status_code == 403 and "同时登录的太多" in crowded.text
     told = more[1].get("/account/sign-ins/").text

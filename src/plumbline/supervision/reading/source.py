@@ -82,7 +82,7 @@ class DatabasePageSource:
             viewed_by=principal.viewed_by,
             has_account=bool(principal.account),
             elsewhere=int(request.session.get(ELSEWHERE, 0)) if principal.account else 0,
-            signed_in_before=before_text(request.session.pop(BEFORE, None)) if principal.account else "",
+            signed_in_before=before_text(request.session.pop(BEFORE, None)) if _has_account(request) else "",
         )
 
     def home(self, request: HttpRequest) -> HomePage:
