@@ -50,6 +50,18 @@ def _clauses(arguments: argparse.Namespace) -> int:
     return int(result.exit_code)
 
 
+def _registers(arguments: argparse.Namespace) -> int:
+    from plumbline.standards.registers import TITLES, RegisterProblem, read_register, told
+
+    try:
+        for name in [arguments.name] if arguments.name else TITLES:
+            print("\n".join(told(name, read_register(name))))
+    except RegisterProblem as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    return 0
+
+
 def _rebuild(arguments: argparse.Namespace) -> int:
     from plumbline.supervision.commands import run_rebuild
 
@@ -195,6 +207,12 @@ def _reader_commands(commands: Commands) -> None:
     clauses.add_argument("--full", action="store_true", help="不截断")
     clauses.set_defaults(run=_clauses)
 
+    registers = commands.add_parser(
+        "registers", help="安全对照登记：ASVS、等保、密评各做到几条，哪些没有做到"
+    )
+    registers.add_argument("name", nargs="?", choices=["asvs", "dengbao", "miping"], help="只看一份")
+    registers.set_defaults(run=_registers)
+
 
 def _audit_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("what", nargs="?", choices=["all", "log", "files", "projection"], default="all")
@@ -237,7 +255,7 @@ def _operator_commands(commands: Commands) -> None:
     destroy.set_defaults(run=_destroy)
 
     supervision = commands.add_parser("supervision", help="运行监管平台（生产）")
-    supervision.add_argument("what", choices=["serve", "prepare"])
+    supervision.add_argument("what", choices=["serve", "prepare", "check"])
     _data_dir(supervision)
     _serving(supervision)
     supervision.add_argument("--origin", help="日志来源名，定了不能改")
@@ -246,6 +264,12 @@ def _operator_commands(commands: Commands) -> None:
     supervision.add_argument("--operator-name", help="运营单位名称")
     supervision.add_argument(
         "--operator-division", help="运营单位管辖的行政区划代码（6 位），决定用哪一地的参数"
+    )
+    supervision.add_argument("--profile", help="账号安全参数用哪一套：等保二级（默认）、ASVS二级")
+    supervision.add_argument(
+        "--admin-address",
+        action="append",
+        help="三员只能从这些地址或网段办事，可多次；写 none 取消名单",
     )
     supervision.set_defaults(run=_supervision)
 

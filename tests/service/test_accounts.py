@@ -23,7 +23,7 @@ from plumbline.exchange.messages import project as project_messages
 from plumbline.supervision.boot import DEMO_OPERATOR
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
-PASSWORD = "zhunsheng-2026-qianzhui"
+PASSWORD = "songbai-2026-qianzhui"
 STATION = party_id(DEMO_OPERATOR.uscc).hex()
 
 
@@ -185,6 +185,7 @@ def test_an_account_is_made_by_one_given_a_role_by_another_and_read_by_the_third
     assert owner.get("/reports/").status_code == 200
     trail = office.audit.get("/audit/").text
     assert "授予角色" in trail and "zhang.jd" in trail
+    assert "看无权看的页面，被拒绝" in office.audit.get("/audit/?q=zhang.jd").text
     export = office.audit.get("/audit/export.csv?q=zhang.jd")
     assert export.headers["content-type"].startswith("text/csv") and "授予角色" in export.text
 
@@ -282,7 +283,8 @@ def test_five_wrong_passwords_lock_and_the_security_administrator_unlocks(office
     owner = office.officer("clumsy")
     owner.post("/account/logout/")
     answers = [owner.sign_in(name, "falsch") for name in ("clumsy", "Clumsy", "CLUMSY", "clumsY", "clumsy ")]
-    assert answers[-1].status_code == 429 and "十五分钟" in answers[-1].text
+    assert [each.status_code for each in answers[:-1]] == [200] * 4  # four do not lock yet
+    assert answers[-1].status_code == 429 and "15 分钟" in answers[-1].text
     assert "/acting/" not in str(owner.sign_in("clumsy").url)
     assert owner.get("/reports/").status_code == 403
     office.security.post("/accounts/clumsy/unlock/")
@@ -419,6 +421,8 @@ def age_proof(platform, browser: Browser) -> None:
             "SELECT session_data FROM web.django_session WHERE session_key = %s", [name]
         ).fetchone()
         stored = signer.unsign_object(data) | {"confirmed": int(time.time()) - 301}
+        for each in stored.get("account_authentication_methods", ()):
+            each["at"] -= 600
         conn.execute(
             "UPDATE web.django_session SET session_data = %s WHERE session_key = %s",
             [signer.sign_object(stored, compress=True), name],
@@ -435,6 +439,11 @@ def test_an_act_long_after_signing_in_is_confirmed_first_and_the_form_waits(
     keeper.take_second_factor()
     keeper.get("/acting/")
     age_proof(running_platform.platform, keeper)
+    session = keeper.client.cookies["plumb_session"]
+    factor = re.search(r'href="(/account/2fa/totp/deactivate/[^"]*)"', keeper.get("/account/2fa/").text)
+    assert factor and "reauthenticate" in str(
+        keeper.get(factor[1]).url
+    )  # a second factor goes after a fresh proof only
     fields = {"username": "late.one", "label": "夜班收发", "division": "610303"}
     asked = keeper._send("/accounts/new/", fields)
     assert asked.status_code == 403 and "再次确认身份" in asked.text
@@ -446,6 +455,7 @@ def test_an_act_long_after_signing_in_is_confirmed_first_and_the_form_waits(
     assert keeper.get("/accounts/late.one/").status_code == 404  # nothing was done so far
     done = keeper._send("/accounts/new/", fields | keeper.proof())
     assert done.url.path == "/accounts/late.one/" and "夜班收发" in done.text
+    assert keeper.client.cookies["plumb_session"] != session  # a proof begins a new session
     assert keeper._send("/accounts/late.one/link/", {}).status_code == 200  # the proof holds for a while
 
 
@@ -572,6 +582,16 @@ def test_an_account_that_nobody_used_is_stopped_and_an_old_password_is_changed_f
     back_date("password_set_at", 181)
     refused = owner.get("/reports/")
     assert refused.status_code == 403 and "密码该换了" in refused.text
+    wrong = {"password1": PASSWORD + "-neu", "password2": PASSWORD + "-neu"}
+    for old, new in (
+        ("falsch", wrong),
+        (PASSWORD, dict.fromkeys(wrong, PASSWORD)),
+        (PASSWORD, dict.fromkeys(wrong, "kurz")),
+    ):
+        owner.post("/account/password/change/", oldpassword=old, **new)
+        assert (
+            owner.get("/reports/").status_code == 403
+        )  # a wrong old, the same again, a weak one: still the old password
     changed = owner.post(
         "/account/password/change/",
         oldpassword=PASSWORD,
@@ -600,6 +620,36 @@ def test_the_owner_sees_every_sign_in_and_ends_the_one_that_is_not_the_own(offic
     page = thief.get("/account/sign-ins/").text
     keys = re.findall(r'name="key" value="([0-9a-f]{32})"', page)
     assert len(keys) == 1 and "这一次" in page
+    before = owner.client.cookies["plumb_session"]
+    more = [Browser(office.system.url) for _ in range(2)]
+    Browser(office.system.url).sign_in("two.places", "falsch")
+    first, second = [each.sign_in("two.places").text for each in more]
+    assert "上次登录：" in first and "此后有 1 次登录没有成功" in first
+    assert "上次登录：" in second and "没有成功" not in second
+    assert "上次登录" not in more[0].get("/acting/").text  # told once
+    crowded = owner.get("/reports/")  # a fourth sign-in has ended the oldest
+    assert crowded.status_code == 403 and "同时登录的太多" in crowded.text
+    told = more[1].get("/account/sign-ins/").text
+    assert told.count('name="key"') == 2 and "/account/logout/" in told
+    gone = more[1].client.cookies["plumb_session"]
+    left = more[1].post("/account/logout/")
+    assert (
+        "plumb_session" not in more[1].client.cookies
+        and left.history[0].headers["clear-site-data"] == '"cache"'
+    )
+    more[1].client.cookies.set("plumb_session", gone)
+    assert "/account/login/" in str(
+        more[1].get("/account/sign-ins/").url
+    )  # what was signed out opens nothing
+    assert "同时登录太多" in office.audit.get("/audit/?q=two.places").text
+    owner.sign_in("two.places")
+    assert owner.client.cookies["plumb_session"] != before  # each sign-in is a new session
+    owner.post(
+        "/account/sign-ins/",
+        key=re.findall(r'name="key" value="([0-9a-f]{32})"', owner.get("/account/sign-ins/").text)[0],
+    )
+    thief.sign_in("two.places")
+    keys = re.findall(r'name="key" value="([0-9a-f]{32})"', thief.get("/account/sign-ins/").text)
     stranger = office.make("third.place")
     stranger.sign_in("third.place")
     assert stranger.post("/account/sign-ins/", key=keys[0]).status_code == 404  # another account's
@@ -609,4 +659,7 @@ def test_the_owner_sees_every_sign_in_and_ends_the_one_that_is_not_the_own(offic
     assert ended.status_code == 403 and "登录已被结束" in ended.text
     owner.sign_in("two.places")
     assert owner.get("/account/sign-ins/").text.count('name="key"') == 1
+    new = PASSWORD + "-neu"
+    owner.post("/account/password/change/", oldpassword=PASSWORD, password1=new, password2=new)
+    assert "登录已失效" in thief.get("/reports/").text  # a new password ends the other sign-ins
     assert "elsewhere" in office.audit.get("/audit/?q=two.places").text

@@ -188,3 +188,28 @@ def test_plain_http_is_refused_beyond_loopback(scheme, host, refused) -> None:
         assert caught.value.slug == "plain-http"
     else:
         require_secure(request)
+
+
+def test_nothing_older_than_tls_1_3_is_spoken(secure) -> None:
+    url, authority = secure
+    place = ("127.0.0.1", int(url.rpartition(":")[2]))
+
+    def spoken(oldest: ssl.TLSVersion, newest: ssl.TLSVersion) -> tuple[str, str]:
+        context = ssl.create_default_context(cafile=str(authority))
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version, context.maximum_version = oldest, newest
+        with (
+            socket.create_connection(place, timeout=30) as line,
+            context.wrap_socket(line, server_hostname="localhost") as safe,
+        ):
+            return str(safe.version()), safe.cipher()[0]
+
+    version, cipher = spoken(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
+    assert version == "TLSv1.3" and cipher.startswith("TLS_") and cipher.endswith(("_SHA256", "_SHA384"))
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        spoken(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2)
+    with (
+        pytest.warns(DeprecationWarning, match="TLSv1"),
+        pytest.raises((ssl.SSLError, ConnectionError)),
+    ):
+        spoken(ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)

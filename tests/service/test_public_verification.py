@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import secrets
 
 import pytest
@@ -129,6 +130,7 @@ def test_the_registered_document_itself_is_shown(world, genuine) -> None:
     answer = world.http.get(f"{world.url}/v/{decision['code']}/document")
     assert answer.content == pdf
     assert answer.headers["content-security-policy"] == "sandbox"
+    assert re.fullmatch(r'inline; filename="[0-9A-Za-z._-]+\.pdf"', answer.headers["content-disposition"])
     world.refused(world.http.get(f"{world.url}/v/2611HC0AAAAAAAAAAAAAA/document"), 404, "not-found")
 
 

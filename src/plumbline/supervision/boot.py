@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from psycopg import sql
 
 from plumbline.embedded.folder import DataFolder
 from plumbline.embedded.postgres import Running
-from plumbline.supervision.config import ROLES, DatabasePlace, Operator, Platform, write_platform
+from plumbline.supervision.config import ROLES, DatabasePlace, Operator, Platform, Security, write_platform
 from plumbline.supervision.journal.cosigners import known_cosigners
 from plumbline.supervision.journal.destruction import replay_destructions
 from plumbline.supervision.journal.genesis import is_open, open_log
@@ -45,6 +45,7 @@ class Settings:
     demo: bool
     operator: Operator
     opened_at: datetime | None = None
+    security: Security = field(default_factory=Security)
 
 
 def admin_address(running: Running | None, database: str = DATABASE) -> tuple[str, DatabasePlace]:
@@ -68,12 +69,13 @@ def prepare(
     passwords = DataFolder(data_dir).secrets(ROLES)
     progress("准备数据库")
     _ensure_database(admin, place, passwords)
-    write_platform(
+    changed = write_platform(
         data_dir,
         origin=settings.origin,
         public_url=settings.public_url,
         demo=settings.demo,
         operator=settings.operator,
+        security=settings.security,
     )
     platform = Platform.open(data_dir, place)
     migrate(platform.conninfo("plumb_migrate"))
@@ -85,6 +87,8 @@ def prepare(
     keys = PlatformKeys.load(keys_folder, create=True, suite=_suite())
     key_encryption_key(keys_folder, create=True)
     ensure_web_tables(platform)
+    if changed:
+        _tell_security(platform, changed)
     if not is_open(platform.conninfo("plumb_migrate")):
         progress("开启存证日志")
         open_log(
@@ -106,6 +110,16 @@ def _suite() -> str:
         return chosen_suite()
     except UnknownSuite as error:
         raise SetupProblem(f"{error}。") from error
+
+
+def _tell_security(platform: Platform, changed: dict[str, str]) -> None:
+    """Write down that the operator changed what holds for accounts."""
+    with psycopg.connect(platform.conninfo("plumb_web")) as conn:
+        conn.execute(
+            "INSERT INTO ops.audit_event (actor, action, subject, outcome, request, detail) "
+            "VALUES ('cli', 'security.changed', %s, 'done', 'cli', %s::jsonb)",
+            [platform.profile, json.dumps(changed, ensure_ascii=False)],
+        )
 
 
 def rebuild_outdated(platform: Platform, *, outdated: bool, progress: Callable[[str], None]) -> None:

@@ -17,8 +17,8 @@ from plumbline.domain.basics.identifiers import division_problem, party_id, uscc
 from plumbline.embedded.postgres import Cluster, Running
 from plumbline.evidence.position import place_text
 from plumbline.exchange.problems import Problem
-from plumbline.supervision.boot import Settings, operator_of, reopen, write_trust_roots
-from plumbline.supervision.config import ROLES, Operator, Platform
+from plumbline.supervision.boot import Settings, operator_of, prepare, reopen, write_trust_roots
+from plumbline.supervision.config import ROLES, Operator, Platform, Security
 from plumbline.supervision.journal.append import Journal
 from plumbline.supervision.journal.audit import audit_log
 from plumbline.supervision.journal.audit_files import audit_files
@@ -311,9 +311,15 @@ def run_admins(arguments: argparse.Namespace) -> int:
 def run_supervision(arguments: argparse.Namespace) -> int:
     """Serve a production platform, or prepare its database."""
     data_dir = Path(arguments.data_dir)
+    if arguments.what == "check":
+        from plumbline.supervision.deploy_check import run_check
+
+        return run_check(arguments)
     settings = _settings(arguments, data_dir)
     if settings is None:
         return 2
+    if arguments.what == "prepare":
+        return _prepare(data_dir, settings)
     serving = serving_of(arguments, data_dir)
     return run(
         data_dir,
@@ -323,7 +329,23 @@ def run_supervision(arguments: argparse.Namespace) -> int:
     )
 
 
+def _prepare(data_dir: Path, settings: Settings) -> int:
+    """Bring database and folder up to this version, and end."""
+    cluster = None if os.environ.get("DATABASE_URL") else Cluster(data_dir)
+    running = cluster.start() if cluster else None
+    try:
+        platform = prepare(data_dir, running, settings, print)
+    finally:
+        if cluster:
+            cluster.stop()
+    print(f"准备好了：{platform.public_url}，账号安全参数 {platform.profile}。")
+    return 0
+
+
 def _settings(arguments: argparse.Namespace, data_dir: Path) -> Settings | None:
+    security = _security(arguments)
+    if security is None:
+        return None
     if (data_dir / "platform.json").exists():
         kept = json.loads((data_dir / "platform.json").read_text("utf-8"))
         return Settings(
@@ -331,6 +353,7 @@ def _settings(arguments: argparse.Namespace, data_dir: Path) -> Settings | None:
             public_url=arguments.public_url or kept["public_url"],
             demo=kept["demo"],
             operator=Operator(*kept["operator"]),
+            security=security,
         )
     missing = [
         name
@@ -357,4 +380,21 @@ def _settings(arguments: argparse.Namespace, data_dir: Path) -> Settings | None:
         public_url=arguments.public_url,
         demo=False,
         operator=Operator(arguments.operator_uscc, arguments.operator_name, arguments.operator_division),
+        security=security,
     )
+
+
+def _security(arguments: argparse.Namespace) -> Security | None:
+    """What was chosen for accounts; None after a plain sentence when it cannot be."""
+    from plumbline.supervision.access.profile import network_problem, profile_names
+
+    if arguments.profile and arguments.profile not in profile_names():
+        print(
+            f"--profile 没有“{arguments.profile}”这一套，可选：{'、'.join(profile_names())}", file=sys.stderr
+        )
+        return None
+    listed = [each for each in arguments.admin_address or () if each != "none"]
+    for problem in filter(None, map(network_problem, listed)):
+        print(f"--admin-address 不对：{problem}", file=sys.stderr)
+        return None
+    return Security(arguments.profile or None, tuple(listed) if arguments.admin_address else None)

@@ -15,6 +15,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 ROLES = ("plumb_migrate", "plumb_gateway", "plumb_projector", "plumb_web", "plumb_worker")
 DEMO_ORIGIN = "demo.hengchuan.plumbline"
+#: The security profile of a platform whose operator chose none.
+DEFAULT_PROFILE = "等保二级"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,10 @@ class Platform:
     origin: str
     public_url: str
     demo: bool
+    #: Which security profile holds: passwords, lockout, sessions.
+    profile: str = DEFAULT_PROFILE
+    #: Addresses and networks from which the three administrators may act; empty: from anywhere.
+    admin_addresses: tuple[str, ...] = ()
 
     @classmethod
     def from_env(cls) -> Platform:
@@ -64,7 +70,13 @@ class Platform:
         if demo != settings["origin"].startswith("demo."):
             raise SystemExit("数据文件夹的演示标记与日志来源不一致：演示来源必须以 demo. 开头。")
         return cls(
-            data_dir=data_dir, database=database, origin=settings["origin"], public_url=public, demo=demo
+            data_dir=data_dir,
+            database=database,
+            origin=settings["origin"],
+            public_url=public,
+            demo=demo,
+            profile=settings.get("profile", DEFAULT_PROFILE),
+            admin_addresses=tuple(settings.get("admin_addresses", ())),
         )
 
     def environment(self) -> dict[str, str]:
@@ -101,12 +113,31 @@ class Operator(NamedTuple):
     division: str
 
 
-def write_platform(data_dir: Path, *, origin: str, public_url: str, demo: bool, operator: Operator) -> None:
-    """Write `platform.json`; the origin of an existing folder never changes."""
+class Security(NamedTuple):
+    """What an operator chose for accounts; None leaves what is kept."""
+
+    profile: str | None = None
+    admin_addresses: tuple[str, ...] | None = None
+
+
+def write_platform(
+    data_dir: Path,
+    *,
+    origin: str,
+    public_url: str,
+    demo: bool,
+    operator: Operator,
+    security: Security = Security(),  # noqa: B008 - immutable
+) -> dict[str, str]:
+    """Write `platform.json`; the origin of an existing folder never changes. Returns what was changed for accounts."""
     path = data_dir / "platform.json"
     kept = (
         json.loads(path.read_text("utf-8"))
         if path.exists()
         else {"origin": origin, "demo": demo, "operator": operator}
     )
-    path.write_text(json.dumps(kept | {"public_url": public_url}, ensure_ascii=False), "utf-8")
+    chosen = {name: value for name, value in security._asdict().items() if value is not None}
+    before = {"profile": DEFAULT_PROFILE, "admin_addresses": []} | kept
+    changed = {name: value for name, value in chosen.items() if value != type(value)(before[name])}
+    path.write_text(json.dumps(kept | chosen | {"public_url": public_url}, ensure_ascii=False), "utf-8")
+    return {name: value if isinstance(value, str) else " ".join(value) for name, value in changed.items()}

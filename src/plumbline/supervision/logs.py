@@ -15,6 +15,13 @@ class MaskingFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__(FORMAT)
 
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The message on one line: what a visitor typed cannot begin a line of its own."""
+        record.message = "".join(
+            c if c.isprintable() else c.encode("unicode_escape").decode() for c in record.message
+        )
+        return super().formatMessage(record)
+
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         return masked_text(super().format(record))

@@ -11,11 +11,11 @@ from plumbline.domain.basics.parameters import ParameterSet
 @cache
 def parameters() -> ParameterSet:
     """All dated, per-jurisdiction parameters that ship with the rules."""
-    domain, accounts = files("plumbline.domain"), files("plumbline.supervision.administration")
+    domain = files("plumbline.domain")
     return ParameterSet.load(
         domain / "custody" / "parameters.toml",
         domain / "reporting" / "parameters.toml",
-        accounts / "parameters.toml",
+        files("plumbline.supervision.access") / "security_profiles.toml",
         files("plumbline.supervision.enrolment") / "parameters.toml",
         files("plumbline.supervision.journal") / "parameters.toml",
     )

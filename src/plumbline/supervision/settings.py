@@ -6,18 +6,29 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from plumbline.domain.basics.calendar import local_date
+from plumbline.supervision.access.profile import profile_of
+from plumbline.supervision.boot import operator_of
 from plumbline.supervision.config import Platform
 from plumbline.web.accounts.defaults import APPS_BEFORE, APPS_BEHIND, SETTINGS
+from plumbline.web.security import STRICT_TRANSPORT_S
 
 _PLATFORM = Platform.from_env()
+_HTTPS = _PLATFORM.public_url.startswith("https://")
+_NAME = urlsplit(_PLATFORM.public_url).hostname or "localhost"
+_HOST = f"[{_NAME}]" if ":" in _NAME else _NAME
+_RULES = profile_of(_PLATFORM.profile, operator_of(_PLATFORM).division, local_date(datetime.now(UTC)))
 _SECRETS = json.loads((_PLATFORM.data_dir / "secrets.json").read_text("utf-8"))
 
 SECRET_KEY = hashlib.sha256(b"django\0" + (_PLATFORM.folder("keys") / "kek.bin").read_bytes()).hexdigest()
 DEBUG = False
-ALLOWED_HOSTS = ["*"]  # the gateway in front decides; addresses in pages come from the configured public URL
+#: The demo is opened under whatever name its machine has; a production platform answers to its own name and to this machine.
+ALLOWED_HOSTS = ["*"] if _PLATFORM.demo else [_HOST, "127.0.0.1", "localhost", "[::1]"]
 ROOT_URLCONF = "plumbline.supervision.urls"
 WSGI_APPLICATION = "plumbline.supervision.wsgi.application"
 INSTALLED_APPS = [
@@ -30,6 +41,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "plumbline.web.middleware.SecurityHeaders",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -42,14 +55,39 @@ globals().update(SETTINGS)
 ACCOUNT_ADAPTER = "plumbline.supervision.administration.sign_in.SupervisionAccountAdapter"
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
-#: Idle for half an hour ends a session; `Session.absolute_limit` ends it after twelve hours in any case.
-SESSION_COOKIE_NAME = "plumb_session"
+#: Over HTTPS a cookie of another host or of plain HTTP cannot take the place of ours.
+SESSION_COOKIE_NAME = "__Host-plumb_session" if _HTTPS else "plumb_session"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _PLATFORM.public_url.startswith("https://")
-SESSION_COOKIE_AGE = 30 * 60
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+#: `SessionLimits` ends an idle session by the profile and says why; the row stays a little longer so that it can be said.
+SESSION_COOKIE_AGE = (_RULES.idle_minutes + 10) * 60
+PLUMBLINE_SESSION_RULES = "plumbline.supervision.access.limits.session_rules"
+AXES_FAILURE_LIMIT = "plumbline.supervision.access.limits.failure_limit"
+AXES_COOLOFF_TIME = "plumbline.supervision.access.limits.cooling_time"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "plumbline.supervision.access.passwords.ProfileValidator"},
+    {"NAME": "plumbline.supervision.access.passwords.UncommonPassword"},
+    {"NAME": "plumbline.supervision.access.passwords.NotOnlyDigits"},
+    {
+        "NAME": "plumbline.supervision.access.passwords.UnlikeTheOwner",
+        "OPTIONS": {"user_attributes": ("username", "label")},
+    },
+]
 SESSION_SAVE_EVERY_REQUEST = True
-CSRF_COOKIE_NAME = "plumb_csrf"
+CSRF_COOKIE_NAME = "__Host-plumb_csrf" if _HTTPS else "plumb_csrf"
+CSRF_COOKIE_HTTPONLY = True
+SECURE_HSTS_SECONDS = STRICT_TRANSPORT_S if _HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _HTTPS
+#: Whether the name goes on the browsers' own list is the affair of whoever owns the domain.
+SECURE_HSTS_PRELOAD = False
+#: Pages only: machine paths are the gateway's, which refuses plain HTTP instead of leading on.
+SECURE_SSL_REDIRECT = _HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz/$"]
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+#: security.W021 asks for the browsers' preload list, see above.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = [_PLATFORM.public_url]
 #: Web listens on loopback only: the gateway (or a reverse proxy) in front says how the browser came.

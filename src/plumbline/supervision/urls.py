@@ -135,7 +135,7 @@ urlpatterns = [
         allow(*EVERYBODY)(administration.first_password),
         name="first-password",
     ),
-    path("account/sign-ins/", allow(*EVERYBODY)(sign_in_views.own_sign_ins), name="sign-ins"),
+    path("account/sign-ins/", allow(*EVERYBODY)(confirmed(sign_in_views.own_sign_ins)), name="sign-ins"),
     # The login part's own views under its own names, which it looks up; signing up and e-mail have no address here.
     path("account/login/", allow(*EVERYBODY)(account_views.login), name="account_login"),
     path("account/logout/", allow(*EVERYBODY)(account_views.logout), name="account_logout"),

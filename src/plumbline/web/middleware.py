@@ -20,4 +20,8 @@ class SecurityHeaders:
         response = self.get_response(request)
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
+        # What one reader saw is kept by nobody on the way, nor in the browser, unless the view has said so.
+        response.headers.setdefault("Cache-Control", "no-store")
+        if getattr(request, "signed_out", False):
+            response.headers.setdefault("Clear-Site-Data", '"cache"')
         return response

@@ -19,8 +19,8 @@ from plumbline.drill.hostile_pdf.identities import Identity
 from plumbline.sdk.pdf.envelope import Envelope, find_envelope
 
 HASHES: dict[str, hashes.HashAlgorithm] = {
-    "md5": hashes.MD5(),  # noqa: S303
-    "sha1": hashes.SHA1(),  # noqa: S303
+    "md5": hashes.MD5(),  # noqa: S303 - the weak hash is what the drill must see refused
+    "sha1": hashes.SHA1(),  # noqa: S303 - the weak hash is what the drill must see refused
     "sha256": hashes.SHA256(),
     "sha384": hashes.SHA384(),
     "sha512": hashes.SHA512(),

@@ -84,7 +84,7 @@ def run_power(arguments: argparse.Namespace) -> Outcome:
             with lossy_folders(site) as mounted:
                 try:
                     site.start()
-                    cuts = PowerCuts(site, mounted, random.Random(arguments.seed), ledger=ledger)  # noqa: S311
+                    cuts = PowerCuts(site, mounted, random.Random(arguments.seed), ledger=ledger)  # noqa: S311 - a drill's dice, no secret
                     cuts.after_each_step()
                     load = Load(site, ledger, arguments.uploads, arguments.clients, files_each=2)
                     load.start()

@@ -64,7 +64,7 @@ class Course:
 
     def run(self, out: Path, *, plant: bool = True) -> None:
         """Send, read, dump, search; then plant leaks. `out` takes dump and backup, and belongs to the run."""
-        doors = Doors(platform=self.platform, url=self.url, rng=random.Random(f"doors {time.time_ns()}"))  # noqa: S311
+        doors = Doors(platform=self.platform, url=self.url, rng=random.Random(f"doors {time.time_ns()}"))  # noqa: S311 - a drill's dice, no secret
         try:
             canaries, parties = self.send(doors)
             answers = self.read(parties, canaries)
@@ -82,7 +82,7 @@ class Course:
     def send(self, doors: Doors) -> tuple[list[Canary], dict[str, Sender]]:
         """Everybody in by every door; the last one is destroyed again."""
         # The names are of the seed; who they are in this log is not, so that a folder may be drilled twice.
-        canaries = make_people(random.Random(f"{self.seed}/{time.time_ns()}"), max(3, self.people))  # noqa: S311
+        canaries = make_people(random.Random(f"{self.seed}/{time.time_ns()}"), max(3, self.people))  # noqa: S311 - a drill's dice, no secret
         parties = {
             name: doors.enrol(role)
             for name, role in (("own", "institution"), ("other", "institution"), ("site", "contractor"))
@@ -193,7 +193,7 @@ class Course:
 
     def plant(self, out: Path) -> None:
         """Every planted leak has to be found. Each is of a person of its own, who was never sent anywhere."""
-        people = make_people(random.Random(f"planted {time.time_ns()}"), len(LEAKS))  # noqa: S311
+        people = make_people(random.Random(f"planted {time.time_ns()}"), len(LEAKS))  # noqa: S311 - a drill's dice, no secret
         undo = [
             leak(self.platform, self.administrator, person)
             for leak, person in zip(LEAKS.values(), people, strict=True)

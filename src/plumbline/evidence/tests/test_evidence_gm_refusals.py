@@ -178,3 +178,36 @@ def test_a_mac_is_whole_or_refused(backend: Backend) -> None:
         assert not is_hmac_sm3(key, b"data", wrong, backend=backend)
     with pytest.raises(ValueError, match="16 bytes"):
         hmac_sm3(b"k" * 15, b"data", backend=backend)
+
+
+class _Counting:
+    """A library that remembers what was made and what was given back."""
+
+    def __init__(self, library: object) -> None:
+        self._library, self.calls = library, []
+
+    def __getattr__(self, name: str) -> object:
+        self.calls.append(name)
+        return getattr(self._library, name)
+
+    def made_and_freed(self) -> list[tuple[int, int]]:
+        pairs = (
+            (("d2i_AutoPrivateKey", "d2i_PUBKEY"), "EVP_PKEY_free"),
+            (("EVP_PKEY_CTX_new",), "EVP_PKEY_CTX_free"),
+            (("EVP_MD_CTX_new",), "EVP_MD_CTX_free"),
+        )
+        return [
+            (sum(self.calls.count(each) for each in made), self.calls.count(freed)) for made, freed in pairs
+        ]
+
+
+@pytest.mark.skipif(NATIVE is None, reason="no libcrypto of OpenSSL 3 here")
+def test_what_openssl_made_is_given_back_once(monkeypatch) -> None:
+    counting = _Counting(NATIVE._library)
+    monkeypatch.setattr(NATIVE, "_library", counting)
+    secret = (5).to_bytes(32, "big")
+    point = NATIVE.sm2_public(secret)
+    for _ in range(3):
+        signature = NATIVE.sm2_sign(secret, point, b"message", b"1234567812345678")
+        assert NATIVE.sm2_verify(point, b"message", signature, b"1234567812345678")
+    assert counting.made_and_freed() == [(7, 7), (6, 6), (6, 6)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
 from plumbline.supervision.access.sessions import demo_is_open, principal_of
@@ -13,6 +14,10 @@ from plumbline.supervision.pages.rendering import sign_in_needed
 _WHILE_STOPPED = "停用期间本单位的账号和密钥都不能用，已入账的记录照旧；有异议请与所在地的监督机构联系。这次填写的内容没有保存"
 #: Names of fields that hold what nobody may read over a shoulder.
 _SECRET = re.compile(r"passw|again|code|token|secret", re.I)
+_REFUSED = (
+    "INSERT INTO ops.audit_event (actor, action, subject, outcome, request, detail) "
+    "VALUES (%s, 'access.refused', %s, 'refused', %s, '{}'::jsonb)"
+)
 _IDENTIFIER = re.compile(r"[0-9a-f-]{16,64}", re.I)
 _VERIFY = ("去验证真伪", "/v/")
 
@@ -24,8 +29,14 @@ def refused(
     about: str = "只想核对报告真伪，不用登录，直接用真伪验证。",
     link: tuple[str, str] = _VERIFY,
     status: int = 403,
+    noted: bool = False,
 ) -> HttpResponse:
-    """The page that says so in the shell, with what to do instead; in the demo with the role cards."""
+    """The page that says so in the shell, with what to do instead; in the demo with the role cards.
+
+    With `noted` an event tells which account asked for what it may not see; visitors without account are not noted.
+    """
+    if noted and _has_account(request):
+        _note(request)
     how = "请选一个角色" if demo_is_open() else "请用单位账号登录"
     if stopped := getattr(request, "organisation_stopped", None):
         headline, how = f"{stopped[0] or '本单位'}已停用", f"原因：{stopped[1]}。{_WHILE_STOPPED}"
@@ -33,6 +44,10 @@ def refused(
     elif getattr(request, "password_is_old", False):
         headline, how = "密码该换了", "密码用得太久，按规定先换一个再接着办。这次填写的内容没有保存"
         link = ("改密码", "/account/password/change/")
+    elif address := getattr(request, "address_refused", ""):
+        headline = "这个地址不能办管理事务"
+        how = f"您的地址 {address} 不在管理员来源地址名单里。请到名单里的终端上办理，或请运维用 --admin-address 加进名单"
+        link = ("选择角色", "/acting/")
     elif because := getattr(request, "ended_because", ""):
         headline, how = because.rstrip("。"), "这次填写的内容没有保存。请重新登录，或联系系统管理员"
     elif _has_account(request):
@@ -50,6 +65,14 @@ def refused(
         status=status,
         typed=_typed(request),
     )
+
+
+def _note(request: HttpRequest) -> None:
+    """Write down that an account asked for what it may not see: the address by its name, which holds no link and no number."""
+    match = request.resolver_match
+    name = str(match.view_name) if match else "?"
+    with connection.cursor() as cursor:
+        cursor.execute(_REFUSED, [request.user.get_username(), name, f"{request.method} {name}"[:200]])
 
 
 def _has_account(request: HttpRequest) -> bool:

@@ -41,7 +41,7 @@ def allow(*roles: str) -> Callable[[View], View]:
                     refused,
                 )  # pages need settings; rules do not
 
-                return refused(request)
+                return refused(request, noted=True)
 
         guarded.allowed_roles = allowed  # type: ignore[attr-defined]
         return guarded

@@ -14,6 +14,7 @@ from django.middleware.csrf import rotate_token
 from plumbline.supervision.access.acting import take_off
 from plumbline.supervision.access.grants import Grant, grants_of, stopped
 from plumbline.supervision.access.principals import (
+    ADMINISTRATORS,
     NEED_SECOND_FACTOR,
     PUBLIC,
     Principal,
@@ -21,15 +22,17 @@ from plumbline.supervision.access.principals import (
     division_range,
     from_session,
 )
+from plumbline.supervision.access.profile import is_listed
 from plumbline.supervision.access.terms import is_password_old
+from plumbline.web.accounts.adapter import client_address
 from plumbline.web.accounts.models import Account
-from plumbline.web.accounts.sign_ins import ELSEWHERE, SIGN_IN
+from plumbline.web.accounts.sign_ins import BEFORE, ELSEWHERE, SIGN_IN
 
 _KEY = "principal"
 #: Who acts for an organisation that an authority may suspend.
 _MAY_BE_STOPPED = frozenset({Role.INSTITUTION, Role.PARTY})
 #: What a session keeps when its owner changes roles: the sign-in, its proofs, when it began.
-_STAYS = ("_auth_user", "account_authentication", "since", "confirmed", SIGN_IN, ELSEWHERE)
+_STAYS = ("_auth_user", "account_authentication", "since", "seen", "confirmed", SIGN_IN, ELSEWHERE, BEFORE)
 #: Stops of the demo's tour that were opened; they stay when the role changes.
 TOUR = "tour"
 #: Entry id of the role that an account acts in, and the principal with whose eyes an officer looks.
@@ -66,7 +69,17 @@ def _find(request: HttpRequest) -> Principal:
     principal = _principal(account, found)
     if principal.role in NEED_SECOND_FACTOR and not is_mfa_enabled(account):
         return PUBLIC  # who switches it off has no such role until it is on again
+    if not may_administer_from(request, principal.role):
+        request.address_refused = client_address(request)  # type: ignore[attr-defined]
+        return PUBLIC
     return _viewed(session, principal)
+
+
+def may_administer_from(request: HttpRequest, role: str) -> bool:
+    """Whether a role may act from where the browser is: the three administrators from the listed addresses only."""
+    platform = getattr(settings, "PLUMBLINE_PLATFORM", None)
+    listed = getattr(platform, "admin_addresses", ())
+    return role not in ADMINISTRATORS or is_listed(client_address(request), listed)
 
 
 def _card(request: HttpRequest) -> Principal:

@@ -38,10 +38,15 @@ def _listen(signal: Any, action: str, outcome: str = "done") -> None:
 
 
 def _begun(request: HttpRequest, user: Any, **_: object) -> None:
+    from plumbline.supervision.administration import trail
     from plumbline.supervision.administration.confirmation import note
-    from plumbline.web.accounts.sign_ins import ELSEWHERE
+    from plumbline.web.accounts.sign_ins import BEFORE, ELSEWHERE
 
     note(request)  # whoever signs in has just proved who it is
+    if before := request.session.get(BEFORE):
+        request.session[BEFORE] = before | {"failures": trail.refused_since(user.username, before["at"])}
+    if crowded := int(getattr(request, "sign_ins_crowded", 0)):
+        _record(request, user.username, "session.ended_by_limit", count=str(crowded))
     others = request.session.get(ELSEWHERE, 0)
     _record(request, user.username, "session.begun", elsewhere=str(others) if others else "")
 

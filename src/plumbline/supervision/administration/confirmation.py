@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 
@@ -17,6 +18,7 @@ from axes.utils import reset as reset_failures
 from django.contrib.auth import authenticate
 from django.http import HttpRequest, HttpResponse, QueryDict
 
+from plumbline.supervision.access.profile import profile_at
 from plumbline.supervision.administration.shell import page
 from plumbline.web.accounts.models import Account
 
@@ -51,6 +53,7 @@ def confirmed(view: View) -> View:
         problem = _problem(request, account) if _PASSWORD in request.POST else None
         if problem is None and _PASSWORD in request.POST:
             note(request)
+            request.session.cycle_key()  # whoever knew the old one has not proved anything
             request.POST = _without_proof(request.POST)  # type: ignore[assignment]
             return view(request, *arguments, **named)
         return _ask(request, account, problem or "")
@@ -63,7 +66,7 @@ def _problem(request: HttpRequest, account: Account) -> str | None:
     """What is wrong with the proof, or None. Wrong passwords and codes are counted like those of sign-in."""
     found = authenticate(request, username=account.username, password=request.POST.get(_PASSWORD, "")[:200])
     if found is None or found.pk != account.pk:
-        return "密码不对。连续输错五次，要等十五分钟，或请安全管理员解锁。"
+        return f"密码不对。{profile_at(account.division, datetime.now(UTC)).lockout_rule}"
     if is_mfa_enabled(account):
         form = AuthenticateForm(data={"code": request.POST.get(_CODE, "")[:40]}, user=account)
         if not form.is_valid():

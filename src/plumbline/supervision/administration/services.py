@@ -258,6 +258,6 @@ def set_first_password(request: HttpRequest, account: Account, password: str) ->
     with transaction.atomic():
         account.set_password(password)
         account.password_set_at = datetime.now(UTC)
-        account.save(update_fields=["password", "password_set_at"])
+        account.save(update_fields=["password", "former_passwords", "password_set_at"])
         end_sessions(account)
         record(request, account.username, "account.password_set", account.username)

@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from plumbline.supervision.access.grants import grants_of
+from plumbline.supervision.access.profile import profile_at
 from plumbline.supervision.access.terms import is_dormant
 from plumbline.web.accounts.adapter import AccountAdapter, client_address
 from plumbline.web.accounts.models import Account
@@ -17,6 +18,15 @@ DORMANT = "长期没有登录，自动停用"
 
 class SupervisionAccountAdapter(AccountAdapter):
     """Sign-in of the authority's platform."""
+
+    @property
+    def error_messages(self) -> dict[str, str]:  # type: ignore[override]
+        """What is told of a wrong password, with the rule that holds."""
+        rule = profile_at("", datetime.now(UTC)).lockout_rule
+        return AccountAdapter.error_messages | {
+            "username_password_mismatch": f"登录名或密码不对。{rule}",
+            "too_many_login_attempts": rule,
+        }
 
     def pre_login(self, request: HttpRequest, user: Account, **named: Any) -> HttpResponse | None:
         """Stop an account that has not been used for long, before it is let in; the system administrator lets it in again."""

@@ -20,6 +20,10 @@ from plumbline.supervision.boot import operator_of
 
 PAGE = 100
 _INSERT = "INSERT INTO ops.audit_event (actor, action, subject, outcome, request, detail) VALUES (%s, %s, %s, %s, %s, %s::jsonb)"
+_REFUSED = (
+    "SELECT count(*) FROM ops.audit_event WHERE action IN ('session.refused', 'second_factor.refused') "
+    "AND lower(actor) = lower(%s) AND at > %s::timestamptz"
+)
 _SELECT = (
     "SELECT id, at, actor, action, subject, outcome, detail::text, outcome = 'intended' AND NOT EXISTS "
     "(SELECT 1 FROM ops.audit_event r WHERE r.detail->>'intent' = e.id::text) FROM ops.audit_event e"
@@ -71,6 +75,13 @@ def _name(request: HttpRequest) -> str:
     """The address by its name: a path may hold a link that is still good."""
     match = getattr(request, "resolver_match", None)
     return str(match.view_name if match else "?")
+
+
+def refused_since(name: str, since: str) -> int:
+    """How many sign-ins in a name were refused since an instant."""
+    with connection.cursor() as cursor:
+        cursor.execute(_REFUSED, [name, since])
+        return int(cursor.fetchone()[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from allauth.mfa.utils import is_mfa_enabled
@@ -18,11 +19,19 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.access.grants import grants_of
 from plumbline.supervision.access.principals import NEED_SECOND_FACTOR, Role
-from plumbline.supervision.access.sessions import GRANT, VIEWED, begin_acting, principal_of
+from plumbline.supervision.access.profile import profile_at
+from plumbline.supervision.access.sessions import (
+    GRANT,
+    VIEWED,
+    begin_acting,
+    may_administer_from,
+    principal_of,
+)
 from plumbline.supervision.administration import queries, services, trail
 from plumbline.supervision.administration.services import AdministrationRefused
 from plumbline.supervision.administration.shell import SeeOther, page
 from plumbline.supervision.pages.lists import guarded
+from plumbline.web.accounts.adapter import client_address
 from plumbline.web.accounts.models import Account
 
 _ACCOUNTS = ("账号", "/accounts/")
@@ -54,6 +63,14 @@ def acting(request: HttpRequest) -> HttpResponse:
         return page(request, "acting", {"grants": grants, "account": account}, ("选择角色", "/acting/"))
     if chosen.role in NEED_SECOND_FACTOR and not is_mfa_enabled(account):
         return SeeOther("/account/2fa/totp/activate/")
+    if not may_administer_from(request, chosen.role):
+        where = client_address(request)
+        trail.record(
+            request, account.username, "session.address_refused", chosen.id, "refused", address=where
+        )
+        problem = f"您的地址 {where} 不在管理员来源地址名单里，不能以{chosen.word}办事：请到名单里的终端上办理，或请运维加进名单"
+        context = {"grants": grants, "account": account, "problem": problem}
+        return page(request, "acting", context, ("选择角色", "/acting/"), status=403)
     if VIEWED in request.session:
         trail.record(request, account.username, "view_as.ended", "")
     before = str(request.session.get(GRANT, ""))
@@ -237,7 +254,8 @@ def first_password(request: HttpRequest, uid: str, token: str) -> HttpResponse:
         if not problems:
             services.set_first_password(request, account, first)
             return SeeOther("/account/login/")
-    context = {"owner": account, "problems": problems}
+    rule = profile_at(account.division, datetime.now(UTC)) if account else None
+    context = {"owner": account, "problems": problems, "rule": rule}
     return page(request, "first_password", context, ("设置密码", ""), status=422 if problems else 200)
 
 

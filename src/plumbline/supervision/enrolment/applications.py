@@ -101,7 +101,7 @@ def application_of(principal: Principal, wanted: str) -> Application | None:
     """One application in the officer's region; absent and out of scope look the same."""
     low, high = division_range(principal.division)
     found = fetched(
-        f"SELECT {_COLUMNS} FROM ops.key_application WHERE id = %s AND division >= %s AND division < %s FOR UPDATE",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM ops.key_application WHERE id = %s AND division >= %s AND division < %s FOR UPDATE",  # noqa: S608 - names from our own declaration, values are parameters
         [wanted, low, high],
     )
     return _whole(found[0]) if found and low else None
@@ -110,14 +110,14 @@ def application_of(principal: Principal, wanted: str) -> Application | None:
 def application_by_link(token: str) -> Application | None:
     """The application whose link somebody has."""
     digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
-    found = fetched(f"SELECT {_COLUMNS} FROM ops.key_application WHERE link_sha256 = %s", [digest])  # noqa: S608
+    found = fetched(f"SELECT {_COLUMNS} FROM ops.key_application WHERE link_sha256 = %s", [digest])  # noqa: S608 - names from our own declaration, values are parameters
     return _whole(found[0]) if found else None
 
 
 def asked_by(party: str) -> list[Application]:
     """Applications in an organisation's name that nobody has decided yet, whoever made them."""
     found = fetched(
-        f"SELECT {_COLUMNS} FROM ops.key_application WHERE party = %s AND state IN ('applied', 'sandbox') "  # noqa: S608
+        f"SELECT {_COLUMNS} FROM ops.key_application WHERE party = %s AND state IN ('applied', 'sandbox') "  # noqa: S608 - names from our own declaration, values are parameters
         "ORDER BY at DESC LIMIT 20",
         [party],
     )

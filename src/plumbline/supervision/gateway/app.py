@@ -28,6 +28,7 @@ from plumbline.supervision.gateway.context import Context
 from plumbline.supervision.gateway.demo_time import DemoTime, StoppedDoor
 from plumbline.supervision.gateway.directory import Directory
 from plumbline.supervision.gateway.door import Door
+from plumbline.supervision.gateway.headers import SafeHeaders
 from plumbline.supervision.gateway.limits import RateLimit
 from plumbline.supervision.gateway.live import LiveHub
 from plumbline.supervision.gateway.monitor import Monitor
@@ -140,7 +141,7 @@ def build(platform: Platform, relay_to: str | None = None) -> Starlette:
     return Starlette(
         routes=routes,
         lifespan=life,
-        middleware=[Middleware(StoppedDoor)] if platform.demo else [],
+        middleware=[Middleware(SafeHeaders), *([Middleware(StoppedDoor)] if platform.demo else [])],
         exception_handlers={404: _missing, 405: _wrong_method},
     )
 

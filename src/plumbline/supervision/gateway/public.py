@@ -32,6 +32,8 @@ from plumbline.supervision.pages.public_rendering import code_entry_html, compla
 from plumbline.supervision.pages.verification import CodeEntryPage, ComplaintPage
 from plumbline.web.security import CONTENT_SECURITY_POLICY
 
+#: What has no place in the name of a file that a browser stores.
+_UNSAFE = re.compile(r"[^0-9A-Za-z.-]+")
 _SHA = re.compile(r"[0-9a-f]{64}")
 _FIELDS = {"grade", "strength", "structural_part", "tested_on", "client", "number", "other"}
 _KEYS = {"part": "structural_part", "date": "tested_on"}
@@ -215,7 +217,7 @@ async def document(request: Request) -> Response:
         context.files.path(row["pdf_sha256"]),
         media_type="application/pdf",
         headers={
-            "Content-Disposition": f'inline; filename="{row["number"].encode("ascii", "ignore").decode()}.pdf"',
+            "Content-Disposition": f'inline; filename="{_UNSAFE.sub("_", row["number"])}.pdf"',
             "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": "sandbox",
             "Cache-Control": "no-store",

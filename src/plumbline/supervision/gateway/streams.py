@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from plumbline.exchange.decode import check_json
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.gateway.answers import json_response
-from plumbline.supervision.gateway.context import context_of, is_local, received
+from plumbline.supervision.gateway.context import context_of, is_local, received, scheme_of
 
 MAX_EVENT_BYTES = 64 * 1024
 _NAME = re.compile(r"[0-9A-Za-z-]{1,64}")
@@ -50,11 +50,16 @@ async def status(request: Request) -> Response:
     return json_response({"viewers": context.live.viewers(_name(request))} | told)
 
 
+def _live_session(request: Request) -> str:
+    """What binds the token to the reader's session; over HTTPS the cookie has the name that plain HTTP cannot write."""
+    return request.cookies.get("__Host-plumb_live" if scheme_of(request) == "https" else "plumb_live", "")
+
+
 async def follow(request: Request) -> Response:
     """Server-Sent Events of a stream, for whoever holds a token of this session."""
     context = context_of(request)
     name, token = _name(request), request.query_params.get("token", "")
-    if not context.live.allows(token, name, request.cookies.get("plumb_live", "")):
+    if not context.live.allows(token, name, _live_session(request)):
         raise Problem(slug="forbidden", detail="实时画面的许可已过期，请刷新页面")
     context.live.require_place(name)
     return StreamingResponse(

@@ -291,3 +291,5 @@ class Shell:
     has_account: bool = False
     #: how many other sign-ins of the account were open when this one began
     elsewhere: int = 0
+    #: told once after signing in: when and from where the sign-in before was, and how many were refused since
+    signed_in_before: str = ""

@@ -37,7 +37,7 @@ from plumbline.supervision.reading.records.pages import curve_of_test, record_pa
 from plumbline.supervision.reading.report_facts import load, resolve
 from plumbline.supervision.reading.status import status_page
 from plumbline.supervision.reading.trace import trace_page
-from plumbline.web.accounts.sign_ins import ELSEWHERE
+from plumbline.web.accounts.sign_ins import BEFORE, ELSEWHERE, before_text
 
 #: Key of the signed session that binds live tokens to it.
 LIVE_SESSION = "live"
@@ -75,13 +75,14 @@ class DatabasePageSource:
             is_demo=demo_is_open(),
             search_text=request.GET.get("q", "")[:200] if request.path == "/search/" else "",
             found_by=request.GET.get("found", "")[:200],
-            sign_out_url=_way_out(principal),
+            sign_out_url=_way_out(principal) or ("/account/logout/" if _has_account(request) else ""),
             sign_in_url=""
-            if principal.is_signed_in or request.path.startswith("/account/")
+            if principal.is_signed_in or _has_account(request) or request.path.startswith("/account/")
             else "/account/login/",
             viewed_by=principal.viewed_by,
             has_account=bool(principal.account),
             elsewhere=int(request.session.get(ELSEWHERE, 0)) if principal.account else 0,
+            signed_in_before=before_text(request.session.pop(BEFORE, None)) if _has_account(request) else "",
         )
 
     def home(self, request: HttpRequest) -> HomePage:
@@ -142,6 +143,12 @@ class DatabasePageSource:
     def status(self, request: HttpRequest) -> StatusPage:
         """Return how the platform is."""
         return status_page()
+
+
+def _has_account(request: HttpRequest) -> bool:
+    """Whether somebody is signed in, even one who has no role or may not use it now."""
+    user = getattr(request, "user", None)
+    return user is not None and user.is_authenticated
 
 
 def _way_out(principal: Principal) -> str:

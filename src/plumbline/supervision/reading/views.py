@@ -18,7 +18,10 @@ from plumbline.supervision.reading.files import named_picture
 from plumbline.supervision.reading.records.pages import pictures_of
 from plumbline.supervision.reading.source import LIVE_SESSION
 
-_LIVE_COOKIE = "plumb_live"
+#: Over HTTPS bound to this host, which needs the whole path; else it travels to the streams only.
+_LIVE_COOKIE, _LIVE_PATH = (
+    ("__Host-plumb_live", "/") if settings.SESSION_COOKIE_SECURE else ("plumb_live", "/live")
+)
 
 
 @require_safe
@@ -61,7 +64,7 @@ def live(request: HttpRequest, test_id: str) -> HttpResponse:
         _LIVE_COOKIE,
         request.session[LIVE_SESSION],
         max_age=settings.SESSION_COOKIE_AGE,
-        path="/live",
+        path=_LIVE_PATH,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
         samesite="Lax",

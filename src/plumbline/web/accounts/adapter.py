@@ -34,8 +34,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Accounts are made by administrators only."""
 
     error_messages = DefaultAccountAdapter.error_messages | {
-        "username_password_mismatch": "登录名或密码不对。连续输错五次，要等十五分钟。",
-        "too_many_login_attempts": "连续输错五次，请等十五分钟再试，或请安全管理员解锁。",
+        "username_password_mismatch": "登录名或密码不对。",
+        "too_many_login_attempts": "输错次数太多，请过一会儿再试，或请安全管理员解锁。",
         "account_inactive": "账号已停用，请联系系统管理员。",
     }
 

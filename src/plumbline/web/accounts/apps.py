@@ -19,11 +19,14 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         """Connect the signals; imports wait until the apps are loaded."""
         from allauth.account.signals import password_changed
+        from allauth.mfa import signals as factors
         from django.contrib.auth.signals import user_logged_in, user_logged_out
 
         user_logged_in.connect(_begun, dispatch_uid="sign-in-begun")
         user_logged_out.connect(_ended, dispatch_uid="sign-in-ended")
         password_changed.connect(_renewed, dispatch_uid="sign-in-renewed")
+        for each in (factors.authenticator_added, factors.authenticator_removed, factors.authenticator_reset):
+            each.connect(_factor_changed, dispatch_uid="sign-in-factor")
 
 
 def _begun(request: HttpRequest, user: Any, **_: object) -> None:
@@ -36,9 +39,17 @@ def _begun(request: HttpRequest, user: Any, **_: object) -> None:
 def _ended(request: HttpRequest, user: Any, **_: object) -> None:
     from plumbline.web.accounts import sign_ins
 
+    request.signed_out = True  # type: ignore[attr-defined]
     key = str(request.session.get(sign_ins.SIGN_IN, ""))
     if user is not None and key:
         sign_ins.end(user, key=key)
+
+
+def _factor_changed(request: HttpRequest, user: Any, **_: object) -> None:
+    """A second factor came, went or was made anew: the other sign-ins end."""
+    from plumbline.web.accounts import sign_ins
+
+    sign_ins.end(user, keep=str(request.session.get(sign_ins.SIGN_IN, "")))
 
 
 def _renewed(request: HttpRequest, user: Any, **_: object) -> None:

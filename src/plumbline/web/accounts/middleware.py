@@ -1,4 +1,4 @@
-"""Limits of a session beyond idleness (会话时限): twelve hours in any case; an account that was stopped ends with the next request."""
+"""Limits of a session (会话时限): idleness, length; an account that was stopped ends with the next request."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from django.contrib.auth import SESSION_KEY, logout
 from django.http import HttpRequest, HttpResponseBadRequest, HttpResponseBase
 
-from plumbline.web.accounts.sign_ins import SIGN_IN, is_open
+from plumbline.web.accounts.limits import session_rules
+from plumbline.web.accounts.sign_ins import SIGN_IN, why_ended
 
-ABSOLUTE_LIMIT_S = 12 * 3600
-_SINCE = "since"
+_SINCE, _SEEN = "since", "seen"
 
 
 def _texts(request: HttpRequest) -> Iterator[str]:
@@ -40,14 +40,16 @@ class SessionLimits:
     def _end(request: HttpRequest) -> str:
         if SESSION_KEY not in request.session:
             return ""
-        since = request.session.setdefault(_SINCE, int(time.time()))
+        now = int(time.time())
+        since, seen = request.session.setdefault(_SINCE, now), request.session.get(_SEEN, now)
         if not request.user.is_authenticated:
             because = "账号已停用，或登录已失效。"
-        elif time.time() - since > ABSOLUTE_LIMIT_S:
-            because = "登录已满十二小时，请重新登录。"
-        elif not is_open(request.session.get(SIGN_IN)):
-            because = "这次登录已被结束，请重新登录。"
+        elif told := session_rules(request.user.division).ended_because(since=since, seen=seen, now=now):  # type: ignore[union-attr]
+            because = told
+        elif ended := why_ended(request.session.get(SIGN_IN)):
+            because = ended
         else:
+            request.session[_SEEN] = now
             return ""
         logout(request)
         return because

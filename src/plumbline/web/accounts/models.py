@@ -16,6 +16,10 @@ class AccountManager(BaseUserManager["Account"]):
         return self.get(username__iexact=username)
 
 
+#: So many hashes of former passwords are kept; no profile looks further back.
+FORMER = 12
+
+
 def new_person() -> str:
     """A person id for somebody who is not on record yet: 32 hexadecimal digits."""
     return secrets.token_hex(16)
@@ -42,6 +46,8 @@ class Account(AbstractBaseUser):
     #: When the password was last set by its owner; None until the first sign-in link was used.
     password_set_at = models.DateTimeField(null=True, blank=True)
 
+    #: Hashes of passwords that were in use before, newest first: none of them is taken again.
+    former_passwords = models.JSONField(default=list, blank=True)
     #: When the security administrator allowed a new link for an account that has roles: two persons, never one.
     link_released_at = models.DateTimeField(null=True, blank=True)
 
@@ -58,6 +64,12 @@ class Account(AbstractBaseUser):
         """The login name."""
         return self.username
 
+    def set_password(self, raw_password: str | None) -> None:
+        """Take a new password; the hash of the old one is kept, so that it is not taken again."""
+        if raw_password is not None and self.password and self.has_usable_password():
+            self.former_passwords = [self.password, *self.former_passwords][:FORMER]
+        super().set_password(raw_password)
+
     @property
     def is_active(self) -> bool:
         """Whether the account may sign in; Django asks for it with every request."""
@@ -73,6 +85,8 @@ class SignIn(models.Model):
     address = models.CharField(max_length=64)
     agent = models.CharField(max_length=120)
     ended_at = models.DateTimeField(null=True, blank=True)
+    #: What the session's owner is told, when it was not ended by hand.
+    ended_because = models.CharField(max_length=200, blank=True, default="")
 
     class Meta:
         """Newest first."""

@@ -8,16 +8,26 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from plumbline.web.accounts.limits import session_rules
 from plumbline.web.accounts.models import Account, SignIn
+from plumbline.web.formats import local_time
 
 #: Where a session says which sign-in it belongs to, and how many others were open when it began.
 SIGN_IN, ELSEWHERE = "sign_in", "elsewhere"
-#: No session lasts longer.
-LONGEST = timedelta(hours=12)
+CROWDED = "这个账号又在别处登录，同时登录的太多，最早的一次已结束。不是您本人的话，请改密码并告诉安全管理员。"
+#: Told once after a sign-in: when and from where the one before was.
+BEFORE = "sign_in_before"
 
 
 def begin(request: HttpRequest, account: Account, address: str) -> int:
-    """Remember a sign-in; returns how many others of the account are open."""
+    """Remember a sign-in; returns how many others of the account are open. Beyond the limit the oldest of them end."""
+    before = SignIn.objects.filter(account=account).first()
+    if before is not None:
+        request.session[BEFORE] = {"at": before.begun_at.isoformat(), "address": before.address}
+    room = session_rules(account.division).concurrent - 1
+    crowded = [each.key for each in open_sign_ins(account)[room:]]
+    SignIn.objects.filter(pk__in=crowded).update(ended_at=datetime.now(UTC), ended_because=CROWDED)
+    request.sign_ins_crowded = len(crowded)  # type: ignore[attr-defined]
     others = open_sign_ins(account).count()
     key = request.session[SIGN_IN] = secrets.token_hex(16)
     request.session[ELSEWHERE] = others
@@ -26,15 +36,28 @@ def begin(request: HttpRequest, account: Account, address: str) -> int:
     return others
 
 
+def before_text(told: object) -> str:
+    """The sign-in before this one, in one sentence; empty when there was none."""
+    if not isinstance(told, dict):
+        return ""
+    at = local_time(datetime.fromisoformat(told["at"]))
+    refused = f"，此后有 {told['failures']} 次登录没有成功" if told.get("failures") else ""
+    return f"上次登录：{at}，地址 {told['address']}{refused}。"
+
+
 def open_sign_ins(account: Account) -> QuerySet[SignIn]:
     """The sign-ins of an account that nobody ended and that are not too old, newest first."""
-    since = datetime.now(UTC) - LONGEST
+    since = datetime.now(UTC) - timedelta(seconds=session_rules(account.division).absolute_s)
     return SignIn.objects.filter(account=account, ended_at=None, begun_at__gt=since)
 
 
-def is_open(key: object) -> bool:
-    """Whether a session's sign-in still holds."""
-    return isinstance(key, str) and SignIn.objects.filter(pk=key, ended_at=None).exists()
+def why_ended(key: object) -> str:
+    """Why a session's sign-in no longer holds; empty while it does."""
+    found = SignIn.objects.filter(pk=key).first() if isinstance(key, str) else None
+    if found is None or found.ended_at is not None:
+        told = found.ended_because if found else ""
+        return told or "这次登录已被结束，请重新登录。"
+    return ""
 
 
 def end(account: Account, *, key: str = "", keep: str = "") -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django import template
 from django.templatetags.static import static
@@ -24,6 +24,12 @@ def icon(name: str, extra_class: str = "") -> SafeString:
 def local_time(instant: datetime | None, precision: str = "minute") -> str:
     """Write an instant in Shanghai time."""
     return formats.local_time(instant, precision)
+
+
+@register.filter
+def minutes(span: timedelta) -> int:
+    """Write a length of time in whole minutes."""
+    return int(span.total_seconds() // 60)
 
 
 @register.filter

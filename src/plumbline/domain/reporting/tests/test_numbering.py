@@ -93,6 +93,16 @@ def test_numbers_that_cannot_be_are_a_bug(arguments):
 PATTERN = NumberPattern("HC-{category}-{year}-{serial:6}")
 
 
+@pytest.mark.parametrize("sign", ["(x)+", "a*", "a|b", "a?", "^", "$", "a+", "\\d"])
+def test_a_sign_of_regular_expressions_in_a_pattern_is_refused_or_means_itself(sign):
+    with pytest.raises(ValueError, match="number pattern"):
+        NumberPattern(f"HC{sign}-{{year}}-{{serial:4}}")
+    for plain in ("HC.A", "HC[A]"):
+        kept = NumberPattern(f"{plain}-{{year}}-{{serial:4}}")
+        assert kept.parse(f"{plain}-2026-0007") is not None
+        assert kept.parse("HCxA-2026-0007") is None and kept.parse("HCA-2026-0007") is None
+
+
 def test_a_number_is_written_and_read_by_the_pattern_of_its_institution():
     text = PATTERN.format(SERIES, 4187)
     assert text == "HC-TYJ-2026-004187"

@@ -32,3 +32,11 @@ def test_an_error_is_told_without_the_number_in_it() -> None:
 def test_every_process_writes_by_it(process: str) -> None:
     source = inspect.getsource(importlib.import_module(f"plumbline.supervision.{process}"))
     assert "begin_logging()" in source and "basicConfig(" not in source
+
+
+def test_a_record_is_one_line_whatever_it_holds() -> None:
+    typed = "x\r\n2026-11-20 plumbline INFO all is well\x1b[2J\u2028"
+    record = logging.LogRecord("plumbline.web", logging.WARNING, "x", 1, "refused %s", (typed,), None)
+    line = MaskingFormatter().format(record)
+    assert len(line.splitlines()) == 1 and "\x1b" not in line
+    assert "x\\r\\n2026-11-20" in line

@@ -116,7 +116,7 @@ def _subject(found: Row) -> Row | None:
     if known is None:
         return None
     columns = _COLUMNS.get(known[1], "*")
-    return row(f"SELECT {columns} FROM fact.{known[1]} WHERE id = %s", [found["subject"]])  # noqa: S608
+    return row(f"SELECT {columns} FROM fact.{known[1]} WHERE id = %s", [found["subject"]])  # noqa: S608 - names from our own declaration, values are parameters
 
 
 def _subject_fact(desk: Desk, found: Row, subject: Row | None) -> Fact:
