@@ -36,6 +36,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "sdk": frozenset({"httpx", "msgspec", "cryptography"}),
     "acquisition": frozenset({"serial", "numpy"}),
     "cosign": frozenset({"cryptography"}),
+    "timestamp": frozenset({"cryptography", "asn1crypto"}),
     "web": frozenset({"django", "jinja2", "markupsafe", "allauth", "cryptography"}),
     "lab": frozenset({"django", "typst", "zxingcpp", "cryptography", "PIL", "msgspec", "numpy", "httpx"})
     | PDF,

@@ -13,10 +13,12 @@ from pathlib import Path
 
 from plumbline.evidence.checkpoint import parse_verifier
 from plumbline.evidence.note import NoteError
+from plumbline.evidence.proof import parse_proof
 from plumbline.evidence.receipt import Step as ReceiptStep
 from plumbline.evidence.receipt import verify_receipt
 from plumbline.sdk.bundle.check import Step as BundleStep
 from plumbline.sdk.bundle.trust import Trust, read_trust
+from plumbline.sdk.timestamp.findings import StampFinding, stamp_findings
 
 #: Exit status: everything holds; something does not; it could not be checked, or not all of it.
 HOLDS, FAILS, UNCHECKED = 0, 1, 2
@@ -71,11 +73,24 @@ def _print_cosigners(names: Iterable[str], trust: Trust, lang: str) -> None:
         )
 
 
+def _print_stamps(stamps: Iterable[StampFinding], lang: str) -> bool:
+    """What the time stamps say; False when one of an authority that the caller trusts does not hold."""
+    holds, signs = True, {"holds": "✓ ", "fails": "✗ ", "unchecked": "· "}
+    for each in stamps:
+        print(signs[each.standing] + (each.zh if lang == "zh" else each.en))
+        holds = holds and each.standing != "fails"
+    return holds
+
+
 def _receipt(data: bytes, trust: Trust, message: bytes | None, lang: str) -> int:
     keys = dict.fromkeys([*trust.log_keys, *trust.cosigners])
     check = verify_receipt(data, [parse_verifier(key) for key in keys], message)
     _print_steps(check.steps, lang)
     _print_cosigners(check.cosigned_by, trust, lang)
+    stamps_hold = True
+    if check.ok:
+        note = parse_proof(data.decode()).checkpoint_note
+        stamps_hold = _print_stamps(stamp_findings(note, trust.authorities), lang)
     if check.is_demo:
         print("演示数据" if lang == "zh" else "demonstration data")
     if check.ok and check.logged_at:
@@ -85,14 +100,20 @@ def _receipt(data: bytes, trust: Trust, message: bytes | None, lang: str) -> int
         if message is None:
             zh = "没有给出消息原文（--message），只核验了回执本身。"
             print(zh if lang == "zh" else "No message given: only the receipt itself was checked.")
-    return HOLDS if check.ok else FAILS
+    return HOLDS if check.ok and stamps_hold else FAILS
 
 
 def _bundle(data: bytes, trust: Trust, lang: str) -> int:
     from plumbline.sdk.bundle.verify import verify_bundle
 
     keys = [*trust.log_keys, *trust.cosigners]
-    check = verify_bundle(data, log_keys=keys, roots=trust.roots, code_keys=trust.code_keys)
+    check = verify_bundle(
+        data,
+        log_keys=keys,
+        roots=trust.roots,
+        code_keys=trust.code_keys,
+        authorities=trust.authorities,
+    )
     _print_steps(check.steps, lang)
     for name in check.cosigned_by:
         _print_cosigners([name], trust, lang)

@@ -42,6 +42,7 @@ from plumbline.supervision.journal.audit_gaps import begin_long, gap_problems
 from plumbline.supervision.journal.audit_origins import Origins
 from plumbline.supervision.journal.heads import HeadRow, SigningStopped, read_head
 from plumbline.supervision.journal.model import canonical_claim
+from plumbline.supervision.journal.stamping import stamp_problems
 
 _Key = TypeVar("_Key", bound=Hashable)
 CHUNK = 2000
@@ -90,7 +91,7 @@ def audit_journal(conn: psycopg.Connection, kept: Kept, shown: Sequence[str] = (
         told += checkpoint_problems(conn, head, epoch, log_key, kept) + walk.node_problems(conn)
         problems += [epoch.label + each for each in told]
     problems += closing_problems(epochs, head, log_key) + stray_problems(conn, epochs, head)
-    problems += cosignature_problems(conn, kept)
+    problems += cosignature_problems(conn, kept) + stamp_problems(conn, kept.stamp_sources)
     problems += _claim_problems(conn, seen.claims)
     problems += [f"入账 {row[0]} 没有叶子" for row in conn.execute(_ORPHANS).fetchall()]
     for path, mark in kept.marks:

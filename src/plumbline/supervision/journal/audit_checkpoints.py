@@ -27,6 +27,7 @@ from plumbline.supervision.journal.audit_epochs import Epoch
 from plumbline.supervision.journal.cosigners import known_cosigners
 from plumbline.supervision.journal.heads import HeadRow, log_origin, root_at
 from plumbline.supervision.journal.published import published
+from plumbline.supervision.journal.stamping import SOURCES, StampSource
 
 _SM2_BYTES = 64
 
@@ -42,13 +43,21 @@ class Kept:
     sm2: bytes | None = None
     #: vkeys of the cosigners on the operator's list.
     cosigners: tuple[str, ...] = ()
+    #: Time-stamp authorities of the operator's list, the retired ones too.
+    stamp_sources: tuple[StampSource, ...] = ()
 
     @classmethod
     def of(cls, folder: Path, sm2: bytes | None = None) -> Kept:
         """From the folder of marks."""
         marks = tuple((path, _mark(path)) for path in sorted(folder.glob("*.mark")))
         cosigners = tuple(each.key for each in known_cosigners(folder)[0])
-        return cls(marks=marks, published=published(folder), sm2=sm2, cosigners=cosigners)
+        return cls(
+            marks=marks,
+            published=published(folder),
+            sm2=sm2,
+            cosigners=cosigners,
+            stamp_sources=SOURCES.known(folder)[0],
+        )
 
 
 def _mark(path: Path) -> Head | None:
