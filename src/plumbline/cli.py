@@ -122,6 +122,12 @@ def _timestamps(arguments: argparse.Namespace) -> int:
     return run_timestamps(arguments)
 
 
+def _anchors(arguments: argparse.Namespace) -> int:
+    from plumbline.supervision.commands import run_anchors
+
+    return run_anchors(arguments)
+
+
 def _bench(arguments: argparse.Namespace) -> int:
     from plumbline.bench.command import run_bench
 
@@ -186,6 +192,7 @@ def _reader_commands(commands: Commands) -> None:
     verify.add_argument(
         "--cosigner-key", action="append", default=[], help="您信任的联署方公钥（vkey），可多次"
     )
+    verify.add_argument("--anchor", help="您信任的 EVM 节点地址（JSON-RPC）：问链上写着的检查点")
     verify.add_argument("--message", help="与回执对照的消息文件")
     verify.add_argument("--lang", choices=["zh", "en"], default="zh")
     verify.set_defaults(run=_verify)
@@ -302,6 +309,20 @@ def _outside_commands(commands: Commands) -> None:
     stamps.add_argument("--by", default="", help="add、remove：谁改的")
     _data_dir(stamps)
     stamps.set_defaults(run=_timestamps)
+
+    anchors = commands.add_parser("anchors", help="检查点写进哪些 EVM 链：列出、加上、停用、逐个核对")
+    anchors.add_argument("what", choices=["list", "add", "remove", "check"])
+    anchors.add_argument("name", nargs="?", default="", help="add、remove：链的名称，如 chain.example/1")
+    anchors.add_argument("--url", help="add：节点地址（JSON-RPC，HTTP）")
+    anchors.add_argument("--chain-id", type=int, help="add：链号；节点的链号不同就不写")
+    anchors.add_argument("--contract", help="add：已装好的合同地址")
+    anchors.add_argument("--deploy", action="store_true", help="add：新装一个合同，主人是本平台的账户")
+    anchors.add_argument("--trust-domain", help="add：谁在维护这条链")
+    anchors.add_argument("--every", type=int, help="add：日志有增长时每多少分钟写一次（默认 60）")
+    anchors.add_argument("--confirmations", type=int, help="add：多少块以后算数（默认 12）")
+    anchors.add_argument("--by", default="", help="add、remove：谁改的")
+    _data_dir(anchors)
+    anchors.set_defaults(run=_anchors)
 
     from plumbline.timestamp import command as stamping
 

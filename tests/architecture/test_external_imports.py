@@ -51,6 +51,7 @@ LAZY: dict[str, frozenset[str]] = {
     "sdk": PDF,
     "acquisition": frozenset({"pcodec"}),
     "cli": SERVER,
+    "supervision": frozenset({"web3", "eth_account", "requests"}),
     "drill": frozenset({"fuse"}),
 }
 

@@ -11,11 +11,16 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
+
 from plumbline.evidence.checkpoint import parse_verifier
 from plumbline.evidence.note import NoteError
 from plumbline.evidence.proof import parse_proof
 from plumbline.evidence.receipt import Step as ReceiptStep
 from plumbline.evidence.receipt import verify_receipt
+from plumbline.sdk.anchor.findings import AnchorFinding, anchor_findings
+from plumbline.sdk.anchor.node import TIMEOUT_S as NODE_TIMEOUT_S
+from plumbline.sdk.anchor.node import Node, NodeProblem
 from plumbline.sdk.bundle.check import Step as BundleStep
 from plumbline.sdk.bundle.trust import Trust, read_trust
 from plumbline.sdk.timestamp.findings import StampFinding, stamp_findings
@@ -41,7 +46,9 @@ def run_verify(arguments: argparse.Namespace) -> int:
         if data[:2] == b"PK":
             return _bundle(data, trust, arguments.lang)
         message = Path(arguments.message).read_bytes() if arguments.message else None
-        return _receipt(data, trust, message, arguments.lang)
+        return _receipt(data, trust, message, arguments.lang, getattr(arguments, "anchor", None) or "")
+    except NodeProblem as problem:
+        print(problem, file=sys.stderr)
     except NoteError as error:
         print(f"日志公钥不对：{error}", file=sys.stderr)
     except MemoryError:
@@ -73,8 +80,8 @@ def _print_cosigners(names: Iterable[str], trust: Trust, lang: str) -> None:
         )
 
 
-def _print_stamps(stamps: Iterable[StampFinding], lang: str) -> bool:
-    """What the time stamps say; False when one of an authority that the caller trusts does not hold."""
+def _print_findings(stamps: Iterable[StampFinding | AnchorFinding], lang: str) -> bool:
+    """What time stamps and anchors say; False when one of an outsider that the caller trusts does not hold."""
     holds, signs = True, {"holds": "✓ ", "fails": "✗ ", "unchecked": "· "}
     for each in stamps:
         print(signs[each.standing] + (each.zh if lang == "zh" else each.en))
@@ -82,7 +89,17 @@ def _print_stamps(stamps: Iterable[StampFinding], lang: str) -> bool:
     return holds
 
 
-def _receipt(data: bytes, trust: Trust, message: bytes | None, lang: str) -> int:
+def _outside(note: str, trust: Trust, anchor: str) -> list[StampFinding | AnchorFinding]:
+    """Time stamps; and anchors, asked of the node that the caller named, if any."""
+    with httpx.Client(timeout=NODE_TIMEOUT_S, trust_env=False, follow_redirects=False) as http:
+        node = Node(anchor, http) if anchor else None
+        return [
+            *stamp_findings(note, trust.authorities),
+            *anchor_findings(note, trust.contracts, node),
+        ]
+
+
+def _receipt(data: bytes, trust: Trust, message: bytes | None, lang: str, anchor: str = "") -> int:
     keys = dict.fromkeys([*trust.log_keys, *trust.cosigners])
     check = verify_receipt(data, [parse_verifier(key) for key in keys], message)
     _print_steps(check.steps, lang)
@@ -90,7 +107,7 @@ def _receipt(data: bytes, trust: Trust, message: bytes | None, lang: str) -> int
     stamps_hold = True
     if check.ok:
         note = parse_proof(data.decode()).checkpoint_note
-        stamps_hold = _print_stamps(stamp_findings(note, trust.authorities), lang)
+        stamps_hold = _print_findings(_outside(note, trust, anchor), lang)
     if check.is_demo:
         print("演示数据" if lang == "zh" else "demonstration data")
     if check.ok and check.logged_at:

@@ -14,8 +14,10 @@ from psycopg import sql
 
 from plumbline.embedded.folder import DataFolder
 from plumbline.embedded.postgres import Running
+from plumbline.sdk.anchor.trust import contract_as_line
 from plumbline.sdk.timestamp.authority import authority_as_line
 from plumbline.supervision.config import ROLES, DatabasePlace, Operator, Platform, write_platform
+from plumbline.supervision.journal.anchoring import CHAINS
 from plumbline.supervision.journal.cosigners import known_cosigners
 from plumbline.supervision.journal.destruction import replay_destructions
 from plumbline.supervision.journal.genesis import is_open, open_log
@@ -156,6 +158,7 @@ def write_trust_roots(platform: Platform, keys: PlatformKeys) -> None:
             f"cosigner {each.key} {each.trust_domain}"
             for each in known_cosigners(platform.folder("marks"))[0]
         ),
+        *(contract_as_line(each.trusted) for each in CHAINS.known(platform.folder("marks"))[0]),
         *(authority_as_line(each.authority) for each in SOURCES.known(platform.folder("marks"))[0]),
     ]
     (platform.data_dir / "trust.txt").write_text("\n".join(lines) + "\n", "utf-8")

@@ -10,6 +10,8 @@ from pathlib import Path
 from cryptography import x509
 
 from plumbline.evidence.checkpoint import parse_verifier
+from plumbline.sdk.anchor.trust import USE as ANCHOR
+from plumbline.sdk.anchor.trust import TrustedContract, contract_from_line
 from plumbline.sdk.pdf.roots import RootKind, TrustRoot, root_from_document
 from plumbline.sdk.timestamp.authority import (
     USE,
@@ -32,6 +34,8 @@ class Trust:
     cosigners: dict[str, str] = field(default_factory=dict)
     #: who is believed about time
     authorities: list[StampAuthority] = field(default_factory=list)
+    #: contracts that are believed to hold the operator's checkpoints
+    contracts: list[TrustedContract] = field(default_factory=list)
 
     def add_key(self, vkey: str, domain: str = "") -> None:
         """A log's key, or a cosigner's with its trust domain. NoteError for a vkey that is none."""
@@ -48,8 +52,9 @@ class Trust:
 def read_trust(files: Sequence[str], log_keys: Sequence[str] = ()) -> Trust:
     """Trust from `trust.txt` files, root certificates (PEM), dated roots (JSON, as the platform keeps them), and folders of these.
 
-    A line of `trust.txt` is a vkey, `cosigner <vkey> <trust domain>`, `code <id> <algorithm> <key>` or
-    `timestamp <name> <certificate> <trust domain>`. ValueError for a file that is none of them.
+    A line of `trust.txt` is a vkey, `cosigner <vkey> <trust domain>`, `code <id> <algorithm> <key>`,
+    `timestamp <name> <certificate> <trust domain>` or `anchor <name> <chain id> <address> <trust domain>`.
+    ValueError for a file that is none of them.
     """
     trust = Trust()
     for key in log_keys:
@@ -81,6 +86,8 @@ def _read_lines(text: str, trust: Trust) -> int:
             trust.code_keys.append((parts[1], parts[2], parts[3]))
         elif len(parts) >= 2 and parts[0] == USE:
             trust.authorities.append(authority_from_line(line))
+        elif len(parts) >= 2 and parts[0] == ANCHOR:
+            trust.contracts.append(contract_from_line(line))
         elif len(parts) >= 2 and parts[0] == "cosigner":
             trust.add_key(parts[1], " ".join(parts[2:]))
         elif len(parts) == 1 and parts[0].count("+") >= 2:

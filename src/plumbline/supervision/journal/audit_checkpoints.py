@@ -23,6 +23,7 @@ from plumbline.evidence.note import Ed25519NoteVerifier, NoteError, NoteVerifier
 from plumbline.evidence.paths import MissingSubtree
 from plumbline.evidence.proof import ProofError, TlogProof, parse_proof
 from plumbline.evidence.sm2_note import Sm2NoteVerifier
+from plumbline.supervision.journal.anchoring import CHAINS, AnchorChain
 from plumbline.supervision.journal.audit_epochs import Epoch
 from plumbline.supervision.journal.cosigners import known_cosigners
 from plumbline.supervision.journal.heads import HeadRow, log_origin, root_at
@@ -45,6 +46,8 @@ class Kept:
     cosigners: tuple[str, ...] = ()
     #: Time-stamp authorities of the operator's list, the retired ones too.
     stamp_sources: tuple[StampSource, ...] = ()
+    #: Chains of the operator's list, the retired ones too.
+    anchor_chains: tuple[AnchorChain, ...] = ()
 
     @classmethod
     def of(cls, folder: Path, sm2: bytes | None = None) -> Kept:
@@ -57,6 +60,7 @@ class Kept:
             sm2=sm2,
             cosigners=cosigners,
             stamp_sources=SOURCES.known(folder)[0],
+            anchor_chains=CHAINS.known(folder)[0],
         )
 
 

@@ -125,6 +125,10 @@ SELECT c.size, c.note FROM journal.checkpoint c
  WHERE c.origin = %(origin)s
    AND c.size = (SELECT max(size) FROM journal.cosignature WHERE origin = %(origin)s AND size > %(after)s)
 """
+_STAMPED = """
+SELECT c.size, c.note FROM journal.checkpoint c
+ WHERE c.origin = %(origin)s AND c.size = (SELECT max(size) FROM journal.stamp WHERE origin = %(origin)s AND size > %(after)s)
+"""
 _KEEP = """
 INSERT INTO journal.stamp (origin, size, name, token, stamped_at) VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
@@ -150,6 +154,12 @@ def best_point(
     if newest.size <= after or (patience and has_cosigners):
         return None
     return newest.size, newest.note
+
+
+def stamped_point(conn: psycopg.Connection, newest: Published, after: int) -> tuple[int, str] | None:
+    """(size, note) of the newest stamped checkpoint that is larger than `after`."""
+    row = conn.execute(_STAMPED, {"origin": newest.origin, "after": after}).fetchone()
+    return (row[0], row[1]) if row else None
 
 
 def stamp(

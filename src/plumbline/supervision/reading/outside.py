@@ -39,6 +39,38 @@ def stamp_facts() -> OutsideFacts:
     )
 
 
+def anchor_facts() -> OutsideFacts:
+    """The chains of the operator's list."""
+    found = rows(
+        "SELECT name, trust_domain, every, state, size, anchored_at AS at, sent_size, confirmations, behind_since, looked_at, problem, "
+        "list_problem, clock_timestamp() AS now FROM ops.anchor_chain ORDER BY name",
+        [],
+    )
+    return OutsideFacts(
+        told=tuple((each["name"], anchor_sentence(each)) for each in found),
+        late=tuple(each["name"] for each in found if is_late(each)),
+        external=len(found),
+    )
+
+
+def anchor_sentence(chain: Row) -> str:
+    """Trust domain, how far it came, what is under way, and what is wrong."""
+    parts = [str(chain["trust_domain"])]
+    if chain["at"]:
+        parts.append(f"写到 {grouped_number(chain['size'])} 条，{age_text(chain['now'] - chain['at'])}前")
+    else:
+        parts.append("还没有写过")
+    if chain["state"] == "sent":
+        parts.append(f"{grouped_number(chain['sent_size'])} 条已发出，等确认（{chain['confirmations']} 块）")
+    parts.append(f"每 {minutes_text(chain['every'])}一次")
+    return "，".join([*parts, *_wrong(chain)])
+
+
+def _wrong(outsider: Row) -> list[str]:
+    told = [outsider["problem"]] if outsider["problem"] else []
+    return told + (["名单读不出来，照上一份名单办"] if outsider["list_problem"] else [])
+
+
 def is_late(outsider: Row) -> bool:
     """Whether entries have waited for longer than two intervals, something is wrong, or nobody looks."""
     waiting = outsider["behind_since"] and outsider["now"] - outsider["behind_since"]
@@ -60,11 +92,7 @@ def stamp_sentence(authority: Row) -> str:
     else:
         parts.append("还没有盖过")
     parts.append(f"每 {minutes_text(authority['every'])}一次")
-    if authority["problem"]:
-        parts.append(authority["problem"])
-    if authority["list_problem"]:
-        parts.append("名单读不出来，照上一份名单办")
-    return "，".join(parts)
+    return "，".join([*parts, *_wrong(authority)])
 
 
 def minutes_text(every: timedelta) -> str:

@@ -15,7 +15,7 @@ from plumbline.supervision.journal.staleness import Followed, Limits, backlog
 from plumbline.supervision.pages.view_models import Answer, ProcessRow, StatusPage
 from plumbline.supervision.pages.wording import Tone
 from plumbline.supervision.reading.database import Row, count, row, rows
-from plumbline.supervision.reading.outside import age_text, stamp_facts
+from plumbline.supervision.reading.outside import age_text, anchor_facts, stamp_facts
 from plumbline.supervision.reading.proofs import newest_checkpoint
 from plumbline.supervision.rules import parameters
 from plumbline.web.formats import grouped_number
@@ -49,7 +49,7 @@ def status_page() -> StatusPage:
     processes = tuple(process_row(each) for each in beats)
     lag = _lag(head, projected)
     cosigners, waiting, is_stopped = _cosigners()
-    stamps = stamp_facts()
+    stamps, anchors = stamp_facts(), anchor_facts()
     return StatusPage(
         headline=headline(
             lag,
@@ -59,6 +59,7 @@ def status_page() -> StatusPage:
             codes_stopped=is_stopped,
             list_unreadable=any(each["list_problem"] for each in cosigners),
             unstamped=stamps.late,
+            unanchored=anchors.late,
         ),
         origin=log_origin(head["origin"], head["epoch"]),
         log_size=count(_KEPT, [head["epoch"]]) + head["size"],
@@ -71,6 +72,7 @@ def status_page() -> StatusPage:
         cosigners=tuple((each["name"], _cosigner_sentence(each)) for each in cosigners),
         external_cosigners=sum(each["is_external"] for each in cosigners),
         stamps=stamps.told,
+        anchors=anchors.told,
         epochs=_epochs(),
         details=_details(),
     )
@@ -174,6 +176,7 @@ def headline(
     codes_stopped: bool = False,
     list_unreadable: bool = False,
     unstamped: Sequence[str] = (),
+    unanchored: Sequence[str] = (),
 ) -> Answer:
     """The worst that is true, in one sentence. `waiting`: how long entries have waited for a cosigner, when that is late."""
     silent = [each.kind for each in processes if each.tone is not Tone.OK]
@@ -199,9 +202,11 @@ def headline(
     if list_unreadable:
         detail = "报送照常接收，照上一份名单送联署；请改好 cosigners.toml。"
         return Answer(tone=Tone.WARN, headline="联署方名单读不出来", detail=detail)
-    if unstamped:
-        detail = "报送、发码照常；检查点由下一个时间戳一并证明，原因见下。"
-        return Answer(tone=Tone.WARN, headline=f"{'、'.join(unstamped)} 的时间戳晚了", detail=detail)
+    if unstamped or unanchored:
+        kinds = (("的时间戳", unstamped), ("的上链", unanchored))
+        told = "，".join(f"{'、'.join(names)} {kind}晚了" for kind, names in kinds if names)
+        detail = "报送、发码照常；晚了的检查点由下一个一并证明，原因见下。"
+        return Answer(tone=Tone.WARN, headline=told, detail=detail)
     if parked:
         return Answer(tone=Tone.WARN, headline=f"{parked} 条记录搁置", detail="有关的报告页面上会说明。")
     if silent:

@@ -22,6 +22,7 @@ from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.logs import begin_logging
 from plumbline.supervision.projection.projector import CHANNEL, GATHER_S
 from plumbline.supervision.roots import load_roots
+from plumbline.supervision.worker.anchoring import Anchoring
 from plumbline.supervision.worker.cosigning import Cosigning
 from plumbline.supervision.worker.due import Worker
 from plumbline.supervision.worker.errands import Errands
@@ -83,6 +84,10 @@ def main() -> None:
     cosigning.start()
     stamping = Stamping(platform.conninfo("plumb_gateway"), platform.folder("marks"))
     stamping.start()
+    anchoring = Anchoring(
+        platform.conninfo("plumb_gateway"), platform.folder("marks"), platform.folder("keys")
+    )
+    anchoring.start()
     errands = Errands(platform)
     print("worker ready", flush=True)
     while not stop.is_set():
@@ -97,6 +102,7 @@ def main() -> None:
             _log.error("waiting for an operator, signing stopped: %s", stopped)
             stop.wait(SIGNING_STOPPED_WAIT_S)
     errands.stop()
+    anchoring.stop()
     stamping.stop()
     cosigning.stop()
     publisher.stop()
