@@ -22,6 +22,8 @@ import pytest
 from plumbline.domain.basics.identifiers import party_id
 from plumbline.embedded.ports import free_port
 from plumbline.evidence.anchor import log_id
+from plumbline.evidence.attachments import STAMP_TYPE, attachments
+from plumbline.evidence.checkpoint import parse_note
 from plumbline.evidence.proof import parse_proof
 from plumbline.exchange.messages.registry import PartyRegistered
 from plumbline.exchange.uids import new_uid
@@ -31,6 +33,7 @@ from plumbline.sdk.bundle.trust import read_trust
 from plumbline.sdk.timestamp.findings import stamp_findings
 from plumbline.supervision.anchor_commands import run_anchors
 from plumbline.supervision.boot import DEMO_OPERATOR
+from plumbline.supervision.dossier.build import _receipts
 from plumbline.supervision.journal.anchoring import CHAINS
 from plumbline.supervision.journal.audit import audit_journal
 from plumbline.supervision.journal.audit_checkpoints import Kept
@@ -208,6 +211,22 @@ def test_a_checkpoint_is_stamped_at_its_interval_and_every_receipt_below_it_says
     assert kit.command("remove", NAME) == 0
     assert kit.audited() == []  # its root stays on the list
     assert kit.command("list") == 0
+
+
+def test_in_a_bundle_one_entry_reaches_the_head_and_the_others_keep_their_stamps(kit: Kit) -> None:
+    early = [kit.append(), kit.append()]
+    kit.listed()
+    with kit.served():
+        assert kit.round()["size"] == 3
+    signer, log = kit.tested.signer, [*early, kit.append()]
+    for entries, stamped in ((log, [True, True, False]), (early, [False, True])):
+        found = _receipts(kit.gateway, signer, entries, 4)
+        notes = [parse_proof(found[each].receipt).checkpoint_note for each in entries]
+        assert [bool(attachments(parse_note(note), STAMP_TYPE)) for note in notes] == stamped
+        assert "\n4\n" in notes[stamped.index(False)]
+    found = _receipts(kit.gateway, signer, early, 3)  # nothing newer is asked for: all keep theirs
+    notes = [parse_proof(found[each].receipt).checkpoint_note for each in early]
+    assert all(attachments(parse_note(note), STAMP_TYPE) for note in notes)
 
 
 def test_an_authority_that_is_not_the_one_on_the_list_is_named_and_nothing_is_kept(

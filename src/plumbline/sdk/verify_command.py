@@ -13,7 +13,8 @@ from pathlib import Path
 
 import httpx
 
-from plumbline.evidence.checkpoint import parse_verifier
+from plumbline.evidence.attachments import ANCHOR_TYPE, attachments
+from plumbline.evidence.checkpoint import Checkpoint, parse_note, parse_verifier
 from plumbline.evidence.note import NoteError
 from plumbline.evidence.proof import parse_proof
 from plumbline.evidence.receipt import Step as ReceiptStep
@@ -33,6 +34,7 @@ _CLOCK_TOLERANCE = timedelta(minutes=5)
 
 def run_verify(arguments: argparse.Namespace) -> int:
     """0 when everything holds, 1 when something does not, 2 when it, or a part of it, could not be checked."""
+    anchor = getattr(arguments, "anchor", None) or ""
     try:
         data = Path(arguments.file).read_bytes()
         trust = read_trust(arguments.trust, [*arguments.log_key, *getattr(arguments, "cosigner_key", [])])
@@ -44,9 +46,9 @@ def run_verify(arguments: argparse.Namespace) -> int:
             print("请用 --log-key 或 --trust 给出您信任的日志公钥；不能从要核验的文件里取。", file=sys.stderr)
             return UNCHECKED
         if data[:2] == b"PK":
-            return _bundle(data, trust, arguments.lang)
+            return _bundle(data, trust, arguments.lang, anchor)
         message = Path(arguments.message).read_bytes() if arguments.message else None
-        return _receipt(data, trust, message, arguments.lang, getattr(arguments, "anchor", None) or "")
+        return _receipt(data, trust, message, arguments.lang, anchor)
     except NodeProblem as problem:
         print(problem, file=sys.stderr)
     except NoteError as error:
@@ -89,14 +91,20 @@ def _print_findings(stamps: Iterable[StampFinding | AnchorFinding], lang: str) -
     return holds
 
 
-def _outside(note: str, trust: Trust, anchor: str) -> list[StampFinding | AnchorFinding]:
-    """Time stamps; and anchors, asked of the node that the caller named, if any."""
+def _anchors(note: str, trust: Trust, anchor: str) -> tuple[AnchorFinding, ...]:
+    """What the chain says of a checkpoint, asked of the node that the caller named, if any."""
     with httpx.Client(timeout=NODE_TIMEOUT_S, trust_env=False, follow_redirects=False) as http:
-        node = Node(anchor, http) if anchor else None
-        return [
-            *stamp_findings(note, trust.authorities),
-            *anchor_findings(note, trust.contracts, node),
-        ]
+        return anchor_findings(note, trust.contracts, Node(anchor, http) if anchor else None)
+
+
+def _anchors_of_bundle(data: bytes, trust: Trust, anchor: str) -> tuple[AnchorFinding, ...]:
+    """Of the largest anchored checkpoint of a bundle that holds: it commits to the smaller ones."""
+    from plumbline.sdk.bundle.archive import read_bundle
+
+    notes = {parse_proof(each.receipt.decode()).checkpoint_note for each in read_bundle(data).content.entries}
+    anchored = [note for note in notes if attachments(parse_note(note), ANCHOR_TYPE)]
+    newest = max(anchored, key=lambda note: Checkpoint.parse(parse_note(note).text).size, default=None)
+    return _anchors(newest, trust, anchor) if newest else ()
 
 
 def _receipt(data: bytes, trust: Trust, message: bytes | None, lang: str, anchor: str = "") -> int:
@@ -107,7 +115,9 @@ def _receipt(data: bytes, trust: Trust, message: bytes | None, lang: str, anchor
     stamps_hold = True
     if check.ok:
         note = parse_proof(data.decode()).checkpoint_note
-        stamps_hold = _print_findings(_outside(note, trust, anchor), lang)
+        stamps_hold = _print_findings(
+            [*stamp_findings(note, trust.authorities), *_anchors(note, trust, anchor)], lang
+        )
     if check.is_demo:
         print("演示数据" if lang == "zh" else "demonstration data")
     if check.ok and check.logged_at:
@@ -120,7 +130,7 @@ def _receipt(data: bytes, trust: Trust, message: bytes | None, lang: str, anchor
     return HOLDS if check.ok and stamps_hold else FAILS
 
 
-def _bundle(data: bytes, trust: Trust, lang: str) -> int:
+def _bundle(data: bytes, trust: Trust, lang: str, anchor: str = "") -> int:
     from plumbline.sdk.bundle.verify import verify_bundle
 
     keys = [*trust.log_keys, *trust.cosigners]
@@ -134,8 +144,9 @@ def _bundle(data: bytes, trust: Trust, lang: str) -> int:
     _print_steps(check.steps, lang)
     for name in check.cosigned_by:
         _print_cosigners([name], trust, lang)
+    anchors_hold = _print_findings(_anchors_of_bundle(data, trust, anchor), lang) if check.ok else True
     print(check.verdict_zh if lang == "zh" else check.verdict_en)
-    if not check.ok:
+    if not (check.ok and anchors_hold):
         return FAILS
     return UNCHECKED if check.unchecked else HOLDS
 

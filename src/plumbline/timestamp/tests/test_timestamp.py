@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import threading
+import time
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from asn1crypto import tsp
 from cryptography import x509
@@ -28,7 +34,7 @@ from plumbline.sdk.timestamp.authority import (
     authority_of,
 )
 from plumbline.sdk.timestamp.findings import stamp_findings
-from plumbline.sdk.timestamp.request import MAX_ANSWER, Query, make_query, read_answer
+from plumbline.sdk.timestamp.request import MAX_ANSWER, Query, ask, make_query, read_answer
 from plumbline.sdk.timestamp.token import StampProblem, verify_token
 from plumbline.timestamp.authority import Authority
 from plumbline.timestamp.command import run_timestamp
@@ -157,6 +163,54 @@ def test_what_an_answer_must_repeat_and_how_it_must_look(folder: Path) -> None:
     refused = Authority(folder).answer(make_query(IMPRINT, "1.2.3").body)
     with pytest.raises(StampProblem, match="unaccepted_policy"):
         read(refused)()
+
+
+@contextmanager
+def _answering(status: int, parts: list[bytes], pause: float) -> Iterator[str]:
+    """An authority that answers anybody with these bytes."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.end_headers()
+            with suppress(OSError):
+                for part in parts:
+                    self.wfile.write(part)
+                    time.sleep(pause)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("status", "parts", "pause", "code"),
+    [
+        (500, [b"no"], 0.0, "answer.status"),
+        (302, [b""], 0.0, "answer.status"),
+        (200, [b"<html>"], 0.0, "answer.unreadable"),
+        (200, [b"0" * 8192] * 4, 0.0, "answer.size"),
+        (200, [b"0"] * 20, 0.1, "answer.slow"),
+    ],
+)
+def test_whatever_an_authority_answers_is_one_plain_sentence(
+    folder: Path, status: int, parts: list[bytes], pause: float, code: str
+) -> None:
+    with _answering(status, parts, pause) as url, httpx.Client(trust_env=False, timeout=60) as http:
+        within = 0.2 if pause else 60.0
+        query = make_query(IMPRINT)
+        assert _code(lambda: ask(http, url, query, [_trusted(folder)], within_s=within)) == code
 
 
 def test_a_token_that_is_changed_anywhere_or_anothers_never_holds(folder: Path, tmp_path: Path) -> None:
