@@ -124,6 +124,10 @@ _LAST = (
     "SELECT size, received_at FROM journal.anchor WHERE origin = %s AND name = %s ORDER BY size DESC LIMIT 1"
 )
 _NOTE = "SELECT note FROM journal.checkpoint WHERE origin = %s AND size = %s"
+_LOST = """
+SELECT c.note FROM journal.anchor a JOIN journal.checkpoint c ON c.origin = a.origin AND c.size = a.size
+ WHERE a.origin = %s AND a.name = %s AND a.size > %s ORDER BY a.size LIMIT 1
+"""
 _KEEP = """
 INSERT INTO journal.anchor (origin, size, name, proof, anchored_at) VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
@@ -142,6 +146,12 @@ def point_to_anchor(conn: psycopg.Connection, newest: Published, after: int) -> 
     """
     point = stamped_point(conn, newest, after) or best_point(conn, newest, after, patience=False)
     return Checkpoint.parse(parse_note(point[1]).text) if point else None
+
+
+def lost_anchor(conn: psycopg.Connection, newest: Published, name: str, on_chain: int) -> Checkpoint | None:
+    """The smallest checkpoint that a chain held and holds no more."""
+    row = conn.execute(_LOST, [newest.origin, name, on_chain]).fetchone()
+    return Checkpoint.parse(parse_note(row[0]).text) if row else None
 
 
 def keep_anchor(conn: psycopg.Connection, origin: str, size: int, name: str, place: AnchorPlace) -> None:

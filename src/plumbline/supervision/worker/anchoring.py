@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 
 from plumbline.evidence.anchor import log_id
+from plumbline.evidence.checkpoint import Checkpoint
 from plumbline.supervision.journal.anchoring import (
     CHAINS,
     AnchorChain,
@@ -24,6 +25,7 @@ from plumbline.supervision.journal.anchoring import (
     is_due,
     keep_anchor,
     last_anchored,
+    lost_anchor,
     point_to_anchor,
 )
 from plumbline.supervision.journal.cosigning import Published, newest_published
@@ -135,11 +137,16 @@ class _Visit:
             if on_chain > size:
                 return self._confirm(on_chain, held)
         if on_chain < size:
-            # What was confirmed is gone: the chain was re-organised deeper than the operator reckoned with.
-            return self._send(on_chain) or f"确认过的 {size} 条不在链上了：链重组过，正在重新写"
-        if self._is_under_way(on_chain):
-            return ""
-        return self._send(on_chain) if is_due(self._chain, last, self._now) else ""
+            # What was confirmed is gone: the chain was re-organised deeper than the operator reckoned with. Receipts speak of it,
+            # so that the very same checkpoints are written again, the smallest first.
+            if not self._is_under_way(on_chain):
+                self._send(lost_anchor(self._conn, self._newest, self._chain.name, on_chain))
+            return f"确认过的 {size} 条不在链上了：链重组过，正在重新写"
+        if self._state == "sent" and on_chain and self._sent_size <= on_chain:
+            self._conn.execute(_STATE, ["confirmed", self._chain.confirmations, self._chain.name])
+        if not self._is_under_way(on_chain) and is_due(self._chain, last, self._now):
+            self._send(point_to_anchor(self._conn, self._newest, on_chain))
+        return ""
 
     def _is_under_way(self, on_chain: int) -> bool:
         sent_at: datetime | None = self._sent_at
@@ -165,16 +172,14 @@ class _Visit:
         self._account.offered = 0
         return ""
 
-    def _send(self, on_chain: int) -> str:
-        point = point_to_anchor(self._conn, self._newest, on_chain)
+    def _send(self, point: Checkpoint | None) -> None:
         if point is None:
-            return ""
+            return
         nonce = self._account.next_nonce()
         signed = self._account.sign(self._log, point.size, point.root, nonce)
         # Before it leaves: what is under way is known even if this process ends here.
         self._conn.execute(_SENT, [point.origin, point.size, bytes(signed.hash), nonce, self._chain.name])
         self._account.send(signed)
-        return ""
 
 
 class Anchoring:
