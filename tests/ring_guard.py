@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 #: Markers of which a whole run must have carried out at least one test.
-RINGS = {"service": "服务", "browser": "浏览器", "replay": "回放"}
+RINGS = {"service": "服务", "browser": "浏览器", "replay": "回放", "chain": "上链"}
 
 
 class RingGuard:

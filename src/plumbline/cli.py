@@ -122,6 +122,24 @@ def _cosign(arguments: argparse.Namespace) -> int:
     return run_cosign(arguments)
 
 
+def _timestamp(arguments: argparse.Namespace) -> int:
+    from plumbline.timestamp.command import run_timestamp
+
+    return run_timestamp(arguments)
+
+
+def _timestamps(arguments: argparse.Namespace) -> int:
+    from plumbline.supervision.commands import run_timestamps
+
+    return run_timestamps(arguments)
+
+
+def _anchors(arguments: argparse.Namespace) -> int:
+    from plumbline.supervision.commands import run_anchors
+
+    return run_anchors(arguments)
+
+
 def _bench(arguments: argparse.Namespace) -> int:
     from plumbline.bench.command import run_bench
 
@@ -186,6 +204,7 @@ def _reader_commands(commands: Commands) -> None:
     verify.add_argument(
         "--cosigner-key", action="append", default=[], help="您信任的联署方公钥（vkey），可多次"
     )
+    verify.add_argument("--anchor", help="您信任的 EVM 节点地址（JSON-RPC）：问链上写着的检查点")
     verify.add_argument("--message", help="与回执对照的消息文件")
     verify.add_argument("--lang", choices=["zh", "en"], default="zh")
     verify.set_defaults(run=_verify)
@@ -301,6 +320,41 @@ def _cosigner_commands(commands: Commands) -> None:
     cosign.set_defaults(run=_cosign)
 
 
+def _outside_commands(commands: Commands) -> None:
+    stamps = commands.add_parser("timestamps", help="谁给本平台的检查点盖时间戳：列出、加上、停用")
+    stamps.add_argument("what", choices=["list", "add", "remove"])
+    stamps.add_argument("name", nargs="?", default="", help="add、remove：机构名称，如 tsa.example/1")
+    stamps.add_argument("--url", help="add：机构的地址（RFC 3161，HTTP）")
+    stamps.add_argument("--certificate", help="add：机构根证书的 PEM 文件")
+    stamps.add_argument("--trust-domain", help="add：谁在管这个机构")
+    stamps.add_argument("--own", action="store_true", help="add：是运营单位自己的，不算外部证据")
+    stamps.add_argument("--every", type=int, help="add：日志有增长时每多少分钟盖一次（默认 60）")
+    stamps.add_argument("--policy", default="", help="add：要求的策略标识（OID）；不写时由机构定")
+    stamps.add_argument("--by", default="", help="add、remove：谁改的")
+    _data_dir(stamps)
+    stamps.set_defaults(run=_timestamps)
+
+    anchors = commands.add_parser("anchors", help="检查点写进哪些 EVM 链：列出、加上、停用、逐个核对")
+    anchors.add_argument("what", choices=["list", "add", "remove", "check"])
+    anchors.add_argument("name", nargs="?", default="", help="add、remove：链的名称，如 chain.example/1")
+    anchors.add_argument("--url", help="add：节点地址（JSON-RPC，HTTP）")
+    anchors.add_argument("--chain-id", type=int, help="add：链号；节点的链号不同就不写")
+    anchors.add_argument("--contract", help="add：已装好的合同地址")
+    anchors.add_argument("--deploy", action="store_true", help="add：新装一个合同，主人是本平台的账户")
+    anchors.add_argument("--trust-domain", help="add：谁在维护这条链")
+    anchors.add_argument("--every", type=int, help="add：日志有增长时每多少分钟写一次（默认 60）")
+    anchors.add_argument("--confirmations", type=int, help="add：多少块以后算数（默认 12）")
+    anchors.add_argument("--by", default="", help="add、remove：谁改的")
+    _data_dir(anchors)
+    anchors.set_defaults(run=_anchors)
+
+    from plumbline.timestamp import command as stamping
+
+    authority = commands.add_parser("timestamp", help="时间戳程序：一个小的时间戳机构（RFC 3161）")
+    stamping.add_options(authority)
+    authority.set_defaults(run=_timestamp)
+
+
 def _workshop_commands(commands: Commands) -> None:
     sign = commands.add_parser("sign", help="检测机构：给报告 PDF 签章（私钥在机构自己的密钥盒里）")
     sign.add_argument("pdf")
@@ -332,6 +386,7 @@ def build_parser() -> argparse.ArgumentParser:
     _reader_commands(commands)
     _operator_commands(commands)
     _cosigner_commands(commands)
+    _outside_commands(commands)
     _workshop_commands(commands)
     return parser
 

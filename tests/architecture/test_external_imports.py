@@ -36,6 +36,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "sdk": frozenset({"httpx", "msgspec", "cryptography"}),
     "acquisition": frozenset({"serial", "numpy"}),
     "cosign": frozenset({"cryptography"}),
+    "timestamp": frozenset({"cryptography", "asn1crypto"}),
     "web": frozenset({"django", "jinja2", "markupsafe", "allauth", "cryptography"}),
     "lab": frozenset({"django", "typst", "zxingcpp", "cryptography", "PIL", "msgspec", "numpy", "httpx"})
     | PDF,
@@ -50,6 +51,7 @@ LAZY: dict[str, frozenset[str]] = {
     "sdk": PDF,
     "acquisition": frozenset({"pcodec"}),
     "cli": SERVER,
+    "supervision": frozenset({"web3", "eth_account", "requests"}),
     "drill": frozenset({"fuse"}),
     "bench": frozenset({"ninja", "fastapi", "sqlalchemy"}),  # peers, each in a process of its own
 }

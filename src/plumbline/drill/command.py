@@ -27,10 +27,11 @@ class Drill:
 
 def drills() -> list[Drill]:
     """All drills; imported only when one is asked for."""
-    from plumbline.drill import cosign, pdf, privacy, tamper
+    from plumbline.drill import anchor, cosign, pdf, privacy, tamper
     from plumbline.drill.kill.drills import KILL, POWER
 
     return [
+        anchor.DRILL,
         cosign.DRILL,
         KILL,
         pdf.DRILL,

@@ -11,12 +11,20 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from plumbline.evidence.checkpoint import parse_verifier
+import httpx
+
+from plumbline.evidence.attachments import ANCHOR_TYPE, attachments
+from plumbline.evidence.checkpoint import Checkpoint, parse_note, parse_verifier
 from plumbline.evidence.note import NoteError
+from plumbline.evidence.proof import parse_proof
 from plumbline.evidence.receipt import Step as ReceiptStep
 from plumbline.evidence.receipt import verify_receipt
+from plumbline.sdk.anchor.findings import AnchorFinding, anchor_findings
+from plumbline.sdk.anchor.node import TIMEOUT_S as NODE_TIMEOUT_S
+from plumbline.sdk.anchor.node import Node, NodeProblem
 from plumbline.sdk.bundle.check import Step as BundleStep
 from plumbline.sdk.bundle.trust import Trust, read_trust
+from plumbline.sdk.timestamp.findings import StampFinding, stamp_findings
 
 #: Exit status: everything holds; something does not; it could not be checked, or not all of it.
 HOLDS, FAILS, UNCHECKED = 0, 1, 2
@@ -26,6 +34,7 @@ _CLOCK_TOLERANCE = timedelta(minutes=5)
 
 def run_verify(arguments: argparse.Namespace) -> int:
     """0 when everything holds, 1 when something does not, 2 when it, or a part of it, could not be checked."""
+    anchor = getattr(arguments, "anchor", None) or ""
     try:
         data = Path(arguments.file).read_bytes()
         trust = read_trust(arguments.trust, [*arguments.log_key, *getattr(arguments, "cosigner_key", [])])
@@ -37,9 +46,11 @@ def run_verify(arguments: argparse.Namespace) -> int:
             print("请用 --log-key 或 --trust 给出您信任的日志公钥；不能从要核验的文件里取。", file=sys.stderr)
             return UNCHECKED
         if data[:2] == b"PK":
-            return _bundle(data, trust, arguments.lang)
+            return _bundle(data, trust, arguments.lang, anchor)
         message = Path(arguments.message).read_bytes() if arguments.message else None
-        return _receipt(data, trust, message, arguments.lang)
+        return _receipt(data, trust, message, arguments.lang, anchor)
+    except NodeProblem as problem:
+        print(problem, file=sys.stderr)
     except NoteError as error:
         print(f"日志公钥不对：{error}", file=sys.stderr)
     except MemoryError:
@@ -71,11 +82,42 @@ def _print_cosigners(names: Iterable[str], trust: Trust, lang: str) -> None:
         )
 
 
-def _receipt(data: bytes, trust: Trust, message: bytes | None, lang: str) -> int:
+def _print_findings(stamps: Iterable[StampFinding | AnchorFinding], lang: str) -> bool:
+    """What time stamps and anchors say; False when one of an outsider that the caller trusts does not hold."""
+    holds, signs = True, {"holds": "✓ ", "fails": "✗ ", "unchecked": "· "}
+    for each in stamps:
+        print(signs[each.standing] + (each.zh if lang == "zh" else each.en))
+        holds = holds and each.standing != "fails"
+    return holds
+
+
+def _anchors(note: str, trust: Trust, anchor: str) -> tuple[AnchorFinding, ...]:
+    """What the chain says of a checkpoint, asked of the node that the caller named, if any."""
+    with httpx.Client(timeout=NODE_TIMEOUT_S, trust_env=False, follow_redirects=False) as http:
+        return anchor_findings(note, trust.contracts, Node(anchor, http) if anchor else None)
+
+
+def _anchors_of_bundle(data: bytes, trust: Trust, anchor: str) -> tuple[AnchorFinding, ...]:
+    """Of the largest anchored checkpoint of a bundle that holds: it commits to the smaller ones."""
+    from plumbline.sdk.bundle.archive import read_bundle
+
+    notes = {parse_proof(each.receipt.decode()).checkpoint_note for each in read_bundle(data).content.entries}
+    anchored = [note for note in notes if attachments(parse_note(note), ANCHOR_TYPE)]
+    newest = max(anchored, key=lambda note: Checkpoint.parse(parse_note(note).text).size, default=None)
+    return _anchors(newest, trust, anchor) if newest else ()
+
+
+def _receipt(data: bytes, trust: Trust, message: bytes | None, lang: str, anchor: str = "") -> int:
     keys = dict.fromkeys([*trust.log_keys, *trust.cosigners])
     check = verify_receipt(data, [parse_verifier(key) for key in keys], message)
     _print_steps(check.steps, lang)
     _print_cosigners(check.cosigned_by, trust, lang)
+    stamps_hold = True
+    if check.ok:
+        note = parse_proof(data.decode()).checkpoint_note
+        stamps_hold = _print_findings(
+            [*stamp_findings(note, trust.authorities), *_anchors(note, trust, anchor)], lang
+        )
     if check.is_demo:
         print("演示数据" if lang == "zh" else "demonstration data")
     if check.ok and check.logged_at:
@@ -85,19 +127,26 @@ def _receipt(data: bytes, trust: Trust, message: bytes | None, lang: str) -> int
         if message is None:
             zh = "没有给出消息原文（--message），只核验了回执本身。"
             print(zh if lang == "zh" else "No message given: only the receipt itself was checked.")
-    return HOLDS if check.ok else FAILS
+    return HOLDS if check.ok and stamps_hold else FAILS
 
 
-def _bundle(data: bytes, trust: Trust, lang: str) -> int:
+def _bundle(data: bytes, trust: Trust, lang: str, anchor: str = "") -> int:
     from plumbline.sdk.bundle.verify import verify_bundle
 
     keys = [*trust.log_keys, *trust.cosigners]
-    check = verify_bundle(data, log_keys=keys, roots=trust.roots, code_keys=trust.code_keys)
+    check = verify_bundle(
+        data,
+        log_keys=keys,
+        roots=trust.roots,
+        code_keys=trust.code_keys,
+        authorities=trust.authorities,
+    )
     _print_steps(check.steps, lang)
     for name in check.cosigned_by:
         _print_cosigners([name], trust, lang)
+    anchors_hold = _print_findings(_anchors_of_bundle(data, trust, anchor), lang) if check.ok else True
     print(check.verdict_zh if lang == "zh" else check.verdict_en)
-    if not check.ok:
+    if not (check.ok and anchors_hold):
         return FAILS
     return UNCHECKED if check.unchecked else HOLDS
 

@@ -14,7 +14,10 @@ from psycopg import sql
 
 from plumbline.embedded.folder import DataFolder
 from plumbline.embedded.postgres import Running
+from plumbline.sdk.anchor.trust import contract_as_line
+from plumbline.sdk.timestamp.authority import authority_as_line
 from plumbline.supervision.config import ROLES, DatabasePlace, Operator, Platform, Security, write_platform
+from plumbline.supervision.journal.anchoring import CHAINS
 from plumbline.supervision.journal.cosigners import known_cosigners
 from plumbline.supervision.journal.destruction import replay_destructions
 from plumbline.supervision.journal.genesis import is_open, open_log
@@ -27,6 +30,7 @@ from plumbline.supervision.journal.setup import (
     ensure_partitions,
     migrate,
 )
+from plumbline.supervision.journal.stamping import SOURCES
 from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.projection.rebuild import RebuildRefused, rebuild
 from plumbline.supervision.projection.schema import ensure_fact_schema
@@ -152,9 +156,9 @@ def _ensure_database(admin: str, place: DatabasePlace, passwords: dict[str, str]
 
 
 def write_trust_roots(platform: Platform, keys: PlatformKeys) -> None:
-    """`trust.txt`: keys of the log, for each epoch and its end, of the code issuer and of cosigners, for whoever checks without us.
+    """`trust.txt`: keys of the log, for each epoch and its end, of the code issuer, of cosigners and time-stamp authorities.
 
-    A cosigner's line is the operator's word: who relies on it compares it with what the cosigner itself tells.
+    An outsider's line is the operator's word: who relies on it compares it with what the outsider itself tells.
     """
     signer = CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2)
     with psycopg.connect(platform.conninfo("plumb_gateway")) as conn:
@@ -168,6 +172,8 @@ def write_trust_roots(platform: Platform, keys: PlatformKeys) -> None:
             f"cosigner {each.key} {each.trust_domain}"
             for each in known_cosigners(platform.folder("marks"))[0]
         ),
+        *(contract_as_line(each.trusted) for each in CHAINS.known(platform.folder("marks"))[0]),
+        *(authority_as_line(each.authority) for each in SOURCES.known(platform.folder("marks"))[0]),
     ]
     (platform.data_dir / "trust.txt").write_text("\n".join(lines) + "\n", "utf-8")
 

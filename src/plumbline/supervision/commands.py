@@ -158,6 +158,22 @@ def run_cosigners(arguments: argparse.Namespace) -> int:
         return cosigner_commands.run_cosigners(platform, arguments)
 
 
+def run_timestamps(arguments: argparse.Namespace) -> int:
+    """Who stamps checkpoints: list, add, remove."""
+    from plumbline.supervision import stamp_commands
+
+    with opened(Path(arguments.data_dir)) as platform:
+        return stamp_commands.run_timestamps(platform, arguments)
+
+
+def run_anchors(arguments: argparse.Namespace) -> int:
+    """Which chains hold checkpoints: list, add, remove, check."""
+    from plumbline.supervision import anchor_commands
+
+    with opened(Path(arguments.data_dir)) as platform:
+        return anchor_commands.run_anchors(platform, arguments)
+
+
 def _confirm_clock(platform: Platform, by: str) -> int:
     if not by:
         print("请用 --by 写明是谁核对的时钟。", file=sys.stderr)

@@ -7,7 +7,6 @@ import sys
 
 import psycopg
 
-from plumbline.supervision.boot import write_trust_roots
 from plumbline.supervision.config import Platform
 from plumbline.supervision.journal.cosigners import (
     Configured,
@@ -18,7 +17,7 @@ from plumbline.supervision.journal.cosigners import (
     require_usable,
     write_cosigners,
 )
-from plumbline.supervision.journal.keys import PlatformKeys
+from plumbline.supervision.outside_audit import note_change
 
 
 def run_cosigners(platform: Platform, arguments: argparse.Namespace) -> int:
@@ -51,7 +50,7 @@ def _add(platform: Platform, known: tuple[Configured, ...], arguments: argparse.
     )
     require_usable(made)
     write_cosigners(platform.folder("marks"), [*(each for each in known if each.name != made.name), made])
-    _note(platform, arguments.by, "cosigner.add", f"{made.name} {made.url}")
+    note_change(platform, arguments.by, "cosigner.add", f"{made.name} {made.url}")
     print(f"已加上 {made.name}（{made.trust_domain}）。后台进程一秒内开始送检查点。")
     return 0
 
@@ -62,19 +61,9 @@ def _remove(platform: Platform, known: tuple[Configured, ...], arguments: argpar
         print(f"名单里没有 {arguments.name or '（请给出名称）'}。", file=sys.stderr)
         return 2
     write_cosigners(platform.folder("marks"), kept)
-    _note(platform, arguments.by, "cosigner.remove", arguments.name)
+    note_change(platform, arguments.by, "cosigner.remove", arguments.name)
     print(f"已删去 {arguments.name}。它以前的联署照旧有效。")
     return 0
-
-
-def _note(platform: Platform, by: str, action: str, subject: str) -> None:
-    write_trust_roots(platform, PlatformKeys.load(platform.folder("keys")))
-    with psycopg.connect(platform.conninfo("plumb_migrate")) as conn:
-        conn.execute("SET ROLE plumb_owner")
-        conn.execute(
-            "INSERT INTO ops.audit_event (actor, action, subject, outcome, request) VALUES (%s, %s, %s, 'done', 'cli')",
-            [by, action, subject],
-        )
 
 
 def _list(platform: Platform, known: tuple[Configured, ...]) -> int:

@@ -170,12 +170,17 @@ class Acts:
 
 
 #: Tables of schema journal whose rows an audit names; one with rows that is not here breaks the drill.
-TAUGHT = frozenset({"entry", "leaf", "node", "head", "claim", "checkpoint", "epoch", "cosignature"})
+TAUGHT = frozenset(
+    {"entry", "leaf", "node", "head", "claim", "checkpoint", "epoch", "cosignature", "stamp", "anchor"}
+)
 #: Tables whose rows somebody else has signed and keeps: that one is gone, that one sees.
-SIGNED_ELSEWHERE = frozenset({"cosignature"})
+SIGNED_ELSEWHERE = frozenset({"cosignature", "stamp", "anchor"})
+_OUTSIDE = {"cosignature": "联署", "stamp": "时间戳", "anchor": "上链"}
 #: Columns that are no evidence, and why. Everything else in schemas fact and journal is: there is no list of what is audited.
 NO_EVIDENCE = {
     ("journal.cosignature", "received_at"): "只记联署何时送到；何时签的，签名里有",
+    ("journal.stamp", "received_at"): "只记时间戳何时送到；何时盖的，令牌里有",
+    ("journal.anchor", "received_at"): "只记何时确认；何时上链，区块里有",
     ("ops.file", "changed_at"): "只记状态何时变的；文件何时到，由日志里 blob.stored 的时间说",
     ("ops.file", "enters_at"): "入账以前先记下的时间；入账以后由日志里 blob.stored 的时间说",
 }
@@ -248,8 +253,8 @@ def _named_in_log(conn: psycopg.Connection, relation: Relation) -> Named:
                 yield str(row["value"])
             case "checkpoint":
                 yield from (f"{row['size']} 条的检查点", "检查点属于别的日志")
-            case "cosignature":
-                yield f"{row['name']} 对 {row['size']} 条的联署"
+            case "cosignature" | "stamp" | "anchor":
+                yield f"{row['name']} 对 {row['size']} 条的{_OUTSIDE[relation.name]}"
             case "epoch":
                 yield f"第 {row['epoch']} 期"
             case other:

@@ -171,8 +171,10 @@ class History:
                     "UPDATE journal.entry SET message = %s, arrived_at = %s WHERE uid = %s AND sender_id = %s",
                     [new.message, new.arrived_at, new.uid, new.sender],
                 )
-        # What cosigners signed cannot be made anew: whoever forges takes it away.
+        # What outsiders signed cannot be made anew: whoever forges takes it away.
         conn.execute("DELETE FROM journal.cosignature")
+        conn.execute("DELETE FROM journal.stamp")
+        conn.execute("DELETE FROM journal.anchor")
         conn.execute("DELETE FROM journal.leaf WHERE epoch = %s", [epoch])
         conn.execute("DELETE FROM journal.node WHERE epoch = %s", [epoch])
         hashes = [each.leaf for each in after]

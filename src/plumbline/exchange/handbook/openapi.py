@@ -374,7 +374,7 @@ def _answers() -> dict[str, Any]:
                 "position": {"type": "integer", "description": "各期连起来的序号，与 /x/v1/changes 的相同"},
                 "logged_at": {"type": "string", "format": "date-time"},
                 "duplicate": {"type": "boolean"},
-                "cosigned": _STRING,
+                **dict.fromkeys(("cosigned", "stamped", "anchored"), _STRING),
                 "receipt": {"type": "string", "description": "C2SP tlog-proof，可离线验证"},
                 "receipt_url": _STRING,
                 "result": {"type": "object", "description": "要求等待时，平台处理的结果"},

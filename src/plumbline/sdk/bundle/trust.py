@@ -10,7 +10,15 @@ from pathlib import Path
 from cryptography import x509
 
 from plumbline.evidence.checkpoint import parse_verifier
+from plumbline.sdk.anchor.trust import USE as ANCHOR
+from plumbline.sdk.anchor.trust import TrustedContract, contract_from_line
 from plumbline.sdk.pdf.roots import RootKind, TrustRoot, root_from_document
+from plumbline.sdk.timestamp.authority import (
+    USE,
+    StampAuthority,
+    authority_from_document,
+    authority_from_line,
+)
 
 #: A root that calls itself so is a demonstration root, whatever the caller thinks of it.
 _DEMO_WORDS = ("DEMO", "演示")
@@ -24,6 +32,10 @@ class Trust:
     code_keys: list[tuple[str, str, str]] = field(default_factory=list)
     roots: list[TrustRoot] = field(default_factory=list)
     cosigners: dict[str, str] = field(default_factory=dict)
+    #: who is believed about time
+    authorities: list[StampAuthority] = field(default_factory=list)
+    #: contracts that are believed to hold the operator's checkpoints
+    contracts: list[TrustedContract] = field(default_factory=list)
 
     def add_key(self, vkey: str, domain: str = "") -> None:
         """A log's key, or a cosigner's with its trust domain. NoteError for a vkey that is none."""
@@ -38,8 +50,12 @@ class Trust:
 
 
 def read_trust(files: Sequence[str], log_keys: Sequence[str] = ()) -> Trust:
-    """Trust from `trust.txt` files (a vkey, `cosigner <vkey> <trust domain>` or `code <id> <algorithm> <key>` a line), root certificates
-    (PEM), dated roots (JSON, as the platform keeps them), and folders of these. ValueError for a file that is none of them."""
+    """Trust from `trust.txt` files, root certificates (PEM), dated roots (JSON, as the platform keeps them), and folders of these.
+
+    A line of `trust.txt` is a vkey, `cosigner <vkey> <trust domain>`, `code <id> <algorithm> <key>`,
+    `timestamp <name> <certificate> <trust domain>` or `anchor <name> <chain id> <address> <trust domain>`.
+    ValueError for a file that is none of them.
+    """
     trust = Trust()
     for key in log_keys:
         trust.add_key(key.strip())
@@ -54,7 +70,7 @@ def read_trust(files: Sequence[str], log_keys: Sequence[str] = ()) -> Trust:
 def _read_file(path: Path, trust: Trust) -> None:
     text = path.read_text("utf-8")
     if text.lstrip().startswith("{"):
-        trust.roots.append(_dated_root(text))
+        _read_dated(text, trust)
     elif "-----BEGIN CERTIFICATE-----" in text:
         trust.roots += [pem_root(each, str(path)) for each in x509.load_pem_x509_certificates(text.encode())]
     elif not _read_lines(text, trust):
@@ -68,6 +84,10 @@ def _read_lines(text: str, trust: Trust) -> int:
         parts = line.split()
         if len(parts) == 4 and parts[0] == "code":
             trust.code_keys.append((parts[1], parts[2], parts[3]))
+        elif len(parts) >= 2 and parts[0] == USE:
+            trust.authorities.append(authority_from_line(line))
+        elif len(parts) >= 2 and parts[0] == ANCHOR:
+            trust.contracts.append(contract_from_line(line))
         elif len(parts) >= 2 and parts[0] == "cosigner":
             trust.add_key(parts[1], " ".join(parts[2:]))
         elif len(parts) == 1 and parts[0].count("+") >= 2:
@@ -94,8 +114,13 @@ def pem_root(certificate: x509.Certificate, source: str) -> TrustRoot:
     )
 
 
-def _dated_root(text: str) -> TrustRoot:
+def _read_dated(text: str, trust: Trust) -> None:
+    """A dated root: of signatures, or of time stamps alone when it says so."""
     try:
-        return root_from_document(json.loads(text))
-    except (KeyError, TypeError) as error:
+        document = json.loads(text)
+        if document.get("use") == USE:
+            trust.authorities.append(authority_from_document(document))
+        else:
+            trust.roots.append(root_from_document(document))
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"根证书清单缺少 {error}") from error

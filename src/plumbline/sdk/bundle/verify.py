@@ -20,7 +20,9 @@ from plumbline.sdk.bundle.keybook import KeyBook
 from plumbline.sdk.bundle.links import Chain, follow
 from plumbline.sdk.bundle.outcome import CodeKey, claims_steps, force_steps, report_steps
 from plumbline.sdk.bundle.records import Record, Records, prove
+from plumbline.sdk.bundle.stamps import stamp_steps
 from plumbline.sdk.pdf.roots import TrustRoot
+from plumbline.sdk.timestamp.authority import StampAuthority
 
 __all__ = ["BundleCheck", "Step", "verify_bundle"]
 
@@ -28,12 +30,17 @@ _VERDICTS = {"PASS": "合格", "FAIL": "不合格", "NOT_JUDGED": "不作判定"
 
 
 def verify_bundle(
-    data: bytes, *, log_keys: Sequence[str], roots: Sequence[TrustRoot], code_keys: Sequence[CodeKey]
+    data: bytes,
+    *,
+    log_keys: Sequence[str],
+    roots: Sequence[TrustRoot],
+    code_keys: Sequence[CodeKey],
+    authorities: Sequence[StampAuthority] = (),
 ) -> BundleCheck:
     """Check a bundle; never raises for anything that the file may hold, however it was made.
 
     `log_keys` are vkeys of the log and of cosigners; `roots` the accepted certificate roots; `code_keys`
-    (id, algorithm, base64) of code issuers. NoteError for a vkey that is none.
+    (id, algorithm, base64) of code issuers; `authorities` those whose time stamps are believed. NoteError for a vkey that is none.
     """
     verifiers = [parse_verifier(key) for key in dict.fromkeys(key.strip() for key in log_keys)]
     try:
@@ -62,6 +69,7 @@ def verify_bundle(
     steps += [*_picture_steps(bundle, records), _statement_step(bundle, keys), *force_steps(chain)]
     cosigners = _cosigners(proven)
     steps.append(_cosigner_step(proven, cosigners))
+    steps += stamp_steps(proven, authorities)
     return _judged(steps, chain, origin=_origin(proven), cosigned_by=cosigners)
 
 

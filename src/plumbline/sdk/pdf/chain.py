@@ -60,6 +60,26 @@ def accepted_root(
     return None
 
 
+def issued_path(
+    signer: x509.Certificate,
+    others: Sequence[x509.Certificate],
+    root: x509.Certificate,
+    moment: datetime,
+) -> bool:
+    """Whether the signer's path ends at this very root, all valid at `moment`; certificates that are not on it are passed over."""
+    path = [signer]
+    while len(path) <= _LONGEST_PATH:
+        if path[-1] == root:
+            return valid_at(root, moment) and _path_holds(path, moment)
+        if _path_holds([*path, root], moment):
+            return True
+        issuer = next((each for each in others if each.subject == path[-1].issuer and each not in path), None)
+        if issuer is None:
+            return False
+        path.append(issuer)
+    return False
+
+
 def valid_at(certificate: x509.Certificate, moment: datetime) -> bool:
     """Whether `moment` (aware) lies in the certificate's own period."""
     return certificate.not_valid_before_utc <= moment <= certificate.not_valid_after_utc

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from plumbline.evidence.attachments import ANCHOR_TYPE, STAMP_TYPE, attachments
 from plumbline.evidence.checkpoint import Checkpoint, parse_note
 from plumbline.evidence.position import position_of
 from plumbline.evidence.proof import parse_proof
@@ -120,16 +121,31 @@ def _key_ids(stored: _Bytes) -> set[str]:
 def _receipts(
     conninfo: str, signer: CheckpointSigner, identities: Sequence[tuple[uuid.UUID, bytes]], size: int
 ) -> dict[tuple[uuid.UUID, bytes], StoredEntry]:
-    """Receipts against the newest cosigned checkpoint; the newest entry's against the head where no cosigner has come as far as `size`.
+    """Receipts against the checkpoints that outsiders say the most about; one entry's against a newer one where none reaches `size`.
 
-    So the receipts reach what the bundle speaks of, and an outage of a cosigner costs one entry its cosignature, not all.
+    So the receipts reach what the bundle speaks of, and an outage of a cosigner costs one entry its cosignature, not all. With time stamps
+    or anchors that one entry is the first of its epoch: nobody asks when a key was enrolled.
     """
     with psycopg.connect(conninfo, autocommit=True) as conn:
-        receipts = receipts_of(conn, signer, identities, cosigned=True)
-        reach = max((_reach(each) for each in receipts.values()), default=0)
-        if reach < size:
-            receipts |= receipts_of(conn, signer, identities[-1:])
+        receipts = receipts_of(conn, signer, identities, attested=True)
+        if _farthest(receipts) >= size or not receipts:
+            return receipts
+        newest = max(each.epoch for each in receipts.values())
+        spare = [each for each in identities if each in receipts and receipts[each].epoch == newest]
+        spare = spare[:1] if any(_is_stamped(each) for each in receipts.values()) else spare[-1:]
+        receipts |= receipts_of(conn, signer, spare, cosigned=True)
+        if _farthest(receipts) < size:
+            receipts |= receipts_of(conn, signer, spare)
     return receipts
+
+
+def _farthest(receipts: Mapping[tuple[uuid.UUID, bytes], StoredEntry]) -> int:
+    return max((_reach(each) for each in receipts.values()), default=0)
+
+
+def _is_stamped(entry: StoredEntry) -> bool:
+    note = parse_note(parse_proof(entry.receipt).checkpoint_note)
+    return bool(attachments(note, STAMP_TYPE) or attachments(note, ANCHOR_TYPE))
 
 
 def _reach(entry: StoredEntry) -> int:

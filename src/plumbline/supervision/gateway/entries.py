@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from psycopg.rows import dict_row
@@ -11,7 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from plumbline.evidence.checkpoint import parse_note
+from plumbline.evidence.attachments import ANCHOR_TYPE, STAMP_TYPE, attachments
+from plumbline.evidence.checkpoint import Note, parse_note
 from plumbline.evidence.proof import parse_proof
 from plumbline.exchange.decode import MAX_BODY_BYTES
 from plumbline.exchange.messages import kind_of
@@ -116,14 +118,28 @@ async def get_receipt(request: Request) -> Response:
     if "text/plain" in request.headers.get("accept", ""):
         return PlainTextResponse(accepted.receipt)
     body = receipt_body(accepted, identity[1].hex(), str(identity[0]))
-    return json_response(body | {"cosigned": _cosigners_of(accepted.receipt) or "none yet"})
+    note = parse_note(parse_proof(accepted.receipt).checkpoint_note)
+    stamps, anchors = attachments(note, STAMP_TYPE), attachments(note, ANCHOR_TYPE)
+    outside = {each.data for each in (*stamps, *anchors)}
+    told = {
+        "cosigned": _names(
+            each.name
+            for each in note.signatures
+            if each.signature not in outside and each.name != _origin(note)
+        ),
+        "stamped": _names(each.name for each in stamps),
+        "anchored": _names(each.name for each in anchors),
+    }
+    return json_response(body | told)
 
 
-def _cosigners_of(receipt: str) -> str:
-    """Names of those who cosigned the checkpoint of a receipt, by comma."""
-    note = parse_note(parse_proof(receipt).checkpoint_note)
-    origin = note.text.partition("\n")[0]
-    return ", ".join(dict.fromkeys(each.name for each in note.signatures if each.name != origin))
+def _origin(note: Note) -> str:
+    return note.text.partition("\n")[0]
+
+
+def _names(names: Iterable[str]) -> str:
+    """By comma, each once."""
+    return ", ".join(dict.fromkeys(names)) or "none yet"
 
 
 async def get_changes(request: Request) -> Response:

@@ -25,6 +25,7 @@ from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.registry import LogOpened
 from plumbline.exchange.problems import Problem
 from plumbline.exchange.submission import decode_envelope
+from plumbline.supervision.journal.anchoring import anchor_problems
 from plumbline.supervision.journal.audit_checkpoints import (
     Kept,
     checkpoint_problems,
@@ -43,6 +44,7 @@ from plumbline.supervision.journal.audit_origins import Origins
 from plumbline.supervision.journal.audit_roots import Roots
 from plumbline.supervision.journal.heads import HeadRow, SigningStopped, log_origin, read_head
 from plumbline.supervision.journal.model import canonical_claim
+from plumbline.supervision.journal.stamping import stamp_problems
 
 _Key = TypeVar("_Key", bound=Hashable)
 CHUNK = 2000
@@ -93,7 +95,8 @@ def audit_journal(conn: psycopg.Connection, kept: Kept, shown: Sequence[str] = (
         told += walk.node_problems(conn)
         problems += [epoch.label + each for each in told]
     problems += closing_problems(epochs, head, log_key) + stray_problems(conn, epochs, head)
-    problems += cosignature_problems(conn, kept)
+    problems += cosignature_problems(conn, kept) + stamp_problems(conn, kept.stamp_sources)
+    problems += anchor_problems(conn, kept.anchor_chains)
     problems += _claim_problems(conn, seen.claims)
     problems += [f"入账 {row[0]} 没有叶子" for row in conn.execute(_ORPHANS).fetchall()]
     for path, mark in kept.marks:

@@ -23,11 +23,13 @@ from plumbline.evidence.note import Ed25519NoteVerifier, NoteError, NoteVerifier
 from plumbline.evidence.paths import MissingSubtree
 from plumbline.evidence.proof import ProofError, TlogProof, parse_proof
 from plumbline.evidence.sm2_note import Sm2NoteVerifier
+from plumbline.supervision.journal.anchoring import CHAINS, AnchorChain
 from plumbline.supervision.journal.audit_epochs import Epoch
 from plumbline.supervision.journal.audit_roots import Roots
 from plumbline.supervision.journal.cosigners import known_cosigners
 from plumbline.supervision.journal.heads import HeadRow, log_origin, root_at
 from plumbline.supervision.journal.published import published
+from plumbline.supervision.journal.stamping import SOURCES, StampSource
 
 _SM2_BYTES = 64
 
@@ -43,13 +45,24 @@ class Kept:
     sm2: bytes | None = None
     #: vkeys of the cosigners on the operator's list.
     cosigners: tuple[str, ...] = ()
+    #: Time-stamp authorities of the operator's list, the retired ones too.
+    stamp_sources: tuple[StampSource, ...] = ()
+    #: Chains of the operator's list, the retired ones too.
+    anchor_chains: tuple[AnchorChain, ...] = ()
 
     @classmethod
     def of(cls, folder: Path, sm2: bytes | None = None) -> Kept:
         """From the folder of marks."""
         marks = tuple((path, _mark(path)) for path in sorted(folder.glob("*.mark")))
         cosigners = tuple(each.key for each in known_cosigners(folder)[0])
-        return cls(marks=marks, published=published(folder), sm2=sm2, cosigners=cosigners)
+        return cls(
+            marks=marks,
+            published=published(folder),
+            sm2=sm2,
+            cosigners=cosigners,
+            stamp_sources=SOURCES.known(folder)[0],
+            anchor_chains=CHAINS.known(folder)[0],
+        )
 
 
 def _mark(path: Path) -> Head | None:

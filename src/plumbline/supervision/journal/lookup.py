@@ -64,9 +64,9 @@ class Lookups:
         self._pool.close()
 
     def receipt(self, identity: tuple[uuid.UUID, bytes]) -> StoredEntry | None:
-        """The stored entry with a receipt against the newest cosigned checkpoint that covers it, else the newest head; or None."""
+        """The stored entry with a receipt against the checkpoint that outsiders say the most about, else the newest head; or None."""
         with self._pool.connection() as conn:
-            return receipts_of(conn, self._signer, [identity], cosigned=True).get(identity)
+            return receipts_of(conn, self._signer, [identity], attested=True).get(identity)
 
     def consistency(self, epoch: int, old: int, new: int) -> list[bytes] | None:
         """Proof that two sizes of an epoch are of one history, or None when it has not so many entries."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from plumbline.evidence.attachments import ANCHOR_TYPE, STAMP_TYPE, format_attachment
 from plumbline.evidence.checkpoint import Checkpoint, parse_note
 from plumbline.evidence.leaf import Leaf, entry_id, leaf_hash, sha256, sm3, us_from_instant
 from plumbline.evidence.paths import consistency_path, inclusion_path
@@ -90,17 +91,55 @@ def cosigned_point(conn: psycopg.Connection, origin: str, index: int, most: int)
     return (row[0], row[1] + row[2]) if row else None
 
 
+#: Of those and the first checkpoints that were time-stamped or anchored: the one with the most cosigners, then with the most kinds of
+#: evidence; of several the earliest that has any, since it says the most about time.
+_ATTESTED = """
+WITH cosigned AS (SELECT DISTINCT size FROM (SELECT size FROM journal.cosignature
+                   WHERE origin = %(origin)s AND size > %(idx)s AND size <= %(most)s ORDER BY size DESC LIMIT 32) newest),
+     stamped AS (SELECT min(size) AS size FROM journal.stamp WHERE origin = %(origin)s AND size > %(idx)s AND size <= %(most)s),
+     anchored AS (SELECT min(size) AS size FROM journal.anchor WHERE origin = %(origin)s AND size > %(idx)s AND size <= %(most)s),
+     point AS (SELECT size FROM cosigned UNION SELECT size FROM stamped UNION SELECT size FROM anchored),
+     told AS (SELECT size, (SELECT count(*) FROM journal.cosignature s WHERE s.origin = %(origin)s AND s.size = p.size) AS cosigners,
+                     EXISTS (SELECT 1 FROM journal.stamp s WHERE s.origin = %(origin)s AND s.size = p.size)::int
+                   + EXISTS (SELECT 1 FROM journal.anchor s WHERE s.origin = %(origin)s AND s.size = p.size)::int AS kinds
+                FROM point p WHERE size IS NOT NULL)
+SELECT c.size, c.note FROM told JOIN journal.checkpoint c ON c.origin = %(origin)s AND c.size = told.size
+ ORDER BY told.cosigners DESC, told.kinds DESC, CASE WHEN told.kinds > 0 THEN told.size END, told.size DESC LIMIT 1
+"""
+_LINES = """
+SELECT 0, name, NULL::bytea, line FROM journal.cosignature WHERE origin = %(origin)s AND size = %(size)s
+UNION ALL SELECT 1, name, token, NULL FROM journal.stamp WHERE origin = %(origin)s AND size = %(size)s
+UNION ALL SELECT 2, name, proof, NULL FROM journal.anchor WHERE origin = %(origin)s AND size = %(size)s
+ ORDER BY 1, 2, 4
+"""
+
+
+def attested_point(conn: psycopg.Connection, origin: str, index: int, most: int) -> tuple[int, str] | None:
+    """(size, note) of the checkpoint that outsiders say the most about, with everything that they say of it; None without one."""
+    row = conn.execute(_ATTESTED, {"origin": origin, "idx": index, "most": most}).fetchone()
+    if row is None:
+        return None
+    size, note = row
+    for kind, name, data, line in conn.execute(_LINES, {"origin": origin, "size": size}).fetchall():
+        note += (
+            line if kind == 0 else format_attachment(name, (STAMP_TYPE, ANCHOR_TYPE)[kind - 1], bytes(data))
+        )
+    return size, note
+
+
 def receipts_of(
     conn: psycopg.Connection,
     signer: CheckpointSigner,
     identities: Sequence[tuple[uuid.UUID, bytes]],
     *,
     cosigned: bool = False,
+    attested: bool = False,
 ) -> dict[tuple[uuid.UUID, bytes], StoredEntry]:
     """Receipts by identity; an identity that is not stored is absent. Rebuilt from `node` and at most 256 leaves each.
 
     Entries of the epoch that is open are proven against the newest head, those of an earlier one against its closing checkpoint; with
-    `cosigned` both against the newest cosigned checkpoint that covers them, if there is one.
+    `cosigned` both against the newest cosigned checkpoint that covers them, if there is one; with `attested` against the one that outsiders
+    say the most about: cosigners, time stamps, anchors.
     """
     head, note = signed_head(conn, signer)
     ends = {head.epoch: (head.size, note)} | closed_epochs(conn)
@@ -115,8 +154,9 @@ def receipts_of(
         size, note = ends[row[5]]
         if row[6] >= size:
             continue
-        if cosigned:
-            point = cosigned_point(conn, log_origin(head.origin, row[5]), row[6], size)
+        if cosigned or attested:
+            point_of = attested_point if attested else cosigned_point
+            point = point_of(conn, log_origin(head.origin, row[5]), row[6], size)
             size, note = point or (size, note)
         leaf = Leaf(
             sender_id=bytes(row[1]),

@@ -223,6 +223,9 @@ class StatusPage:
     cosigners: tuple[tuple[str, str], ...] = ()
     #: of them, those outside the operator's own trust domain; zero is shown in amber
     external_cosigners: int = 0
+    #: (name, sentence): time-stamp authorities, and chains that hold checkpoints
+    stamps: tuple[tuple[str, str], ...] = ()
+    anchors: tuple[tuple[str, str], ...] = ()
     #: (name, sentence) of every later epoch of the log; none in a healthy log
     epochs: tuple[tuple[str, str], ...] = ()
     #: (label, value) rows: database, files, version

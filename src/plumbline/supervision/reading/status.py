@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from plumbline.supervision.journal.staleness import Followed, Limits, backlog
 from plumbline.supervision.pages.view_models import Answer, ProcessRow, StatusPage
 from plumbline.supervision.pages.wording import Tone
 from plumbline.supervision.reading.database import Row, count, row, rows
+from plumbline.supervision.reading.outside import age_text, anchor_facts, stamp_facts
 from plumbline.supervision.reading.proofs import newest_checkpoint
 from plumbline.supervision.rules import parameters
 from plumbline.web.formats import grouped_number
@@ -47,6 +49,7 @@ def status_page() -> StatusPage:
     processes = tuple(process_row(each) for each in beats)
     lag = _lag(head, projected)
     cosigners, waiting, is_stopped = _cosigners()
+    stamps, anchors = stamp_facts(), anchor_facts()
     return StatusPage(
         headline=headline(
             lag,
@@ -55,6 +58,8 @@ def status_page() -> StatusPage:
             waiting=waiting,
             codes_stopped=is_stopped,
             list_unreadable=any(each["list_problem"] for each in cosigners),
+            unstamped=stamps.late,
+            unanchored=anchors.late,
         ),
         origin=log_origin(head["origin"], head["epoch"]),
         log_size=count(_KEPT, [head["epoch"]]) + head["size"],
@@ -66,6 +71,8 @@ def status_page() -> StatusPage:
         processes=processes,
         cosigners=tuple((each["name"], _cosigner_sentence(each)) for each in cosigners),
         external_cosigners=sum(each["is_external"] for each in cosigners),
+        stamps=stamps.told,
+        anchors=anchors.told,
         epochs=_epochs(),
         details=_details(),
     )
@@ -107,8 +114,8 @@ def _cosigner_sentence(cosigner: Row) -> str:
     """Trust domain, how far it came, and what is wrong."""
     parts = [f"{cosigner['trust_domain']}{'' if cosigner['is_external'] else '（运营单位自己的）'}"]
     if cosigner["cosigned_at"]:
-        age = int((cosigner["now"] - cosigner["cosigned_at"]).total_seconds())
-        parts.append(f"联署到 {grouped_number(cosigner['size'])} 条，{_age_text(max(0, age))}前")
+        age = cosigner["now"] - cosigner["cosigned_at"]
+        parts.append(f"联署到 {grouped_number(cosigner['size'])} 条，{age_text(age)}前")
     else:
         parts.append("还没有联署过")
     if cosigner["problem"]:
@@ -116,13 +123,6 @@ def _cosigner_sentence(cosigner: Row) -> str:
     if cosigner["list_problem"]:
         parts.append("联署方名单读不出来，照上一份名单送联署")
     return "，".join(parts)
-
-
-def _age_text(seconds: int) -> str:
-    for unit, size in (("天", 86_400), ("小时", 3_600), ("分钟", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} 秒"
 
 
 def entries_below(position: int) -> int:
@@ -175,6 +175,8 @@ def headline(
     waiting: timedelta | None = None,
     codes_stopped: bool = False,
     list_unreadable: bool = False,
+    unstamped: Sequence[str] = (),
+    unanchored: Sequence[str] = (),
 ) -> Answer:
     """The worst that is true, in one sentence. `waiting`: how long entries have waited for a cosigner, when that is late."""
     silent = [each.kind for each in processes if each.tone is not Tone.OK]
@@ -191,7 +193,7 @@ def headline(
             tone=Tone.BAD, headline=f"入账晚了 {lag_seconds:.0f} s", detail="报送没有丢，页面上的结果会晚。"
         )
     if waiting is not None:
-        told = _age_text(int(waiting.total_seconds()))
+        told = age_text(waiting)
         if codes_stopped:
             detail = "报送照常接收；监管码暂停发放，联署恢复以后再申请。"
             return Answer(tone=Tone.BAD, headline=f"日志已有 {told}没有联署，暂停发码", detail=detail)
@@ -200,6 +202,11 @@ def headline(
     if list_unreadable:
         detail = "报送照常接收，照上一份名单送联署；请改好 cosigners.toml。"
         return Answer(tone=Tone.WARN, headline="联署方名单读不出来", detail=detail)
+    if unstamped or unanchored:
+        kinds = (("的时间戳", unstamped), ("的上链", unanchored))
+        told = "，".join(f"{'、'.join(names)} {kind}晚了" for kind, names in kinds if names)
+        detail = "报送、发码照常；晚了的检查点由下一个一并证明，原因见下。"
+        return Answer(tone=Tone.WARN, headline=told, detail=detail)
     if parked:
         return Answer(tone=Tone.WARN, headline=f"{parked} 条记录搁置", detail="有关的报告页面上会说明。")
     if silent:

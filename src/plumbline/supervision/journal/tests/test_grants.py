@@ -13,7 +13,7 @@ SELECT grantee, table_schema || '.' || table_name, string_agg(privilege_type, ',
  WHERE table_schema IN ('journal', 'ops', 'fact', 'public', 'plumb') AND grantee NOT IN ('plumb_owner', 'plumb_definer', 'postgres')
  GROUP BY 1, 2
 """
-_JOURNAL = {"entry", "leaf", "node", "claim", "checkpoint", "cosignature"}
+_JOURNAL = {"entry", "leaf", "node", "claim", "checkpoint", "cosignature", "stamp", "anchor"}
 _KEPT = _JOURNAL | {"head", "epoch"}
 
 
@@ -92,6 +92,8 @@ def test_even_the_owner_cannot_change_the_journal(untouched_platform, table: str
         "claim": "kind",
         "checkpoint": "note",
         "cosignature": "line",
+        "stamp": "name",
+        "anchor": "name",
         "head": "size",
         "epoch": "kept_size",
     }[table]
@@ -103,6 +105,10 @@ def test_even_the_owner_cannot_change_the_journal(untouched_platform, table: str
         conn.execute("INSERT INTO journal.claim VALUES ('k', 'V', decode(repeat('00', 16), 'hex'))")
         conn.execute("INSERT INTO journal.checkpoint VALUES ('o', 1, 'n')")
         conn.execute("INSERT INTO journal.cosignature VALUES ('o', 1, 'n', '\\x00000000', 'l', now())")
+        conn.execute("INSERT INTO journal.stamp VALUES ('o', 1, 'n', '\\x00', now())")
+        conn.execute(
+            "INSERT INTO journal.anchor VALUES ('o', 1, 'n', decode(repeat('00', 112), 'hex'), now())"
+        )
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             conn.execute(statement.encode())
 

@@ -1,0 +1,177 @@
+"""One account at one contract of one EVM chain (链上账户): reading, and sending one transaction at a time. Needs the extra `anchor`."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plumbline.evidence.anchor import AnchorPlace
+from plumbline.sdk.anchor.artefact import artefact
+from plumbline.sdk.anchor.node import Held
+from plumbline.supervision.journal.anchoring import AnchorChain
+
+TIMEOUT_S = 10.0
+
+
+class ChainProblem(RuntimeError):
+    """A chain, its contract or the account cannot be used now; the message is one plain sentence."""
+
+
+@dataclass(slots=True)
+class Account:
+    """Speaks to the contract. Not shared between threads."""
+
+    chain: AnchorChain
+    web3: Any
+    key: Any
+    session: Any
+    #: what the last transaction offered for its gas: one in its place must offer more
+    offered: int = 0
+
+    @classmethod
+    def open(cls, chain: AnchorChain, keys: Path) -> Account:
+        """With the key of the folder; :class:`ChainProblem` without the library, or a usable key."""
+        try:
+            from eth_account import Account as EvmAccount
+            from requests import Session
+            from web3 import HTTPProvider, Web3
+        except ImportError as error:
+            raise ChainProblem("本机没有安装上链部件，请安装 plumbline[anchor]") from error
+        key, session = EvmAccount.from_key(read_key(keys / chain.key_file)), Session()
+        session.trust_env = False
+        provider = HTTPProvider(
+            chain.url,
+            request_kwargs={"timeout": TIMEOUT_S, "allow_redirects": False},
+            session=session,
+            exception_retry_configuration=None,
+        )
+        return cls(chain, Web3(provider), key, session)
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self.session.close()
+
+    def require(self) -> None:
+        """The node's chain, the contract's code and its owner are those of the list; :class:`ChainProblem` when not."""
+        found = self._asked(lambda eth: eth.chain_id)
+        if found != self.chain.chain_id:
+            raise ChainProblem(f"节点属于链 {found}，名单上写的是链 {self.chain.chain_id}")
+        code = self._asked(lambda eth: eth.get_code(self._address))
+        if bytes(code).hex() != artefact().deployed:
+            raise ChainProblem(f"地址 {self.chain.contract} 上没有上链合同，或是别的合同")
+        owner = self._asked(lambda eth: self._contract.functions.owner().call())
+        if owner != self.key.address:
+            raise ChainProblem(f"合同的主人是 {owner}，不是账户 {self.key.address}：密钥或合同写错了")
+
+    def size_of(self, log: bytes) -> int:
+        """The largest size that the contract holds of a log."""
+        return int(self._asked(lambda eth: self._contract.functions.sizeOf(log).call()))
+
+    def held(self, log: bytes, size: int) -> Held | None:
+        """What it holds at a size."""
+        root, number, at = self._asked(lambda eth: self._contract.functions.anchorOf(log, size).call())
+        return Held(root=bytes(root), block_number=number, block_time=at) if any(root) else None
+
+    def height(self) -> int:
+        """Number of the newest block."""
+        return int(self._asked(lambda eth: eth.block_number))
+
+    def place(self, log: bytes, size: int, held: Held) -> AnchorPlace | None:
+        """Where the event of an anchored size stands; None when the chain moved meanwhile."""
+        wanted = {
+            "address": self._address,
+            "fromBlock": held.block_number,
+            "toBlock": held.block_number,
+            "topics": [f"0x{artefact().event}", f"0x{log.hex()}"],
+        }
+        for each in self._asked(lambda eth: eth.get_logs(wanted)):
+            if (
+                int.from_bytes(bytes(each["data"])[:32], "big") == size
+                and bytes(each["data"])[32:] == held.root
+            ):
+                return AnchorPlace(
+                    chain_id=self.chain.chain_id,
+                    contract=self.chain.address,
+                    block_number=held.block_number,
+                    block_hash=bytes(each["blockHash"]),
+                    block_time=held.block_time,
+                    transaction=bytes(each["transactionHash"]),
+                    log_index=each["logIndex"],
+                )
+        return None
+
+    def next_nonce(self) -> int:
+        """The account's next number on the chain: what waits unmined does not count, it is replaced."""
+        return int(self._asked(lambda eth: eth.get_transaction_count(self.key.address, "latest")))
+
+    def sign(self, log: bytes, size: int, root: bytes, nonce: int) -> Any:
+        """The signed transaction that anchors a checkpoint; raises :class:`ChainProblem` when the contract would refuse it."""
+        price = max(self._asked(lambda eth: eth.gas_price), self.offered * 9 // 8 + 1)
+        told = {"from": self.key.address, "nonce": nonce, "gasPrice": price, "chainId": self.chain.chain_id}
+        made = self._asked(
+            lambda eth: self._contract.functions.anchor(log, size, root).build_transaction(told)
+        )
+        self.offered = price
+        return self.key.sign_transaction(made)
+
+    def send(self, signed: Any) -> None:
+        """Hand a signed transaction to the node."""
+        self._asked(lambda eth: eth.send_raw_transaction(signed.raw_transaction))
+
+    def deploy(self) -> str:
+        """A new contract that this account owns; its address. Waits for the block."""
+        factory = self.web3.eth.contract(abi=artefact().abi, bytecode=artefact().bytecode)
+        told = {
+            "from": self.key.address,
+            "nonce": self.next_nonce(),
+            "gasPrice": self._asked(lambda eth: eth.gas_price),
+            "chainId": self._asked(lambda eth: eth.chain_id),
+        }
+        made = self._asked(lambda eth: factory.constructor().build_transaction(told))
+        signed = self.key.sign_transaction(made)
+        self.send(signed)
+        done = self._asked(lambda eth: eth.wait_for_transaction_receipt(signed.hash, timeout=300))
+        if done["status"] != 1 or not done["contractAddress"]:
+            raise ChainProblem("合同没有装成：交易被链拒绝")
+        return str(done["contractAddress"])
+
+    @property
+    def _address(self) -> str:
+        return str(self.web3.to_checksum_address(self.chain.contract))
+
+    @property
+    def _contract(self) -> Any:
+        return self.web3.eth.contract(address=self._address, abi=artefact().abi)
+
+    def _asked(self, question: Any) -> Any:
+        """What the node answers; whatever goes wrong on the way is one plain sentence."""
+        from requests.exceptions import RequestException
+        from web3.exceptions import ContractLogicError, Web3Exception
+
+        try:
+            return question(self.web3.eth)
+        except ContractLogicError as error:
+            raise ChainProblem(f"合同拒绝了交易（{error.data or error.message}）") from error
+        except Web3Exception as error:
+            raise ChainProblem(f"节点拒绝了请求（{type(error).__name__}：{str(error)[:120]}）") from error
+        except (RequestException, OSError) as error:
+            raise ChainProblem(f"节点没有答复（{type(error).__name__}）") from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise ChainProblem(f"节点的答复读不懂（{type(error).__name__}）") from error
+
+
+def read_key(path: Path) -> str:
+    """The account's key, hexadecimal; :class:`ChainProblem` for a file that others can read, or that holds none."""
+    try:
+        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise ChainProblem(f"{path} 别人也能读：请执行 chmod 600")
+        text = path.read_text("ascii").strip().removeprefix("0x")
+        if len(bytes.fromhex(text)) != 32:
+            raise ValueError("length")
+    except FileNotFoundError as error:
+        raise ChainProblem(f"没有账户密钥 {path}：请把 32 字节的私钥写成十六进制放在那里") from error
+    except (OSError, ValueError) as error:
+        raise ChainProblem(f"{path} 不是账户密钥：应是 64 位十六进制数字") from error
+    return text
