@@ -20,6 +20,7 @@ from plumbline.supervision.boot import Settings, prepare
 from plumbline.supervision.config import Platform
 from plumbline.supervision.journal.setup import ensure_partitions
 from plumbline.supervision.projection.schema import ensure_code_partitions
+from plumbline.supervision.scanner import settings_or_exit
 
 #: Partitions reach three months ahead, so an hour is early enough by far.
 PARTITIONS_EVERY_S = 3600.0
@@ -143,6 +144,7 @@ def run(
 ) -> int:
     """Start everything, wait for Ctrl-C or SIGTERM, stop everything. Returns the exit status."""
     require_free_port(serving.host, serving.port)
+    settings_or_exit()
     cluster = None
     running = None
     if not os.environ.get("DATABASE_URL"):

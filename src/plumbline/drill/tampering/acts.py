@@ -177,6 +177,9 @@ SIGNED_ELSEWHERE = frozenset({"cosignature"})
 NO_EVIDENCE = {
     ("journal.cosignature", "received_at"): "只记联署何时送到；何时签的，签名里有",
     ("ops.file", "changed_at"): "只记状态何时变的；文件何时到，由日志里 blob.stored 的时间说",
+    ("ops.file", "scan"): "病毒扫描说了什么，只管提供不提供；文件的字节由日志里的摘要证明",
+    ("ops.file", "scan_found"): "病毒扫描说了什么，只管提供不提供；文件的字节由日志里的摘要证明",
+    ("ops.file", "scanned_at"): "病毒扫描说了什么，只管提供不提供；文件的字节由日志里的摘要证明",
     ("ops.file", "enters_at"): "入账以前先记下的时间；入账以后由日志里 blob.stored 的时间说",
 }
 

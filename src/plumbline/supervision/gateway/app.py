@@ -43,6 +43,7 @@ from plumbline.supervision.journal.lookup import Lookups
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.logs import begin_logging
+from plumbline.supervision.scanner import ScanSettings
 
 EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 OWN_AREAS = ("/x/", "/v/", "/V/", "/live/")
@@ -94,6 +95,7 @@ def _context(platform: Platform, pool: AsyncConnectionPool) -> Context:
         monitor=Monitor(gateway, party_id(operator_of(platform)[0]).hex()),
         trusted_proxies=limits.trusted_proxies,
         demo_time=DemoTime(pool, is_demo=platform.demo),
+        scanning=ScanSettings.from_env().policy,
     )
 
 

@@ -26,6 +26,7 @@ from plumbline.supervision.journal.keys import PlatformKeys
 from plumbline.supervision.journal.lookup import Lookups
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.journal.vault import Vault
+from plumbline.supervision.scanner import Policy
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "testclient"})
 
@@ -59,6 +60,7 @@ class Context:
     audits: RateLimit
     monitor: Monitor
     trusted_proxies: frozenset[str] = frozenset()
+    scanning: Policy = Policy.OFF
 
 
 def context_of(request: Request) -> Context:

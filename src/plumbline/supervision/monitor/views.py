@@ -85,6 +85,7 @@ def request_list(request: HttpRequest) -> HttpResponse:
     if is_reasons:
         context["reasons"] = queries.reasons(query, seen, datetime.now(UTC))
     else:
+        context["quarantined"] = queries.quarantined(seen)
         found = queries.requests(query, seen)
         context["rows"] = found[: queries.PAGE]
         if len(found) > queries.PAGE:

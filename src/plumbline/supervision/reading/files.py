@@ -4,7 +4,7 @@ report."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -19,6 +19,7 @@ from plumbline.supervision.pages.view_models import KeyPicture
 from plumbline.supervision.pages.wording import PICTURE_TITLES, PictureKind
 from plumbline.supervision.reading.database import rows
 from plumbline.supervision.reading.report_facts import ReportFacts, SampleRecord, load, resolve
+from plumbline.supervision.scanner import scan_policy, withheld_because
 
 #: First bytes → media type. What does not begin like a picture is not handed out as one.
 _PICTURES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"RIFF", "image/webp"))
@@ -31,16 +32,16 @@ def file_store() -> FileStore:
     return FileStore(settings.PLUMBLINE_PLATFORM.folder("files"))
 
 
-def stored_files(digests: Iterable[str]) -> set[str]:
-    """Those of the hashes (hex) whose file has arrived whole."""
+def stored_files(digests: Iterable[str]) -> dict[str, str]:
+    """Those of the hashes (hex) whose file has arrived whole → why it is given to nobody, empty when it is given."""
     wanted = [bytes.fromhex(each) for each in set(digests)]
     if not wanted:
-        return set()
+        return {}
     found = rows(
-        "SELECT encode(sha256, 'hex') AS sha256 FROM ops.file WHERE sha256 = ANY(%s) AND state <> 'announced'",
+        "SELECT encode(sha256, 'hex') AS sha256, scan FROM ops.file WHERE sha256 = ANY(%s) AND state <> 'announced'",
         [wanted],
     )
-    return {each["sha256"] for each in found}
+    return {each["sha256"]: withheld_because(each["scan"], scan_policy()) for each in found}
 
 
 def pictures_of(facts: ReportFacts) -> list[dict[str, Any]]:
@@ -57,9 +58,10 @@ def pictures_in(samples: Iterable[SampleRecord]) -> list[dict[str, Any]]:
     return [picture for body in bodies for picture in body.get("pictures") or []]
 
 
-def key_picture(taken: dict[str, Any], address: str, stored: set[str]) -> KeyPicture:
+def key_picture(taken: dict[str, Any], address: str, stored: Mapping[str, str]) -> KeyPicture:
     """One picture that a record names, as a page shows it; ``address`` is the page's own."""
     known, digest = {each.value: each for each in PictureKind}, taken["sha256"]
+    missing = stored.get(digest, "哈希已经报送，照片文件还没有传到。")
     titles = {kind.value: title for kind, title in PICTURE_TITLES.items()} | {
         "receipt": "收样",
         "scene": "现场",
@@ -69,8 +71,8 @@ def key_picture(taken: dict[str, Any], address: str, stored: set[str]) -> KeyPic
         caption=titles.get(taken["picture"]) or str(taken["picture"]),
         sha256=digest,
         captured_at=datetime.fromisoformat(taken["captured_at"]),
-        url=f"{address}/pictures/{digest}" if digest in stored else None,
-        missing_reason="" if digest in stored else "哈希已经报送，照片文件还没有传到。",
+        url=None if missing else f"{address}/pictures/{digest}",
+        missing_reason=missing,
     )
 
 
@@ -91,7 +93,7 @@ def picture(request: HttpRequest, number: str, sha256: str) -> HttpResponse:
 
 def named_picture(sha256: str, named: Iterable[dict[str, Any]]) -> HttpResponse:
     """The bytes of a picture that a record names, checked against its hash; raises Http404 otherwise."""
-    if sha256 not in {each["sha256"] for each in named}:
+    if sha256 not in {each["sha256"] for each in named} or stored_files([sha256]).get(sha256) != "":
         raise Http404
     try:
         if file_store().path(sha256).stat().st_size > _MOST_BYTES:

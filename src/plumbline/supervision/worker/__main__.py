@@ -22,11 +22,13 @@ from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.logs import begin_logging
 from plumbline.supervision.projection.projector import CHANNEL, GATHER_S
 from plumbline.supervision.roots import load_roots
+from plumbline.supervision.scanner import settings_or_exit
 from plumbline.supervision.worker.cosigning import Cosigning
 from plumbline.supervision.worker.due import Worker
 from plumbline.supervision.worker.errands import Errands
 from plumbline.supervision.worker.key_rounds import KeyRounds
 from plumbline.supervision.worker.publishing import Publisher
+from plumbline.supervision.worker.scanning import Scanning
 
 _log = logging.getLogger("plumbline.worker")
 SIGNING_STOPPED_WAIT_S = 30.0
@@ -80,6 +82,13 @@ def main() -> None:
     publisher.start()
     cosigning = Cosigning(platform.conninfo("plumb_gateway"), platform.folder("marks"))
     cosigning.start()
+    scanning = Scanning(
+        platform.conninfo("plumb_worker"),
+        worker.files,
+        settings_or_exit(),
+        tell=lambda told: heartbeat.detail.__setitem__("scanner", told),
+    )
+    scanning.start()
     errands = Errands(platform)
     print("worker ready", flush=True)
     while not stop.is_set():
@@ -94,6 +103,7 @@ def main() -> None:
             _log.error("waiting for an operator, signing stopped: %s", stopped)
             stop.wait(SIGNING_STOPPED_WAIT_S)
     errands.stop()
+    scanning.stop()
     cosigning.stop()
     publisher.stop()
     heartbeat.stop()
