@@ -50,7 +50,8 @@ LAZY: dict[str, frozenset[str]] = {
     "sdk": PDF,
     "acquisition": frozenset({"pcodec"}),
     "cli": SERVER,
-    "drill": frozenset({"fuse"}),
+    "supervision": frozenset({"PIL"}),  # in the process of one picture alone
+    "drill": frozenset({"fuse", "PIL"}),
 }
 
 
