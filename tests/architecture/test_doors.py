@@ -15,6 +15,39 @@ DOORS: dict[str, tuple[frozenset[str], dict[str, str]]] = {
         frozenset({"csv", "openpyxl", "xlsxwriter", "pandas", "xlwt", "odf"}),
         {"web/spreadsheet.py": "the writer: no cell is a formula"},
     ),
+    "ask somebody over a network": (
+        frozenset(
+            {
+                "httpx",
+                "httpcore",
+                "http.client",
+                "urllib.request",
+                "requests",
+                "aiohttp",
+                "urllib3",
+                "ftplib",
+                "smtplib",
+                "telnetlib",
+                "xmlrpc",
+                "websockets",
+                "pycurl",
+                "web3",
+            }
+        ),
+        {
+            "supervision/fetch.py": "the door: configured places, checked addresses, time and size",
+            "supervision/gateway/relay.py": "passes a visitor on to web on this machine, whose address the supervisor gave",
+        },
+    ),
+    "open a socket": (
+        frozenset({"socket", "asyncio.open_connection", "ssl.create_connection"}),
+        {
+            "supervision/fetch.py": "looks names up",
+            "supervision/scanner.py": "clamd, at the configured address",
+            "supervision/heartbeat.py": "this machine's name",
+            "supervision/tls.py": "this machine's address in the local network; nothing is sent",
+        },
+    ),
 }
 
 

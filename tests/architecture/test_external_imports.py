@@ -19,6 +19,7 @@ SERVER = frozenset(
         "msgspec",
         "cryptography",
         "httpx",
+        "httpcore",
         "allauth",
         "axes",
     }
