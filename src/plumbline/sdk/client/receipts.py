@@ -84,6 +84,22 @@ class ReceiptStore:
         finally:
             os.close(folder)
 
+    def receipt(self, entry: str) -> str | None:
+        """The kept receipt, or None."""
+        path = self._path(entry, "receipt")
+        return path.read_text(encoding="utf-8") if path.exists() else None
+
+    def message(self, entry: str) -> bytes | None:
+        """The message bytes kept with the receipt, or None."""
+        path = self._path(entry, "message.json")
+        return path.read_bytes() if path.exists() else None
+
+    def __iter__(self) -> Iterator[str]:
+        """Entry ids that have a receipt here, in order of name."""
+        return iter(
+            sorted(path.stem for path in self.folder.glob("*.receipt") if _ENTRY.fullmatch(path.stem))
+        )
+
     def _path(self, entry: str, suffix: str) -> Path:
         if not _ENTRY.fullmatch(entry):
             raise ValueError(f"not an entry id: {entry!r}")
