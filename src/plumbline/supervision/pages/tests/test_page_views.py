@@ -76,5 +76,9 @@ def test_the_export_holds_the_rows_of_the_filter_with_labels(client: Client) -> 
     assert lines[-1] == "合计,1"
 
 
+def test_the_status_page_says_that_no_virus_scanner_is_there(client: Client) -> None:
+    assert "没有接病毒扫描" in client.get("/status/").content.decode()
+
+
 def test_changing_methods_are_refused(client: Client) -> None:
     assert client.post("/reports/").status_code == 405
