@@ -90,7 +90,7 @@ def scanning_sentence(beats: Sequence[Row], *, waiting: int) -> tuple[Tone, str]
     told = [each["detail"]["scanner"] for each in beats if "scanner" in (each["detail"] or {})]
     if not told or all(each["policy"] == Policy.OFF for each in told):
         return Tone.WARN, "没有接病毒扫描"
-    words = {Policy.ASK: "查毒，没有查的照常提供", Policy.REQUIRE: "查毒，查过才提供"}
+    words = {Policy.ASK: "已接，没有查的照常提供", Policy.REQUIRE: "已接，查过才提供"}
     parts = [words.get(told[0]["policy"], ""), *sorted({each["version"] for each in told if each["version"]})]
     problems = sorted({each["problem"] for each in told if each["problem"]})
     if waiting:

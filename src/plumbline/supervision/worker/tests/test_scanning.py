@@ -156,9 +156,9 @@ def test_the_status_page_says_what_the_workers_tell():
     assert scanning_sentence([{"detail": {}}], waiting=0)[1] == "没有接病毒扫描"
     told = {"scanner": {"policy": "require", "version": "ClamAV 1.4.6", "problem": ""}}
     tone, sentence = scanning_sentence([{"detail": told}], waiting=3)
-    assert (tone, sentence) == ("ok", "查毒，查过才提供；ClamAV 1.4.6；3 个文件尚未查验")
+    assert (tone, sentence) == ("ok", "已接，查过才提供；ClamAV 1.4.6；3 个文件尚未查验")
     silent = {"scanner": {"policy": "require", "version": "", "problem": "连不上病毒扫描"}}
-    assert scanning_sentence([{"detail": silent}], waiting=0) == ("warn", "查毒，查过才提供；连不上病毒扫描")
+    assert scanning_sentence([{"detail": silent}], waiting=0) == ("warn", "已接，查过才提供；连不上病毒扫描")
 
 
 class _Site:
