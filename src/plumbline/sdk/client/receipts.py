@@ -3,7 +3,6 @@ will."""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -77,6 +76,8 @@ class ReceiptStore:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Nobody else compares and replaces in this folder meanwhile."""
+        import fcntl  # not at the top: a press PC under Windows reads this module for the book alone
+
         folder = os.open(self.folder, os.O_RDONLY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
