@@ -19,6 +19,7 @@ SERVER = frozenset(
         "msgspec",
         "cryptography",
         "httpx",
+        "httpcore",
         "allauth",
         "axes",
     }
@@ -51,8 +52,9 @@ LAZY: dict[str, frozenset[str]] = {
     "sdk": PDF,
     "acquisition": frozenset({"pcodec"}),
     "cli": SERVER,
-    "supervision": frozenset({"web3", "eth_account", "requests"}),
-    "drill": frozenset({"fuse"}),
+    # PIL in the process of one picture alone; the rest for chains that an operator has registered.
+    "supervision": frozenset({"web3", "eth_account", "requests", "PIL"}),
+    "drill": frozenset({"fuse", "PIL"}),
     "bench": frozenset({"ninja", "fastapi", "sqlalchemy"}),  # peers, each in a process of its own
 }
 

@@ -11,7 +11,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
 
@@ -27,6 +26,7 @@ from plumbline.exchange.uids import new_uid
 from plumbline.sdk.bundle.trust import read_trust
 from plumbline.supervision.boot import DEMO_OPERATOR, write_trust_roots
 from plumbline.supervision.cosigner_commands import run_cosigners
+from plumbline.supervision.fetch import Fetcher
 from plumbline.supervision.journal import cosigners
 from plumbline.supervision.journal.audit import audit_journal
 from plumbline.supervision.journal.audit_checkpoints import Kept
@@ -100,12 +100,11 @@ class Kit:
     def round(self) -> bool:
         """What the worker does once a second."""
         Cosigning(self.gateway, self.marks)._register((self.configured,))
-        with httpx.Client(trust_env=False, timeout=30) as http:
-            follower = Follower(self.gateway, self.configured, http)
-            try:
-                return follower.round()
-            finally:
-                follower.close()
+        follower = Follower(self.gateway, self.configured, Fetcher([self.configured.url]))
+        try:
+            return follower.round()
+        finally:
+            follower.close()
 
     def state(self) -> dict[str, Any]:
         """The row that pages and the gate read."""

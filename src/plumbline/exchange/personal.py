@@ -14,10 +14,16 @@ from typing import Annotated
 
 import msgspec
 
+from plumbline.domain.basics.words import normalised, text_problem
 from plumbline.exchange.messages.header import Part
+from plumbline.exchange.problems import FieldProblem
 from plumbline.exchange.wire import Base64Text, Digest, PersonRef
 
 PersonalText = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+
+
+#: What a person's record may say in words; each is checked as a name in a message is.
+_TEXTS = ("name", "resident_id", "phone")
 
 
 class PersonalFields(Part, frozen=True, kw_only=True):
@@ -46,6 +52,22 @@ def record_digest(salt: bytes, subject: str, fields: PersonalFields) -> str:
     fields left out."""
     body = {k: v for k, v in msgspec.structs.asdict(fields).items() if v is not None}
     return hashlib.sha256(salt + _ENCODER.encode({"fields": body, "subject": subject})).hexdigest()
+
+
+def text_problem_of(record: PersonalRecord) -> FieldProblem | None:
+    """The first text of a record with characters that nobody sees, or not in normal form; it repeats nothing of the text."""
+    for name in _TEXTS:
+        text = getattr(record.fields, name) or ""
+        pointer = f"/personal/fields/{name}"
+        if problem := text_problem(text):
+            return FieldProblem(pointer=pointer, reason=problem.reason, remedy=problem.remedy)
+        if text != normalised(text):
+            return FieldProblem(
+                pointer=pointer,
+                reason="文字不是 NFC 规范形式，或两头有空格",
+                remedy="转换成 NFC、去掉两头的空格后重发",
+            )
+    return None
 
 
 def make_record(subject: str, fields: PersonalFields) -> PersonalRecord:

@@ -88,5 +88,8 @@ Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 #: A larger whole number (bytes, microseconds, device counters): 53 bits, exact in every language.
 BigCount = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
+#: A whole number of either sign within the same 53 bits: points of a curve, microseconds from its start.
+Whole = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+
 #: A number of a series as printed: Latin letters, digits and dashes, so that it fits into the QR code's claims (40 bytes).
 SerialNumber = Annotated[str, Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z._/()-]{0,39}$(?!\n)")]

@@ -28,7 +28,7 @@ def run_receipts(arguments: argparse.Namespace) -> int:
         keys = dict.fromkeys([*trust.log_keys, *trust.cosigners])
         with open_http(arguments.url, arguments.ca) as http:
             log = Log(arguments.url, http, [parse_verifier(key) for key in keys])
-            report = check_receipts(((each, store.receipt(each) or "") for each in store), log, since=since)
+            report = check_receipts(store.kept(), log, since=since)
     except PlatformSilent as silent:
         print(f"{silent}；什么也没有证明，请稍后再查。", file=sys.stderr)
         return 2

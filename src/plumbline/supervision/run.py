@@ -18,8 +18,11 @@ from plumbline.embedded.postgres import Cluster
 from plumbline.embedded.supervisor import ProcessSpec, ReadyLine, ReadyUrl, Supervisor
 from plumbline.supervision.boot import Settings, prepare
 from plumbline.supervision.config import Platform
+from plumbline.supervision.fetch import own_networks
 from plumbline.supervision.journal.setup import ensure_partitions
 from plumbline.supervision.projection.schema import ensure_code_partitions
+from plumbline.supervision.scanner import settings_or_exit
+from plumbline.web.security import files_origin
 
 #: Partitions reach three months ahead, so an hour is early enough by far.
 PARTITIONS_EVERY_S = 3600.0
@@ -132,6 +135,16 @@ class EachSecond:
             self.report(f"分区没有建成，一小时内再试：{type(error).__name__}")
 
 
+def _require_usable_settings() -> None:
+    """Settings of the environment that the processes read are looked at before one starts: one plain sentence, no traceback."""
+    settings_or_exit()
+    try:
+        own_networks()
+        files_origin()
+    except ValueError as problem:
+        raise SystemExit(f"{problem}。") from None
+
+
 def run(
     data_dir: Path,
     settings: Settings,
@@ -143,6 +156,7 @@ def run(
 ) -> int:
     """Start everything, wait for Ctrl-C or SIGTERM, stop everything. Returns the exit status."""
     require_free_port(serving.host, serving.port)
+    _require_usable_settings()
     cluster = None
     running = None
     if not os.environ.get("DATABASE_URL"):

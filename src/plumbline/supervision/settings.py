@@ -47,6 +47,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "plumbline.web.forms.FormTexts",
     "plumbline.web.accounts.middleware.SessionLimits",
     "allauth.account.middleware.AccountMiddleware",
     "axes.middleware.AxesMiddleware",

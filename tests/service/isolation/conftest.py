@@ -4,6 +4,7 @@ strings that stand nowhere else."""
 from __future__ import annotations
 
 import hashlib
+import io
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import httpx
 import psycopg
 import pytest
 from django.core.signing import TimestampSigner
+from PIL import Image
 
 from plumbline.demo.enrolment import Enrolment
 from plumbline.exchange.messages import custody, project, registry
@@ -270,7 +272,7 @@ def _report(home: Neighbour) -> None:
         scope=[project.ScopeLine(category="concrete_cube", parameters=["concrete_cube.compressive"])],
     )
     home.ids["contract"] = contract.entry
-    picture = b"\x89PNG\r\n\x1a\n" + token.encode()
+    picture = _picture(token)
     home.picture = world.client("contractor").upload(picture, "image/png")
     shown = Picture(
         picture="sealed_sample",
@@ -294,6 +296,14 @@ def _report(home: Neighbour) -> None:
     home.code, home.pdf = decision["code"], b"%PDF-1.7\n% " + token.encode()
     case.register(home.pdf, home.code)
     home.ids |= {step: entry for step, entry in case.ids.items() if step != "tags"}
+
+
+def _picture(token: str) -> bytes:
+    """A small picture of its own for each home, with its token behind the end as in a file that is two things at once."""
+    made = io.BytesIO()
+    colour = hashlib.sha256(token.encode()).digest()
+    Image.new("RGB", (8, 8), (colour[0], colour[1], colour[2])).save(made, "PNG")
+    return made.getvalue() + f"<script>{token}</script>".encode()
 
 
 def _settle(world: Any, token: str, name: str, division: str) -> Neighbour:

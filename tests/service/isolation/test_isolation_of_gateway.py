@@ -121,6 +121,11 @@ def _create(caller: Caller) -> httpx.Response:
     return caller.signed("POST", "/x/v1/files", nonce=secrets.token_urlsafe(18), headers=headers)
 
 
+def _attachment(caller: Caller) -> httpx.Response:
+    """The target's picture under an address that nobody gave."""
+    return caller.plain(f"/a/9999999999/{'0' * 40}/{caller.target.picture}.png")
+
+
 def _publish(caller: Caller) -> httpx.Response:
     body = b'{"event":"start","data":{}}'
     path = f"/live/publish/press-{caller.target.instrument}"
@@ -199,6 +204,7 @@ EXPECTED: dict[str, tuple[Callable[[Caller], httpx.Response], set[int], bool]] =
         {201, 429},
         False,
     ),
+    "GET /a/{until}/{mac}/{name}": (_attachment, {404}, False),
     "POST /live/publish/{stream}": (_publish, {200, 403}, False),
     "GET /live/status/{stream}": (
         _at("/live/status/any", headers={"x-forwarded-for": "203.0.113.9"}),

@@ -172,6 +172,7 @@ RECORDS = {
     "institution", "project", "sample", "sample-picture", "test", "test-curve", "test-picture", "finding", "person", "instrument",
 }  # fmt: skip
 OF_ONE = {"trace", "curve", "picture", "bundle", "live", "exchange-request", "key"} | RECORDS
+PICTURES = {"picture", "sample-picture"}
 BY_POST = {
     "demo-sign-in",
     "demo-sign-out",
@@ -204,17 +205,17 @@ def expected(pattern, principal, sees: bool) -> int:
         return 303
     if pattern.name == "first-password":
         return 410
-    if pattern.name in WITH_ACCOUNT or pattern.name == "export-file":
-        return 404
+    if pattern.name in WITH_ACCOUNT or pattern.name in {"export-file", "test-picture"}:
+        return 404  # the test has no picture: that of the sample is not had through it
     if pattern.name == "trace" and principal.role is Role.PUBLIC:
         return 404
-    if pattern.name == "test-picture":
-        return 404  # the test has none: that of the sample is not had through it
     if pattern.name == "finding" and principal.role is Role.PARTY:
         return 404  # unconfirmed: for the officer and the institution only
     if pattern.name == "live" and principal.role is Role.OFFICER:
         return 200 if sees else 404
-    return 404 if pattern.name in OF_ONE and not sees else 200
+    if pattern.name in OF_ONE and not sees:
+        return 404
+    return 302 if pattern.name in PICTURES else 200  # to a path without cookies
 
 
 def is_as(pattern, answer, wanted: int) -> bool:
@@ -349,6 +350,31 @@ def test_a_foreign_picture_or_curve_is_not_had_through_an_own_report(street) -> 
     own, abroad = street.homes["own"], street.homes["abroad"]
     address = f"/reports/{own.ids['application']}/pictures/{abroad.picture}"
     assert street.get("own institution", address).status_code == 404
+
+
+def test_a_picture_is_served_without_a_session_by_an_address_that_was_given_and_by_no_other(street) -> None:
+    """Its pixels alone: what stands behind the end of the file that was sent is not among what is served."""
+    own = street.homes["own"]
+    (address,) = ADDRESSES["picture"](own)
+    given = street.get("own institution", address).headers["location"]
+    bare = own.world.http.get(own.world.url + given)
+    assert (bare.status_code, bare.headers["content-type"]) == (200, "image/png")
+    assert bare.content.startswith(b"\x89PNG") and b"<script>" not in bare.content
+    assert bare.headers["content-disposition"].startswith("attachment;")
+    assert bare.headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in bare.headers["content-security-policy"]
+    assert "set-cookie" not in bare.headers
+    _, area, until, mac, name = given.split("/")
+    forged = [
+        f"/{area}/{until}/{'0' * 40}/{name}",
+        f"/{area}/{int(until) + 300}/{mac}/{name}",
+        f"/{area}/{until}/{mac}/{street.homes['abroad'].picture}.png",
+        f"/{area}/1000000000/{mac}/{name}",
+        f"/{area}/{until}/{mac}/..%2f{name}",
+        f"/{area}/",
+    ]
+    assert {street.get("own institution", each).status_code for each in forged} == {404}
+    assert street.get("own institution", given, method="POST").status_code == 405
 
 
 def test_what_one_request_read_is_gone_for_the_next(street) -> None:

@@ -182,6 +182,9 @@ NO_EVIDENCE = {
     ("journal.stamp", "received_at"): "只记时间戳何时送到；何时盖的，令牌里有",
     ("journal.anchor", "received_at"): "只记何时确认；何时上链，区块里有",
     ("ops.file", "changed_at"): "只记状态何时变的；文件何时到，由日志里 blob.stored 的时间说",
+    ("ops.file", "scan"): "病毒扫描说了什么，只管提供不提供；文件的字节由日志里的摘要证明",
+    ("ops.file", "scan_found"): "病毒扫描说了什么，只管提供不提供；文件的字节由日志里的摘要证明",
+    ("ops.file", "scanned_at"): "病毒扫描说了什么，只管提供不提供；文件的字节由日志里的摘要证明",
     ("ops.file", "enters_at"): "入账以前先记下的时间；入账以后由日志里 blob.stored 的时间说",
 }
 

@@ -18,6 +18,7 @@ from plumbline.exchange.wire import (
     Measured,
     PersonRef,
     Prose,
+    Whole,
 )
 
 DataOrigin = Literal["acquired", "keyed"]
@@ -35,11 +36,11 @@ class CurveChannel(Part, frozen=True, kw_only=True):
     unit: Code
     scale: Measured
     count: Count
-    start_us: int = 0
-    period_us: int | None = None
-    times_us: list[int] | None = None
+    start_us: Whole = 0
+    period_us: Whole | None = None
+    times_us: list[Whole] | None = None
     times_dzv: Base64Text | None = None
-    values: list[int] | None = None
+    values: list[Whole] | None = None
     dzv: Base64Text | None = None
 
 

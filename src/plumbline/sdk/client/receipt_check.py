@@ -31,7 +31,7 @@ class PlatformSilent(RuntimeError):
 class Fault:
     """One contradiction between what was acknowledged and what is there."""
 
-    #: missing, moved, changed, fork, shorter, receipt.
+    #: missing, moved, changed, fork, shorter, receipt, contradiction.
     kind: str
     #: Entry id of a kept receipt, empty for a fault of the whole log.
     entry: str
@@ -105,10 +105,14 @@ class Log:
 
 
 def check_receipts(kept: Iterable[tuple[str, str]], log: Log, *, since: datetime | None = None) -> Report:
-    """Ask for every kept receipt (entry id, text), or for those logged since an instant; raises :class:`PlatformSilent`."""
+    """Ask for every kept receipt (entry id, text), or for those logged since an instant; raises :class:`PlatformSilent`.
+
+    A second receipt of the same entry, right behind the first, is compared with it; the platform is asked for the first.
+    """
     report, newest = Report(), log.newest()
     points: dict[tuple[str, int], tuple[bytes, str]] = {}
     today: dict[str, Checkpoint] = {newest.origin: newest}
+    before: tuple[str, ReceiptCheck] | None = None
     for entry, text in kept:
         ours = verify_receipt(text, log.verifiers)
         if not ours.ok or ours.leaf is None or ours.checkpoint is None or ours.index is None:
@@ -120,6 +124,10 @@ def check_receipts(kept: Iterable[tuple[str, str]], log: Log, *, since: datetime
         report.asked += 1
         report.cosigned += bool(ours.cosigned_by)
         _take_point(report, points, ours.checkpoint, entry)
+        if before is not None and before[0] == entry:
+            _compare_two(report, entry, before[1], ours)
+            continue
+        before = entry, ours
         theirs = _ask(report, log, entry, ours, today)
         if theirs is not None:
             # What it shows for this entry must be of the same history as what it shows to everybody.
@@ -149,6 +157,20 @@ def _take_point(
             f"{first} 与 {entry} 的回执在 {point.size} 条处有两个根：日志分了叉，请保存这两份回执并举报"
         )
         _fault(report, "fork", entry, sentence)
+
+
+def _compare_two(report: Report, entry: str, newer: ReceiptCheck, earlier: ReceiptCheck) -> None:
+    """Two receipts of one entry. In one epoch it has one place and one time; a later epoch may have acknowledged it anew."""
+    assert newer.leaf is not None
+    assert earlier.leaf is not None
+    if _log_of(_origin(newer)) != _log_of(_origin(earlier)):
+        report.notes.append(
+            f"{entry}：{_log_of(_origin(earlier))} 里确认过，后来在 {_log_of(_origin(newer))} 里重新确认；两张回执都留着"
+        )
+    elif (newer.leaf, newer.index) != (earlier.leaf, earlier.index):
+        told = f"第 {earlier.index} 条（{earlier.leaf.logged_at.isoformat()}）与第 {newer.index} 条（{newer.leaf.logged_at.isoformat()}）"
+        sentence = f"{entry} 有两张矛盾的回执：{told}，都有平台的签名：日志被重写过，请保存这两份回执并举报"
+        _fault(report, "contradiction", entry, sentence)
 
 
 def _ask(

@@ -3,24 +3,45 @@ will."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from plumbline.evidence.checkpoint import Checkpoint, NoteError, parse_note
+from plumbline.evidence.proof import ProofError, parse_proof
 
 #: Name of the book in a sender's folder.
 BOOK = "receipts.db"
 _ENTRY = re.compile(r"[0-9a-f]{32}")
 
 
+def agree(earlier: str, later: str) -> bool:
+    """Whether a later receipt of an entry says all that the earlier one says: the same leaf at the same place of
+    the same log, and no other root at the same size. Only then the earlier one is not needed any more: two that
+    do not agree, both with the log's signature, are the proof against it."""
+    if earlier == later:
+        return True
+    try:
+        proofs = [parse_proof(text) for text in (earlier, later)]
+        heads = [Checkpoint.parse(parse_note(proof.checkpoint_note).text) for proof in proofs]
+    except (ProofError, NoteError):
+        return False
+    (first, second), (old, new) = proofs, heads
+    is_same_entry = (first.extra, first.index, old.origin) == (second.extra, second.index, new.origin)
+    return is_same_entry and new.size >= old.size and (new.size > old.size or new.root == old.root)
+
+
 class ReceiptStore:
     """A folder with one file `<entry>.receipt` an entry, and beside it the message bytes that it proves.
 
     A file is durable when `keep` returns: temporary name, fsync, rename, fsync of the folder. Threads and
-    processes may share a folder; a later receipt of the same entry replaces the earlier one, since its
-    checkpoint is at least as new.
+    processes may share a folder; a later receipt of the same entry replaces the earlier one when it says all that
+    the earlier one says. One that contradicts it stands beside it: `<entry>.<hash>.contradicted`.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -33,8 +54,36 @@ class ReceiptStore:
         if message is not None:
             self._write(self._path(entry, "message.json"), message)
         path = self._path(entry, "receipt")
-        self._write(path, receipt.encode())
+        with self._alone():
+            earlier = self.receipt(entry)
+            if earlier is not None and not agree(earlier, receipt):
+                digest = hashlib.sha256(earlier.encode()).hexdigest()[:16]
+                self._write(self._path(entry, f"{digest}.contradicted"), earlier.encode())
+            self._write(path, receipt.encode())
         return path
+
+    def contradicted(self, entry: str) -> list[str]:
+        """Earlier receipts of an entry that its newest one contradicts."""
+        found = sorted(self.folder.glob(f"{self._path(entry, '*').name}.contradicted"))
+        return [path.read_text(encoding="utf-8") for path in found]
+
+    def kept(self) -> Iterator[tuple[str, str]]:
+        """(entry, receipt) of all that is kept, the newest of an entry before those that it contradicts."""
+        for entry in self:
+            yield entry, self.receipt(entry) or ""
+            yield from ((entry, text) for text in self.contradicted(entry))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else compares and replaces in this folder meanwhile."""
+        import fcntl  # not at the top: a press PC under Windows reads this module for the book alone
+
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     def receipt(self, entry: str) -> str | None:
         """The kept receipt, or None."""
@@ -71,7 +120,10 @@ class ReceiptStore:
             os.close(folder)
 
 
-_TABLE = "CREATE TABLE IF NOT EXISTS receipt (entry TEXT PRIMARY KEY, receipt TEXT NOT NULL, message BLOB) WITHOUT ROWID"
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS receipt (entry TEXT PRIMARY KEY, receipt TEXT NOT NULL, message BLOB) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS contradicted (entry TEXT, receipt TEXT, PRIMARY KEY (entry, receipt)) WITHOUT ROWID",
+)
 
 
 class ReceiptBook:
@@ -88,7 +140,8 @@ class ReceiptBook:
         self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
-        self._db.execute(_TABLE)
+        for table in _TABLES:
+            self._db.execute(table)
 
     def keep(self, entry: str, receipt: str, message: bytes | None = None) -> Path:
         """Write the receipt of `entry` (32 hex) durably; ValueError for another name. sqlite3.Error, an
@@ -96,11 +149,38 @@ class ReceiptBook:
         if not _ENTRY.fullmatch(entry):
             raise ValueError(f"not an entry id: {entry!r}")
         with self._lock:
-            self._db.execute(
-                "INSERT INTO receipt VALUES (?, ?, ?) ON CONFLICT (entry) DO UPDATE SET receipt = excluded.receipt",
+            made = self._db.execute(
+                "INSERT INTO receipt VALUES (?, ?, ?) ON CONFLICT (entry) DO NOTHING",
                 [entry, receipt, message if self._messages else None],
             )
+            if not made.rowcount:
+                self._replace(entry, receipt)
         return self.path
+
+    def _replace(self, entry: str, receipt: str) -> None:
+        """The newer one in the place of the one that is there, which is kept beside it when they do not agree."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            row = self._db.execute("SELECT receipt FROM receipt WHERE entry = ?", [entry]).fetchone()
+            if not agree(row[0], receipt):
+                self._db.execute("INSERT OR IGNORE INTO contradicted VALUES (?, ?)", [entry, row[0]])
+            self._db.execute("UPDATE receipt SET receipt = ? WHERE entry = ?", [receipt, entry])
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+
+    def contradicted(self, entry: str) -> list[str]:
+        """Earlier receipts of an entry that its newest one contradicts."""
+        asked = "SELECT receipt FROM contradicted WHERE entry = ? ORDER BY receipt"
+        with self._lock:
+            return [row[0] for row in self._db.execute(asked, [entry]).fetchall()]
+
+    def kept(self) -> Iterator[tuple[str, str]]:
+        """(entry, receipt) of all that is kept, the newest of an entry before those that it contradicts."""
+        for entry in self:
+            yield entry, self.receipt(entry) or ""
+            yield from ((entry, text) for text in self.contradicted(entry))
 
     def receipt(self, entry: str) -> str | None:
         """The kept receipt, or None."""

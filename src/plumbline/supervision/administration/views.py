@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -30,9 +29,9 @@ from plumbline.supervision.access.sessions import (
 from plumbline.supervision.administration import queries, services, trail
 from plumbline.supervision.administration.services import AdministrationRefused
 from plumbline.supervision.administration.shell import SeeOther, page
-from plumbline.supervision.pages.lists import guarded
 from plumbline.web.accounts.adapter import client_address
 from plumbline.web.accounts.models import Account
+from plumbline.web.spreadsheet import CONTENT_TYPE, csv_lines
 
 _ACCOUNTS = ("账号", "/accounts/")
 
@@ -223,18 +222,20 @@ def audit_trail(request: HttpRequest) -> HttpResponse:
     return page(request, "audit", {"events": found, "text": text, "more": more}, ("审计记录", "/audit/"))
 
 
+_AUDIT_HEADINGS = ("时间", "谁", "做了什么", "对谁", "结果", "说明")
+
+
+def _audit_line(each: trail.Event) -> list[str]:
+    told = "；".join(f"{name} {value}" for name, value in each.shown)
+    return [each.at.isoformat(), each.actor, each.word, each.subject, each.told, told]
+
+
 @require_safe
 def audit_export(request: HttpRequest) -> HttpResponse:
     """What the filter shows, as CSV for a spreadsheet: at most 10 000 lines, no formulas."""
-    answer = HttpResponse(content_type="text/csv; charset=utf-8")
+    found = trail.events(principal_of(request), text=request.GET.get("q", "")[:60], limit=10_000)
+    answer = HttpResponse(csv_lines([_AUDIT_HEADINGS, *map(_audit_line, found)]), content_type=CONTENT_TYPE)
     answer["Content-Disposition"] = 'attachment; filename="audit.csv"'
-    answer.write("\ufeff")
-    writer = csv.writer(answer)
-    writer.writerow(["时间", "谁", "做了什么", "对谁", "结果", "说明"])
-    for each in trail.events(principal_of(request), text=request.GET.get("q", "")[:60], limit=10_000):
-        told = "；".join(f"{name} {value}" for name, value in each.shown)
-        line = [each.at.isoformat(), each.actor, each.word, each.subject, each.told, told]
-        writer.writerow([guarded(cell) for cell in line])
     trail.record(
         request, principal_of(request).account, "audit.exported", request.GET.get("q", "")[:60] or "all"
     )

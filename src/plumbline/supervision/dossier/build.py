@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -29,6 +30,7 @@ from plumbline.supervision.journal.files import FileDigestMismatch, FileStore
 from plumbline.supervision.journal.heads import CheckpointSigner
 from plumbline.supervision.journal.keys import PlatformKeys
 from plumbline.supervision.journal.receipts import StoredEntry, receipts_of
+from plumbline.supervision.scanner import Policy, ScanSettings, withheld_because
 
 __all__ = ["ApplicationUnknown", "BundleIncomplete", "build_bundle", "bundle_response_bytes"]
 
@@ -53,6 +55,7 @@ def build_bundle(
     application_id: str,
     *,
     statement: Signer | None = None,
+    scanning: Policy = Policy.OFF,
 ) -> bytes:
     """The bundle of an application, whatever its state; `statement` is the platform's web key.
 
@@ -73,8 +76,31 @@ def build_bundle(
     receipts = _receipts(
         conninfos["plumb_gateway"], signer, [_identity(event) for event in found.in_order], found.size
     )
+    with psycopg.connect(conninfos["plumb_worker"], autocommit=True) as conn:
+        content = _content(found, stored, receipts, _Given(files, conn, scanning))
     # With a parked entry nobody can say that nothing is missing.
-    return write_bundle(_content(found, stored, receipts, files), statement if found.is_complete else None)
+    return write_bundle(content, statement if found.is_complete else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """The files without those that the virus scan keeps from everybody: in a bundle they are named by digest alone."""
+
+    files: FileStore
+    conn: psycopg.Connection
+    scanning: Policy
+
+    def read(self, digest: str) -> bytes | None:
+        """The bytes of a file; None when there are none to be given."""
+        row = self.conn.execute(
+            "SELECT scan FROM ops.file WHERE sha256 = decode(%s, 'hex')", [digest]
+        ).fetchone()
+        if withheld_because(row[0] if row else None, self.scanning):
+            return None
+        try:
+            return self.files.read(digest)
+        except (FileNotFoundError, FileDigestMismatch):
+            return None
 
 
 def _await_projection(conn: psycopg.Connection[dict[str, Any]]) -> None:
@@ -158,7 +184,7 @@ def _content(
     found: Collected,
     stored: _Bytes,
     receipts: dict[tuple[uuid.UUID, bytes], StoredEntry],
-    files: FileStore,
+    files: _Given,
 ) -> BundleContent:
     entries = []
     for event in found.in_order:
@@ -190,24 +216,17 @@ def _content(
     )
 
 
-def _report(found: Collected, files: FileStore) -> bytes | None:
+def _report(found: Collected, files: _Given) -> bytes | None:
     """The registered bytes; None before registration, or when the file has not arrived."""
     digest = found.code["pdf_sha256"] if found.code else None
-    return _file(files, digest) if digest else None
+    return files.read(digest) if digest else None
 
 
-def _file(files: FileStore, digest: str) -> bytes | None:
-    try:
-        return files.read(digest)
-    except (FileNotFoundError, FileDigestMismatch):
-        return None
-
-
-def _pictures(entries: Sequence[BundleEntry], files: FileStore) -> tuple[BundlePicture, ...]:
+def _pictures(entries: Sequence[BundleEntry], files: _Given) -> tuple[BundlePicture, ...]:
     room, pictures = PICTURE_BYTES, []
     for entry in entries:
         for kind, digest in pictures_of(parse_message(entry.message)):
-            data = _file(files, digest) if kind in THINGS else None
+            data = files.read(digest) if kind in THINGS else None
             if data is not None and len(data) > room:
                 data = None
             room -= len(data or b"")
@@ -224,4 +243,5 @@ def bundle_response_bytes(platform: Platform, application_id: str) -> bytes:
         FileStore(platform.folder("files")),
         application_id,
         statement=keys.signer("web"),
+        scanning=ScanSettings.from_env().policy,
     )

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from psycopg_pool import AsyncConnectionPool
 from starlette.applications import Starlette
@@ -18,12 +19,23 @@ from starlette.staticfiles import StaticFiles
 
 from plumbline.domain.basics.identifiers import party_id
 from plumbline.exchange.problems import Problem
+from plumbline.supervision.attachments import Attachments
 from plumbline.supervision.boot import operator_of
 from plumbline.supervision.config import Platform
-from plumbline.supervision.gateway import batches, documents, entries, log, public, streams, uploads
+from plumbline.supervision.gateway import (
+    attachments,
+    batches,
+    documents,
+    entries,
+    log,
+    public,
+    streams,
+    uploads,
+)
 from plumbline.supervision.gateway.answers import Endpoint, guarded, json_response, problem_response
 from plumbline.supervision.gateway.appender import Appender
 from plumbline.supervision.gateway.asked import BRIEFLY, AskedCodes
+from plumbline.supervision.gateway.attachments import AREA, FilesHost
 from plumbline.supervision.gateway.context import Context
 from plumbline.supervision.gateway.demo_time import DemoTime, StoppedDoor
 from plumbline.supervision.gateway.directory import Directory
@@ -45,9 +57,12 @@ from plumbline.supervision.journal.lookup import Lookups
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.logs import begin_logging
+from plumbline.supervision.renditions import Renditions
+from plumbline.supervision.scanner import ScanSettings
+from plumbline.web.security import files_origin
 
 EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-OWN_AREAS = ("/x/", "/v/", "/V/", "/live/")
+OWN_AREAS = ("/x/", "/v/", "/V/", "/live/", AREA)
 STATIC = Path(__file__).parents[2] / "web" / "static"
 
 
@@ -98,6 +113,9 @@ def _context(platform: Platform, pool: AsyncConnectionPool) -> Context:
         monitor=Monitor(gateway, party_id(operator_of(platform)[0]).hex()),
         trusted_proxies=limits.trusted_proxies,
         demo_time=DemoTime(pool, is_demo=platform.demo),
+        scanning=ScanSettings.from_env().policy,
+        attachments=Attachments((platform.folder("keys") / "kek.bin").read_bytes()),
+        renditions=Renditions(platform.folder("renditions")),
     )
 
 
@@ -141,7 +159,11 @@ def build(platform: Platform, relay_to: str | None = None) -> Starlette:
     return Starlette(
         routes=routes,
         lifespan=life,
-        middleware=[Middleware(SafeHeaders), *([Middleware(StoppedDoor)] if platform.demo else [])],
+        middleware=[
+            Middleware(SafeHeaders),
+            *([Middleware(FilesHost, urlsplit(files_origin()).netloc)] if files_origin() else []),
+            *([Middleware(StoppedDoor)] if platform.demo else []),
+        ],
         exception_handlers={404: _missing, 405: _wrong_method},
     )
 
@@ -204,6 +226,7 @@ ROUTES = [
     ("/v/{code}/check", public.check_file, ["GET"]),
     ("/v/{code}/document", public.document, ["GET"]),
     ("/v/{code}/complaints", public.file_complaint, ["POST"]),
+    ("/a/{until}/{mac}/{name}", attachments.attachment, ["GET"]),
     ("/live/publish/{stream}", streams.publish, ["POST"]),
     ("/live/status/{stream}", streams.status, ["GET"]),
     ("/live/{stream}", streams.follow, ["GET"]),

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from plumbline.exchange.problems import Problem
 from plumbline.exchange.signatures import Target
+from plumbline.supervision.attachments import Attachments
 from plumbline.supervision.config import Platform
 from plumbline.supervision.gateway.appender import Appender
 from plumbline.supervision.gateway.asked import AskedCodes
@@ -27,6 +28,8 @@ from plumbline.supervision.journal.keys import PlatformKeys
 from plumbline.supervision.journal.lookup import Lookups
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.journal.vault import Vault
+from plumbline.supervision.renditions import Renditions
+from plumbline.supervision.scanner import Policy
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "testclient"})
 
@@ -63,6 +66,9 @@ class Context:
     audits: RateLimit
     monitor: Monitor
     trusted_proxies: frozenset[str] = frozenset()
+    scanning: Policy = Policy.OFF
+    attachments: Attachments
+    renditions: Renditions
 
 
 def context_of(request: Request) -> Context:

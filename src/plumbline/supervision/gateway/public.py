@@ -30,6 +30,7 @@ from plumbline.supervision.gateway.public_page import (
 from plumbline.supervision.journal.vault import SealedRecord, SubjectDestroyedError
 from plumbline.supervision.pages.public_rendering import code_entry_html, complaint_html, verification_html
 from plumbline.supervision.pages.verification import CodeEntryPage, ComplaintPage
+from plumbline.supervision.scanner import withheld_because
 from plumbline.web.security import CONTENT_SECURITY_POLICY
 
 #: What has no place in the name of a file that a browser stores.
@@ -96,7 +97,18 @@ async def code_page(request: Request) -> Response:
             headers={"Cache-Control": "max-age=5"},
         )
     names = await _masked_names(context, row)
-    return _html(verification_html(page_of(row, names, now, context.platform)))
+    withheld = await _withheld(context, row["pdf_sha256"])
+    return _html(verification_html(page_of(row, names, now, context.platform, withheld=withheld)))
+
+
+async def _withheld(context: Context, sha256: str | None) -> str:
+    """Why the virus scan keeps the registered file from everybody; empty when it does not."""
+    if not sha256:
+        return ""
+    async with context.pool.connection() as conn:
+        found = await conn.execute("SELECT scan FROM ops.file WHERE sha256 = %s", [bytes.fromhex(sha256)])
+        row = await found.fetchone()
+    return withheld_because(row[0] if row else None, context.scanning)
 
 
 async def _masked_names(context: Context, row: dict[str, Any]) -> dict[str, str]:
@@ -212,7 +224,9 @@ async def document(request: Request) -> Response:
     parsed = parse_code(request.path_params["code"][:80])
     row = None if isinstance(parsed, CodeProblem) else await _find(context, parsed.text)
     if row is None or not offers_document(row) or not context.files.has(row["pdf_sha256"]):
-        raise Problem(slug="not-found", detail="没有登记的原件")
+        raise Problem(slug="not-found", detail="没有登记的原件，或者还没有查验")
+    if told := await _withheld(context, row["pdf_sha256"]):
+        raise Problem(slug="not-found", detail=told)
     return FileResponse(
         context.files.path(row["pdf_sha256"]),
         media_type="application/pdf",

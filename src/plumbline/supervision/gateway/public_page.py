@@ -45,8 +45,8 @@ def state_of(row: dict[str, Any]) -> VerificationState:
 
 
 def offers_document(row: dict[str, Any]) -> bool:
-    """Whether the public may open the registered file: not one that failed its examination, which may hold scripts."""
-    return bool(row["pdf_sha256"]) and not (row["examined"] and not row["accepted"])
+    """Whether the public may open the registered file: only one that passed its examination; any other may hold scripts."""
+    return bool(row["pdf_sha256"]) and bool(row["examined"]) and bool(row["accepted"])
 
 
 def unknown_page(typed: str, now: datetime, problem: str, platform: Platform) -> VerificationPage:
@@ -58,9 +58,9 @@ def unknown_page(typed: str, now: datetime, problem: str, platform: Platform) ->
 
 
 def page_of(
-    row: dict[str, Any], names: dict[str, str], now: datetime, platform: Platform
+    row: dict[str, Any], names: dict[str, str], now: datetime, platform: Platform, *, withheld: str = ""
 ) -> VerificationPage:
-    """The page of a known code."""
+    """The page of a known code; `withheld` says why the virus scan keeps its file from everybody."""
     state = state_of(row)
     shown = state not in (
         VerificationState.RESERVED,
@@ -72,11 +72,11 @@ def page_of(
         state=state,
         code=format_code(row["code"]),
         judged_at=now,
-        detail=_detail(row, state),
+        detail=_detail(row, state) + (f"原件不提供：{withheld}" if withheld and shown else ""),
         facts=_facts(row) if shown else (),
         participants="，".join(f"{words[role]} {name}" for role, name in names.items()) if shown else "",
         technical=_technical(row, platform) if shown else None,
-        document_url=f"/v/{row['code']}/document" if shown and offers_document(row) else "",
+        document_url=f"/v/{row['code']}/document" if shown and offers_document(row) and not withheld else "",
         actions=_actions(row, state),
         registered_claims=row["claims"] or "",
         claims_institution=row["institution_name"],

@@ -20,7 +20,7 @@ from plumbline.supervision.access.grants import stopped
 from plumbline.supervision.access.principals import Principal, Role, from_session
 from plumbline.supervision.access.sessions import acting, demo_is_open
 from plumbline.supervision.pages.list_models import ListQuery
-from plumbline.supervision.pages.lists import LISTS, csv_lines
+from plumbline.supervision.pages.lists import LISTS, export_lines
 from plumbline.supervision.reading.lists.exports import export_of
 from plumbline.supervision.reading.lists.listing import KINDS
 from plumbline.web.accounts.models import Account
@@ -197,7 +197,7 @@ def _export(principal: Principal, arguments: dict[str, Any]) -> bytes:
     if export.problems:
         raise JobRefused("".join(export.problems))
     parts, size = [], 0
-    for line in csv_lines(export):
+    for line in export_lines(export):
         parts.append(line.encode())
         size += len(parts[-1])
         if size > MOST_BYTES:

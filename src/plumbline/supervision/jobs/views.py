@@ -13,6 +13,7 @@ from plumbline.supervision.administration.shell import SeeOther, page
 from plumbline.supervision.jobs import orders
 from plumbline.supervision.pages.lists import LISTS, list_query
 from plumbline.supervision.reading.lists.listing import KINDS
+from plumbline.web.spreadsheet import CONTENT_TYPE
 
 _PLACE = (("导出", "/exports/"),)
 
@@ -55,7 +56,7 @@ def export_file(request: HttpRequest, job: str) -> HttpResponse:
     result = orders.result_of(principal_of(request), job)
     if result is None:
         raise Http404
-    answer = HttpResponse(result, content_type="text/csv; charset=utf-8")
+    answer = HttpResponse(result, content_type=CONTENT_TYPE)
     answer["Content-Disposition"] = 'attachment; filename="export.csv"'
     answer["Cache-Control"] = "private, no-store"
     return answer

@@ -14,11 +14,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from plumbline.evidence.checkpoint import parse_verifier
 from plumbline.evidence.note import DEFAULT_NOTE_LIMIT, NoteError
 from plumbline.evidence.witnessing import checkpoint_path
+from plumbline.supervision.fetch import FetchFailed, FetchRefused, fetch, origin_of
 from plumbline.supervision.journal.keys import write_private
 
 FILE = "cosigners.toml"
@@ -123,8 +122,12 @@ def require_usable(cosigner: Configured) -> None:
         raise CosignersProblem(
             "这是日志的公钥，不是联署方的公钥；请向联署方要它执行 plumbline cosign init 得到的那一行"
         )
-    if not cosigner.url.startswith(("http://", "https://")):
-        raise CosignersProblem(f"联署方的地址 {cosigner.url!r} 应以 http:// 或 https:// 开头")
+    try:
+        origin_of(cosigner.url)
+    except FetchRefused as refusal:
+        raise CosignersProblem(
+            f"联署方的地址 {cosigner.url!r} 应以 http:// 或 https:// 开头：{refusal}"
+        ) from None
     domain = cosigner.trust_domain
     if not domain or len(domain) > 100 or any(ord(char) < 0x20 for char in domain):
         raise CosignersProblem("信任域要写明谁在管联署方的机器，一行，不超过 100 字")
@@ -194,10 +197,10 @@ def _fetch(place: tuple[str, str], told: Future[str | None]) -> None:
     problem: CosignerSilent | None = None
     try:
         url = place[0] + checkpoint_path(place[1])
-        with httpx.stream("GET", url, timeout=ASK_TIMEOUT_S, trust_env=False, headers=PLAIN) as answer:
-            if answer.status_code != 404:
-                answer.raise_for_status()
-                note = read_bounded(answer)
+        answer = fetch(url, timeout_s=ASK_TIMEOUT_S, max_bytes=MAX_ANSWER)
+        if answer.status not in (200, 404):
+            raise FetchFailed(f"HTTP {answer.status}")
+        note = answer.text() if answer.status == 200 else None
     except Exception as error:  # whatever an outsider answers, it is no reason to stop
         problem = CosignerSilent(type(error).__name__)
     with _asking:
@@ -207,20 +210,3 @@ def _fetch(place: tuple[str, str], told: Future[str | None]) -> None:
         told.set_result(note)
     else:
         told.set_exception(problem)
-
-
-#: No compression: a short answer that becomes a long one is a trap.
-PLAIN = {"Accept-Encoding": "identity"}
-
-
-def read_bounded(answer: httpx.Response) -> str:
-    """The body of a streamed answer as UTF-8, whatever its headers say; :class:`CosignerSilent` when it is too long or no text."""
-    data = bytearray()
-    for part in answer.iter_raw():
-        data += part
-        if len(data) > MAX_ANSWER:
-            raise CosignerSilent("TooLong")
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise CosignerSilent("NoText") from None

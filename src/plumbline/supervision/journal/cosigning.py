@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import httpx
 import psycopg
 
 from plumbline.evidence.checkpoint import Cosignature, cosignature_time, parse_note, parse_verifier
 from plumbline.evidence.note import NoteError, encode_base64
 from plumbline.evidence.paths import consistency_path
 from plumbline.evidence.witnessing import ADD_CHECKPOINT, SIZE_TYPE, format_request, parse_size
-from plumbline.supervision.journal.cosigners import PLAIN, Configured, CosignerSilent, read_bounded
+from plumbline.supervision.fetch import Fetcher, FetchUnreadable
+from plumbline.supervision.journal.cosigners import MAX_ANSWER, Configured
 from plumbline.supervision.journal.heads import source_of
 
+#: A cosigner has so long for its whole answer.
+TIMEOUT_S = 10.0
 _NEWEST = """
 SELECT h.epoch, h.size AS head, c.origin, c.size, c.note
   FROM journal.head h JOIN journal.checkpoint c ON c.origin = h.origin || '/' || h.epoch
@@ -67,10 +69,8 @@ def last_cosigned(conn: psycopg.Connection, origin: str, cosigner: Configured) -
     return int(row[0]) if row else 0
 
 
-def cosign(
-    conn: psycopg.Connection, http: httpx.Client, cosigner: Configured, point: Published
-) -> Cosignature:
-    """Have a checkpoint cosigned and keep the signature; raises :class:`NotCosigned`, or httpx.HTTPError for one that is out of reach.
+def cosign(conn: psycopg.Connection, http: Fetcher, cosigner: Configured, point: Published) -> Cosignature:
+    """Have a checkpoint cosigned and keep the signature; raises :class:`NotCosigned`, or :class:`FetchFailed` for one that is out of reach.
 
     One proof reaches from whatever the cosigner saw last, so that an outage of days is made up for by one request.
     """
@@ -94,15 +94,15 @@ def cosign(
 
 
 def _ask(
-    conn: psycopg.Connection, http: httpx.Client, cosigner: Configured, point: Published, old: int
+    conn: psycopg.Connection, http: Fetcher, cosigner: Configured, point: Published, old: int
 ) -> _Answer:
     path = consistency_path(old, point.size, source_of(conn, point.epoch, point.size))
     body, url = format_request(old, path, point.note), cosigner.url + ADD_CHECKPOINT
     try:
-        with http.stream("POST", url, content=body, headers=PLAIN) as answer:
-            return _Answer(answer.status_code, answer.headers.get("content-type", ""), read_bounded(answer))
-    except CosignerSilent as silent:
-        raise NotCosigned(f"联署方的答复读不懂（{silent}）") from None
+        answer = http.fetch(url, content=body, timeout_s=TIMEOUT_S, max_bytes=MAX_ANSWER)
+        return _Answer(answer.status, answer.media_type, answer.text())
+    except FetchUnreadable as odd:
+        raise NotCosigned(f"联署方的答复读不懂（{odd}）") from None
 
 
 def _size(answer: _Answer) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import threading
@@ -10,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import httpx
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -28,6 +28,7 @@ from plumbline.evidence.note import Ed25519NoteSigner
 from plumbline.evidence.paths import LeafAndNodeSource, node_hash
 from plumbline.evidence.sm2_note import Sm2NoteSigner
 from plumbline.evidence.tree import EMPTY_ROOT, Frontier
+from plumbline.supervision.fetch import FetchFailed, fetch
 from plumbline.supervision.journal.cosigners import Configured, CosignerSilent, known_cosigners, newest_of
 from plumbline.supervision.journal.failpoints import hit
 from plumbline.supervision.journal.published import remember
@@ -35,6 +36,7 @@ from plumbline.supervision.journal.published import remember
 #: How often the other signing hosts are asked for their marks while a process runs.
 PEERS_EVERY_S = 3600.0
 PEER_TIMEOUT_S = 3.0
+MAX_MARK = 64 * 1024
 _HOST = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,60}")
 
 
@@ -159,11 +161,12 @@ def _ask_mark(host: str, url: str | None) -> Head:
     if not url:
         raise SigningStopped(f"签名主机 {host} 没有登记水位地址，无法核对")
     try:
-        answer = httpx.get(url, timeout=PEER_TIMEOUT_S, trust_env=False)
-        answer.raise_for_status()
-        body = answer.json()
+        answer = fetch(url, timeout_s=PEER_TIMEOUT_S, max_bytes=MAX_MARK)
+        if answer.status != 200:
+            raise FetchFailed(f"HTTP {answer.status}")
+        body = json.loads(answer.body)
         return Head(str(body["origin"]), int(body["epoch"]), int(body["size"]), bytes.fromhex(body["root"]))
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
+    except (FetchFailed, ValueError, KeyError, TypeError) as error:
         raise SigningStopped(f"问不到签名主机 {host} 的水位，不能签名（{type(error).__name__}）") from None
 
 

@@ -20,7 +20,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from plumbline.exchange.personal import PersonalFields, PersonalRecord, record_digest
+from plumbline.exchange.personal import PersonalFields, PersonalRecord, record_digest, text_problem_of
 from plumbline.exchange.problems import FieldProblem, Problem
 from plumbline.supervision.journal.keys import sync_folder, write_temporary
 
@@ -178,7 +178,9 @@ def _require_subject(subject: str) -> None:
 
 
 def record_problem(record: PersonalRecord) -> Problem | None:
-    """Why a record is not the one that its digest names, or None."""
+    """Why a record is not the one that its digest names, or holds a text that nobody can read as it stands; or None."""
+    if odd := text_problem_of(record):
+        return Problem(slug="schema", detail=f"{odd.pointer}：{odd.reason}", errors=(odd,))
     try:
         salt = base64.b64decode(record.salt, validate=True)
     except binascii.Error:

@@ -204,6 +204,13 @@ def dressed(found: Row, seen: dict[str, Holder]) -> Row:
     }
 
 
+def quarantined(seen: dict[str, Holder]) -> list[Row]:
+    """Files of the parties in view that the virus scan found infected, newest first: their senders are told here."""
+    found = rows("SELECT * FROM ops.quarantined()", []) if seen else []
+    known = {each.id: each.name for each in seen.values()}
+    return [each | {"holder_name": known.get(each["holder"], "")} for each in found]
+
+
 def kind_title(kind: str) -> str:
     """A kind of message as readers know it."""
     if kind == "file":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -20,11 +19,11 @@ from plumbline.supervision.monitor import queries
 from plumbline.supervision.monitor.difference import difference
 from plumbline.supervision.monitor.queries import Query
 from plumbline.supervision.monitor.replay import NOT_ASKED, Replay, Sender, replay
-from plumbline.supervision.pages.lists import guarded
 from plumbline.supervision.pages.pages import page_source
 from plumbline.supervision.pages.rendering import not_found, with_place
 from plumbline.supervision.reading.database import Row
 from plumbline.web.formats import local_time
+from plumbline.web.spreadsheet import CONTENT_TYPE, csv_lines
 
 PLACE = ("数据交换监控", "/exchange/")
 _UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -85,6 +84,7 @@ def request_list(request: HttpRequest) -> HttpResponse:
     if is_reasons:
         context["reasons"] = queries.reasons(query, seen, datetime.now(UTC))
     else:
+        context["quarantined"] = queries.quarantined(seen)
         found = queries.requests(query, seen)
         context["rows"] = found[: queries.PAGE]
         if len(found) > queries.PAGE:
@@ -108,13 +108,9 @@ def export(request: HttpRequest) -> HttpResponse:
     principal, query = principal_of(request), _query(request)
     # first, in web's own role: the reader's role cannot write
     record(request, actor_of(principal), "exchange.exported", query.address()[:200] or "all")
-    answer = HttpResponse(content_type="text/csv; charset=utf-8")
+    lines = map(_line, queries.exported(query, queries.holders(principal)))
+    answer = HttpResponse(csv_lines([_HEADINGS, *lines]), content_type=CONTENT_TYPE)
     answer["Content-Disposition"] = 'attachment; filename="exchange.csv"'
-    answer.write("\ufeff")
-    writer = csv.writer(answer)
-    writer.writerow(_HEADINGS)
-    for each in queries.exported(query, queries.holders(principal)):
-        writer.writerow([guarded(cell) for cell in _line(each)])
     return answer
 
 

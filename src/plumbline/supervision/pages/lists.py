@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import quote, urlencode
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict, StreamingHttpResponse
@@ -14,6 +13,7 @@ from plumbline.supervision.pages.list_models import ListQuery
 from plumbline.supervision.pages.pages import LONGEST_TEXT, page_source
 from plumbline.supervision.pages.ports import Export
 from plumbline.supervision.pages.rendering import page_html, with_place
+from plumbline.web.spreadsheet import CONTENT_TYPE, csv_lines
 
 _PLACE = ("q", "view", "sort", "after", "before", "page", "found")
 View = Callable[[HttpRequest], HttpResponse]
@@ -47,36 +47,20 @@ def record_list(key: str, title: str) -> View:
     return view
 
 
-class _Echo:
-    """A file that hands back what is written, so that rows can be streamed."""
-
-    def write(self, line: str) -> str:
-        """Return the line."""
-        return line
-
-
-#: What a spreadsheet takes for the beginning of a formula, in full width, too.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-
-
-def guarded(cell: str) -> str:
-    """Return the cell so that a spreadsheet never reads it as a formula (OWASP, CSV injection)."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
-
-
-def csv_lines(export: Export) -> Iterator[str]:
+def export_lines(export: Export) -> Iterator[str]:
     """Cover, headings, rows, and at the end their number: an export that broke off has no last line."""
-    writer = csv.writer(_Echo())
-    yield "\ufeff"  # Excel reads UTF-8 only with the mark
-    for line in export.cover:
-        yield writer.writerow([guarded(cell) for cell in line])
-    yield writer.writerow([])
-    yield writer.writerow(export.headings)
+    return csv_lines(_export_rows(export))
+
+
+def _export_rows(export: Export) -> Iterator[Sequence[str]]:
+    yield from export.cover
+    yield ()
+    yield export.headings
     count = 0
     for row in export.rows:
         count += 1
-        yield writer.writerow([guarded(cell.plain) for _, cell in row.cells])
-    yield writer.writerow(["合计", str(count)])
+        yield [cell.plain for _, cell in row.cells]
+    yield "合计", str(count)
 
 
 def record_export(key: str, title: str) -> Callable[[HttpRequest], HttpResponseBase]:
@@ -88,7 +72,7 @@ def record_export(key: str, title: str) -> Callable[[HttpRequest], HttpResponseB
         if export.problems:
             told = "没有导出：" + "".join(export.problems)
             return HttpResponse(told, status=400, content_type="text/plain; charset=utf-8")
-        response = StreamingHttpResponse(csv_lines(export), content_type="text/csv; charset=utf-8")
+        response = StreamingHttpResponse(export_lines(export), content_type=CONTENT_TYPE)
         name = quote(f"{title}.csv")
         response["Content-Disposition"] = f"attachment; filename=\"{key}.csv\"; filename*=UTF-8''{name}"
         return response

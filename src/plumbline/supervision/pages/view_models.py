@@ -228,6 +228,8 @@ class StatusPage:
     anchors: tuple[tuple[str, str], ...] = ()
     #: (name, sentence) of every later epoch of the log; none in a healthy log
     epochs: tuple[tuple[str, str], ...] = ()
+    #: how the virus scan is; without a scanner that is said
+    scanning: tuple[Tone, str] = (Tone.WARN, "没有接病毒扫描")
     #: (label, value) rows: database, files, version
     details: tuple[tuple[str, str], ...] = ()
 

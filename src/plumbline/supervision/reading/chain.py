@@ -3,6 +3,7 @@ or the lack of it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,7 +45,7 @@ class Custody:
         facts: CustodyFacts,
         names: Names,
         checkpoint: CheckpointFacts | None,
-        stored: set[str],
+        stored: Mapping[str, str],
         visible: list[Row],
     ) -> None:
         self._facts = facts
@@ -293,7 +294,7 @@ class Chain(Custody):
         facts: ReportFacts,
         names: Names,
         checkpoint: CheckpointFacts | None,
-        stored: set[str],
+        stored: Mapping[str, str],
         visible: list[Row],
     ) -> None:
         super().__init__(facts, names, checkpoint, stored, visible)

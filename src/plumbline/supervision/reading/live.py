@@ -8,11 +8,11 @@ import time
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-import httpx
 from django.conf import settings
 
 from plumbline.domain.methods.concrete_cube.evaluation import EDITIONS, rate_band
 from plumbline.supervision.access.principals import Principal, Role, division_range
+from plumbline.supervision.fetch import FetchFailed, fetch
 from plumbline.supervision.gateway.live import LiveHub
 from plumbline.supervision.pages.view_models import LiveCurvePage, LiveTest
 from plumbline.supervision.reading.database import Row, row
@@ -22,6 +22,7 @@ STREAM_PREFIX = "press-"
 CUBE_AREA_MM2 = "22500"
 _GRADES = tuple(f"C{strength}" for strength in range(15, 85, 5))
 _ASK_EVERY_S = 2.0
+_MOST_STATUS = 1024 * 1024
 _heard: tuple[float, list[tuple[str, bool]]] = (0.0, [])
 
 
@@ -49,9 +50,9 @@ def streams() -> list[tuple[str, bool]]:
     address, found = gateway_url(), []
     if address:
         try:
-            answer = httpx.get(f"{address}/live/status/any", timeout=0.5, trust_env=False)
-            found = [(str(name), bool(running)) for name, running in answer.json()["streams"]]
-        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+            answer = fetch(f"{address}/live/status/any", timeout_s=0.5, max_bytes=_MOST_STATUS)
+            found = [(str(name), bool(running)) for name, running in json.loads(answer.body)["streams"]]
+        except (FetchFailed, ValueError, KeyError, TypeError):
             found = []
     _heard = (time.monotonic(), found)
     return found

@@ -18,6 +18,7 @@ from plumbline.supervision.reading.database import Row, count, row, rows
 from plumbline.supervision.reading.outside import age_text, anchor_facts, stamp_facts
 from plumbline.supervision.reading.proofs import newest_checkpoint
 from plumbline.supervision.rules import parameters
+from plumbline.supervision.scanner import Policy, scan_policy
 from plumbline.web.formats import grouped_number
 
 KINDS = {"gateway": "网关", "web": "网页", "projector": "入账", "worker": "后台"}
@@ -44,7 +45,8 @@ def status_page() -> StatusPage:
     parked = count("SELECT parked FROM ops.figures(%s)", [local_date(datetime.now(UTC))])
     checkpoint = newest_checkpoint()
     beats = rows(
-        "SELECT name, kind, started_at, beat_at, now() AS now FROM ops.process ORDER BY kind, name", []
+        "SELECT name, kind, started_at, beat_at, detail, now() AS now FROM ops.process ORDER BY kind, name",
+        [],
     )
     processes = tuple(process_row(each) for each in beats)
     lag = _lag(head, projected)
@@ -74,8 +76,32 @@ def status_page() -> StatusPage:
         stamps=stamps.told,
         anchors=anchors.told,
         epochs=_epochs(),
+        scanning=scanning_sentence(beats, waiting=_unscanned()),
         details=_details(),
     )
+
+
+_UNSCANNED = (
+    "SELECT count(*) FROM (SELECT 1 FROM ops.file WHERE scan IS NULL AND state <> 'announced' LIMIT 1000) f"
+)
+
+
+def _unscanned() -> int:
+    """Files that the virus scanner has not seen, counted to a thousand; not counted where nobody scans."""
+    return 0 if scan_policy() is Policy.OFF else count(_UNSCANNED, [])
+
+
+def scanning_sentence(beats: Sequence[Row], *, waiting: int) -> tuple[Tone, str]:
+    """How the virus scan is: what the workers tell of it with their heartbeats, and how many files wait."""
+    told = [each["detail"]["scanner"] for each in beats if "scanner" in (each["detail"] or {})]
+    if not told or all(each["policy"] == Policy.OFF for each in told):
+        return Tone.WARN, "没有接病毒扫描"
+    words = {Policy.ASK: "已接，没有查的照常提供", Policy.REQUIRE: "已接，查过才提供"}
+    parts = [words.get(told[0]["policy"], ""), *sorted({each["version"] for each in told if each["version"]})]
+    problems = sorted({each["problem"] for each in told if each["problem"]})
+    if waiting:
+        parts.append(f"{'1000 个以上' if waiting >= 1000 else f'{waiting} 个'}文件尚未查验")
+    return (Tone.WARN if problems else Tone.OK), "；".join([*parts, *problems])
 
 
 def _lag(head: Row, projected: int) -> float:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 
-import httpx
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 from django.views.decorators.http import require_POST, require_safe
 
 from plumbline.standards.register import load_register
 from plumbline.supervision.access.sessions import TOUR, demo_is_open, principal_of, sign_in
+from plumbline.supervision.fetch import FetchFailed, fetch
 from plumbline.supervision.pages.pages import page_source
 from plumbline.supervision.pages.rendering import page_html, with_place
 from plumbline.supervision.pages.tour_models import TourPage, TourStop
@@ -143,6 +143,10 @@ def stop_record(request: HttpRequest, key: str) -> HttpResponse:
     return SeeOther(address or f"/tour/?missing={key}")
 
 
+#: The largest report that the tour changes a byte of.
+_MOST_BYTES = 32 * 1024 * 1024
+
+
 @require_POST
 def dismiss(request: HttpRequest) -> HttpResponse:
     """Take the tour's line off the first page for this session, or put it there again."""
@@ -174,10 +178,10 @@ def with_one_byte_changed(data: bytes) -> bytes:
 
 def _document(address: str) -> bytes:
     try:
-        answer = httpx.get(address, timeout=5, trust_env=False)
-    except httpx.HTTPError:
+        answer = fetch(address, timeout_s=5, max_bytes=_MOST_BYTES)
+    except FetchFailed:
         return b""
-    return answer.content if answer.status_code == 200 else b""
+    return answer.body if answer.status == 200 else b""
 
 
 def _code(request: HttpRequest) -> str:

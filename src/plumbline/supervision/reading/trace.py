@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from django.conf import settings
 
@@ -57,13 +57,14 @@ def assembled(facts: ReportFacts, principal: Principal) -> TracePage:
     names = Names(principal.role)
     names.load(facts.people() | ids_named(facts.versions))
     visible = facts.findings if principal.sees_unconfirmed_findings else []
-    stored = stored_files(each["sha256"] for each in pictures_of(facts))
+    final = (facts.registration or {}).get("pdf_sha256") or ""
+    stored = stored_files([final] * bool(final) + [each["sha256"] for each in pictures_of(facts)])
     panel = judged.panel(
         [*visible, *_notes(facts, principal)], _judged(facts) if principal.sees_unconfirmed_findings else []
     )
     verdict = _verdict(facts, principal, visible)
     return TracePage(
-        head=_head(facts, verdict, visible),
+        head=_head(facts, verdict, visible, stored),
         steps=Chain(facts, names, checkpoint, stored, visible).steps(),
         panels=panels(facts),
         verdict=verdict,
@@ -115,7 +116,9 @@ def _verdict(facts: ReportFacts, principal: Principal, visible: list[Row]) -> Ve
     )
 
 
-def _head(facts: ReportFacts, verdict: VerdictBlock, visible: list[Row]) -> ReportHead:
+def _head(
+    facts: ReportFacts, verdict: VerdictBlock, visible: list[Row], stored: Mapping[str, str]
+) -> ReportHead:
     application = facts.application
     said = verdicts.reported(application["category"], application["body"], _first_sample(facts))
     real = verdict.authenticity
@@ -129,7 +132,8 @@ def _head(facts: ReportFacts, verdict: VerdictBlock, visible: list[Row]) -> Repo
         chips.append(Chip(tone=Tone.WARN, text=f"过程提醒 {len(serious)}", icon="alert-triangle"))
     code = application["code"]
     parts = dict.fromkeys(sample.row["structural_part"] for sample in facts.samples if sample.row)
-    is_registered = facts.registration is not None
+    final = facts.registration or {}
+    is_given = bool(final.get("accepted")) and stored.get(final["pdf_sha256"]) == ""
     return ReportHead(
         title=application["title"],
         number=application["number"],
@@ -140,7 +144,7 @@ def _head(facts: ReportFacts, verdict: VerdictBlock, visible: list[Row]) -> Repo
         project_url=f"/projects/{facts.project['id']}/" if facts.project else "",
         institution_url=f"/institutions/{facts.institution['id']}/" if facts.institution else "",
         chips=tuple(chips),
-        document_url=f"/v/{code}/document" if code and is_registered else None,
+        document_url=f"/v/{code}/document" if code and is_given else None,
         verification_url=f"/v/{code}" if code else None,
     )
 

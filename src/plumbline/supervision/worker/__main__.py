@@ -22,12 +22,14 @@ from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.logs import begin_logging
 from plumbline.supervision.projection.projector import CHANNEL, GATHER_S
 from plumbline.supervision.roots import load_roots
+from plumbline.supervision.scanner import settings_or_exit
 from plumbline.supervision.worker.anchoring import Anchoring
 from plumbline.supervision.worker.cosigning import Cosigning
 from plumbline.supervision.worker.due import Worker
 from plumbline.supervision.worker.errands import Errands
 from plumbline.supervision.worker.key_rounds import KeyRounds
 from plumbline.supervision.worker.publishing import Publisher
+from plumbline.supervision.worker.scanning import Scanning
 from plumbline.supervision.worker.stamping import Stamping
 
 _log = logging.getLogger("plumbline.worker")
@@ -88,6 +90,13 @@ def main() -> None:
         platform.conninfo("plumb_gateway"), platform.folder("marks"), platform.folder("keys")
     )
     anchoring.start()
+    scanning = Scanning(
+        platform.conninfo("plumb_worker"),
+        worker.files,
+        settings_or_exit(),
+        tell=lambda told: heartbeat.detail.__setitem__("scanner", told),
+    )
+    scanning.start()
     errands = Errands(platform)
     print("worker ready", flush=True)
     while not stop.is_set():
@@ -102,6 +111,7 @@ def main() -> None:
             _log.error("waiting for an operator, signing stopped: %s", stopped)
             stop.wait(SIGNING_STOPPED_WAIT_S)
     errands.stop()
+    scanning.stop()
     anchoring.stop()
     stamping.stop()
     cosigning.stop()

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-import httpx
 import psycopg
 
+from plumbline.supervision.fetch import Fetcher, FetchFailed, FetchRefused
 from plumbline.supervision.journal.cosigners import (
     Configured,
     CosignersProblem,
@@ -27,7 +27,6 @@ from plumbline.supervision.journal.cosigning import (
 )
 
 PERIOD_S = 1.0
-TIMEOUT_S = 10.0
 #: How long the first round may hold up a worker that starts.
 FIRST_ROUND_S = 6.0
 #: A cosigner that did not answer is asked again after so long, in seconds: twice as long each time, up to the last.
@@ -55,7 +54,7 @@ ON CONFLICT (name) DO UPDATE SET trust_domain = EXCLUDED.trust_domain, is_extern
 class Follower:
     """What is sent to one cosigner, over a database connection of its own."""
 
-    def __init__(self, conninfo: str, cosigner: Configured, http: httpx.Client) -> None:
+    def __init__(self, conninfo: str, cosigner: Configured, http: Fetcher) -> None:
         self.cosigner = cosigner
         self._conninfo, self._http = conninfo, http
         self._conn: psycopg.Connection | None = None
@@ -74,8 +73,13 @@ class Follower:
             return True
         try:
             given = cosign(conn, self._http, self.cosigner, point)
-        except (NotCosigned, httpx.HTTPError, httpx.InvalidURL, LookupError) as error:
-            told = str(error) if isinstance(error, NotCosigned) else f"没有答复（{type(error).__name__}）"
+        except (NotCosigned, FetchFailed, LookupError) as error:
+            is_told = isinstance(error, NotCosigned | FetchRefused)
+            told = (
+                str(error)
+                if is_told
+                else f"没有答复（{error if isinstance(error, FetchFailed) else type(error).__name__}）"
+            )
             _log.warning("cosigner %s: %s", self.cosigner.name, told)
             conn.execute(_WAITS, [told[:300], self.cosigner.name])
             return False
@@ -113,6 +117,7 @@ class Follower:
         if self._conn is not None:
             self._conn.close()
             self._conn = None
+        self._http.close()
 
 
 class _Thread:
@@ -155,7 +160,6 @@ class Cosigning:
 
     def __init__(self, conninfo: str, marks: Path) -> None:
         self._conninfo, self._marks = conninfo, marks
-        self._http = httpx.Client(timeout=TIMEOUT_S, trust_env=False, follow_redirects=False)
         self._threads: dict[Configured, _Thread] = {}
         self._stop = threading.Event()
         self._problem = ""
@@ -171,7 +175,6 @@ class Cosigning:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(5)
-        self._http.close()
 
     def look(self, *, first: bool = False) -> None:
         """Read the list and act on what changed; a list that cannot be read leaves things as they are."""
@@ -192,7 +195,9 @@ class Cosigning:
             self._threads.pop(gone).end()
         for each in wanted:
             if each not in self._threads:
-                self._threads[each] = _Thread(Follower(self._conninfo, each, self._http), self._stop.wait)
+                self._threads[each] = _Thread(
+                    Follower(self._conninfo, each, Fetcher([each.url])), self._stop.wait
+                )
         until = time.monotonic() + FIRST_ROUND_S
         for thread in self._threads.values() if first else ():
             thread.looked.wait(max(0.0, until - time.monotonic()))

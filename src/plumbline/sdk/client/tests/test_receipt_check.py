@@ -248,6 +248,7 @@ def test_what_is_kept_is_read_back_and_replaced_by_a_later_receipt(tmp_path: Pat
     store.keep(second, "b", b"m")
     store.keep(first, "a")
     store.keep(first, "newer")
+    assert store.contradicted(first) == ["a"]  # neither can be read, so that neither says what the other says
     with pytest.raises(ValueError, match="not an entry id"):
         store.keep("../x", "a")
     if isinstance(store, ReceiptBook):
@@ -257,6 +258,50 @@ def test_what_is_kept_is_read_back_and_replaced_by_a_later_receipt(tmp_path: Pat
     assert (again.receipt(first), again.message(second), again.receipt("f" * 32)) == ("newer", b"m", None)
     if isinstance(again, ReceiptBook):
         again.close()
+
+
+@pytest.mark.parametrize("make", [ReceiptStore, lambda path: ReceiptBook(path / "receipts.db")])
+def test_a_receipt_that_contradicts_an_earlier_one_stands_beside_it_and_the_check_names_it(
+    tmp_path: Path, story, make
+) -> None:
+    """The platform's key signed both: whoever has the two proves that the history was written anew."""
+    platform, kept = story
+    entry, first = kept[5]
+    other = _rewritten(5)
+    store = make(tmp_path)
+    for text in (
+        first,
+        platform.log.receipt(5),
+        other,
+        other,
+    ):  # a newer one that agrees leaves nothing behind
+        store.keep(entry, text)
+    assert (store.receipt(entry), store.contradicted(entry)) == (other, [platform.log.receipt(5)])
+    report = _check(platform, list(store.kept()))
+    assert "contradiction" in [each.kind for each in report.faults]
+    assert any("两张矛盾的回执" in each.sentence and entry in each.sentence for each in report.faults)
+    assert (
+        len(report.faults) >= 2
+    )  # and what the platform shows today is another history than the newer receipt's
+    if isinstance(store, ReceiptBook):
+        store.close()
+
+
+def _rewritten(place: int) -> str:
+    """What the same key signs for the same entry in another history."""
+    other = InMemoryLog(ORIGIN)
+    return other.grow(12, "another history")[place]
+
+
+def test_an_entry_that_a_later_epoch_acknowledged_anew_is_a_note_and_no_alarm(story) -> None:
+    platform, kept = story
+    later = InMemoryLog("demo.log.test/2")
+    anew = later.grow(6)[5]
+    http = httpx.Client(transport=httpx.MockTransport(Platform(later).answer))
+    log = Log("http://127.0.0.1", http, [*platform.log.verifiers, *later.verifiers])
+    report = check_receipts([(kept[5][0], anew), kept[5]], log)
+    assert report.faults == []
+    assert any("后来在 demo.log.test/2 里重新确认" in told for told in report.notes)
 
 
 def test_the_command_names_what_is_missing_and_ends_with_one(

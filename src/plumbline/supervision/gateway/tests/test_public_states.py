@@ -62,7 +62,8 @@ def test_a_file_that_failed_its_examination_is_told_with_the_reason():
     [
         ({}, True),
         ({"state": "withdrawn"}, True),
-        ({"examined": False, "accepted": False}, True),
+        ({"examined": False, "accepted": False}, False),
+        ({"examined": None, "accepted": None}, False),
         ({"accepted": False}, False),
         ({"accepted": False, "state": "withdrawn"}, False),
         ({"pdf_sha256": None}, False),

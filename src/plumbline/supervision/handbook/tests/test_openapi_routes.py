@@ -14,7 +14,7 @@ DOCUMENT = openapi_document("https://jianguan.example")
 #: The form for typing a code, and the upper-case address of QR codes: pages for people.
 PAGES = {"/v/", "/V/{code}"}
 #: Streams for browsers, and the operator's probe.
-NOT_EXCHANGE = ("/live/", "/healthz")
+NOT_EXCHANGE = ("/live/", "/healthz", "/a/")
 METHODS = {"get", "head", "post", "patch", "put", "delete"}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -161,7 +161,7 @@ def page(desk: Desk, key: str) -> RecordPage | None:
     )
 
 
-def _pictures(address: str, taken: list[Row], stored: set[str]) -> Iterator[tuple[str, KeyPicture]]:
+def _pictures(address: str, taken: list[Row], stored: Mapping[str, str]) -> Iterator[tuple[str, KeyPicture]]:
     for each in taken:
         yield "试验", key_picture(each, address, stored)
 
