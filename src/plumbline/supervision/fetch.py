@@ -1,7 +1,7 @@
 """The one door for outgoing requests (对外请求): to configured places alone, to checked addresses, within time and size, without detours.
 
 Nobody else on the server's side opens an HTTP client; `tests/architecture/test_doors.py` finds who does.
-See docs/decisions/0026-hardened-input.md.
+See docs/decisions/0025-hardened-input.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The virus scanner (病毒扫描): clamd's INSTREAM over a local socket or TCP, and what is done without one.
 
-The scanner is asked by the worker, never while a file is received. See docs/decisions/0026-hardened-input.md.
+The scanner is asked by the worker, never while a file is received. See docs/decisions/0025-hardened-input.md.
 """
 
 from __future__ import annotations
