@@ -36,6 +36,7 @@ DOORS: dict[str, tuple[frozenset[str], dict[str, str]]] = {
         ),
         {
             "supervision/fetch.py": "the door: configured places, checked addresses, time and size",
+            "supervision/worker/evm.py": "the chain's library, which asks through the door",
             "supervision/gateway/relay.py": "passes a visitor on to web on this machine, whose address the supervisor gave",
         },
     ),

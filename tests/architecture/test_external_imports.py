@@ -53,7 +53,7 @@ LAZY: dict[str, frozenset[str]] = {
     "acquisition": frozenset({"pcodec"}),
     "cli": SERVER,
     # PIL in the process of one picture alone; the rest for chains that an operator has registered.
-    "supervision": frozenset({"web3", "eth_account", "requests", "PIL"}),
+    "supervision": frozenset({"web3", "eth_account", "PIL"}),
     "drill": frozenset({"fuse", "PIL"}),
     "bench": frozenset({"ninja", "fastapi", "sqlalchemy"}),  # peers, each in a process of its own
 }

@@ -19,9 +19,9 @@ PAGE = (rules.ROOT / "docs" / "reference" / "security.md").read_text("utf-8")
 SUPERVISION = rules.PACKAGE / "supervision"
 #: What opens a connection to somewhere.
 _CALLS = re.compile(
-    r"^(httpx\.(get|post|stream|Client|AsyncClient)|urllib\.request\.\w+|http\.client\.\w+|socket\.(socket|create_connection)|smtplib\.\w+)$"
+    r"^(fetch|client|Fetcher|httpx\.(get|post|stream|Client|AsyncClient)|urllib\.request\.\w+|http\.client\.\w+|socket\.(socket|create_connection)|smtplib\.\w+)$"
 )
-_MAYBE = re.compile(r"httpx|urllib\.request|http\.client|socket\.|smtplib")
+_MAYBE = re.compile(r"supervision\.fetch|httpx|urllib\.request|http\.client|socket\.|smtplib")
 #: Names of primitives as they are imported → how the page calls them.
 PRIMITIVES = {
     "Ed25519PrivateKey": "Ed25519",
@@ -39,6 +39,8 @@ PRIMITIVES = {
     "RSAPublicKey": "RSA",
 }
 #: Names that would be primitives the page does not know.
+#: Old algorithms that a format demands, each with its line on the page.
+_OLD = {("src/plumbline/sdk/timestamp/token.py", "SHA1")}
 _UNKNOWN = re.compile(
     r"^(SECP(?!256R1)\d+\w*|SHA3_\d+|SHA1|MD5|sha1|md5|blake2\w|TripleDES|ARC4|ChaCha20\w*|Fernet|AESCCM|AESSIV|X25519\w*|Ed448\w*|RSAPrivateKey|PBKDF2\w*|Scrypt|HKDF\w*)$"
 )
@@ -112,7 +114,7 @@ def test_every_algorithm_that_is_used_stands_on_the_page() -> None:
         ):
             if name in PRIMITIVES and PRIMITIVES[name] not in page:
                 unlisted.add(name)
-            if _UNKNOWN.match(name):
+            if _UNKNOWN.match(name) and (source.relative, name) not in _OLD:
                 unknown.add(f"{source.relative}: {name}")
     assert (unknown, unlisted) == (set(), set())
 

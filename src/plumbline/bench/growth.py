@@ -139,8 +139,10 @@ def template(world: World) -> dict[str, str]:
     found = {}
     with world.connect() as conn:
         for table in LOOKED_UP[:4]:
-            newest = sql.SQL("SELECT id FROM {} ORDER BY idx DESC LIMIT 1")
-            row = conn.execute(newest.format(sql.Identifier("fact", table))).fetchone()
+            newest = sql.SQL("SELECT id FROM {} ORDER BY idx DESC LIMIT 1").format(
+                sql.Identifier("fact", table)
+            )
+            row = conn.execute(newest).fetchone()
             if row is None:
                 raise Lost(f"the projector made no row of {table}")
             found[table] = str(row[0])

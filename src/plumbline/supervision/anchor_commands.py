@@ -6,12 +6,12 @@ import argparse
 import sys
 from dataclasses import replace
 
-import httpx
 import psycopg
 
 from plumbline.sdk.anchor.findings import anchor_findings
-from plumbline.sdk.anchor.node import TIMEOUT_S, Node, NodeProblem
+from plumbline.sdk.anchor.node import MAX_ANSWER, TIMEOUT_S, Node, NodeProblem
 from plumbline.supervision.config import Platform
+from plumbline.supervision.fetch import FetchFailed, client
 from plumbline.supervision.journal.anchoring import (
     CHAINS,
     CONFIRMATIONS,
@@ -141,7 +141,7 @@ def _check(platform: Platform, known: tuple[AnchorChain, ...]) -> int:
     with psycopg.connect(platform.conninfo("plumb_gateway")) as conn:
         rows = conn.execute(_KEPT).fetchall()
     chains, wrong = {each.name: each for each in known}, 0
-    with httpx.Client(timeout=TIMEOUT_S, trust_env=False, follow_redirects=False) as http:
+    with client((each.url for each in known), timeout_s=TIMEOUT_S, max_bytes=MAX_ANSWER + 1) as http:
         for name, _, note in rows:
             chain = chains.get(name)
             if chain is None:
@@ -150,7 +150,7 @@ def _check(platform: Platform, known: tuple[AnchorChain, ...]) -> int:
                 continue
             try:
                 (told,) = anchor_findings(note, [chain.trusted], Node(chain.url, http))
-            except NodeProblem as problem:
+            except (NodeProblem, FetchFailed) as problem:
                 print(f"{name}：{problem}")
                 wrong += 1
                 continue

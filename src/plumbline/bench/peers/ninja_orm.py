@@ -8,12 +8,9 @@ from plumbline.bench.peers.checks import Peer
 from plumbline.bench.requests import PATH
 
 
-def _application() -> Any:
-    import django
-    from django.conf import settings
-
-    peer = Peer.from_env()
-    settings.configure(
+def _settings(peer: Peer) -> dict[str, Any]:
+    """Django with nothing that a request does not need."""
+    return dict(
         SECRET_KEY="measured and thrown away",  # noqa: S106 - signs nothing
         ALLOWED_HOSTS=["*"],
         ROOT_URLCONF=__name__,
@@ -35,6 +32,14 @@ def _application() -> Any:
             }
         },
     )
+
+
+def _application() -> Any:
+    import django
+    from django.conf import settings
+
+    peer = Peer.from_env()
+    settings.configure(**_settings(peer))
     django.setup()
     from django.core.handlers.wsgi import WSGIHandler
     from django.db import models

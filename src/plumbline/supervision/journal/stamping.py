@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
 import psycopg
 from cryptography import x509
 
@@ -21,6 +20,7 @@ from plumbline.evidence.note import NoteError, require_key_name
 from plumbline.sdk.timestamp.authority import StampAuthority, authority_of
 from plumbline.sdk.timestamp.request import ask, make_query
 from plumbline.sdk.timestamp.token import Stamp, StampProblem, verify_token
+from plumbline.supervision.fetch import Client
 from plumbline.supervision.journal.cosigning import Published
 from plumbline.supervision.journal.outside_lists import (
     ListProblem,
@@ -163,9 +163,9 @@ def stamped_point(conn: psycopg.Connection, newest: Published, after: int) -> tu
 
 
 def stamp(
-    conn: psycopg.Connection, http: httpx.Client, source: StampSource, origin: str, point: tuple[int, str]
+    conn: psycopg.Connection, http: Client, source: StampSource, origin: str, point: tuple[int, str]
 ) -> Stamp:
-    """Have a checkpoint stamped and keep the token; raises StampProblem, or httpx.HTTPError for an authority that is out of reach."""
+    """Have a checkpoint stamped and keep the token; raises StampProblem, or FetchFailed for an authority that is out of reach."""
     size, note = point
     imprint = hashlib.sha256(parse_note(note).text.encode()).digest()
     token, told = ask(http, source.url, make_query(imprint, source.policy), [source.authority])

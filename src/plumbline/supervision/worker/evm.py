@@ -9,7 +9,8 @@ from typing import Any
 
 from plumbline.evidence.anchor import AnchorPlace
 from plumbline.sdk.anchor.artefact import artefact
-from plumbline.sdk.anchor.node import Held
+from plumbline.sdk.anchor.node import MAX_ANSWER, Held
+from plumbline.supervision.fetch import Fetcher, FetchFailed, FetchRefused
 from plumbline.supervision.journal.anchoring import AnchorChain
 
 TIMEOUT_S = 10.0
@@ -26,7 +27,7 @@ class Account:
     chain: AnchorChain
     web3: Any
     key: Any
-    session: Any
+    door: Fetcher
     #: what the last transaction offered for its gas: one in its place must offer more
     offered: int = 0
 
@@ -35,23 +36,15 @@ class Account:
         """With the key of the folder; :class:`ChainProblem` without the library, or a usable key."""
         try:
             from eth_account import Account as EvmAccount
-            from requests import Session
-            from web3 import HTTPProvider, Web3
+            from web3 import Web3
         except ImportError as error:
             raise ChainProblem("本机没有安装上链部件，请安装 plumbline[anchor]") from error
-        key, session = EvmAccount.from_key(read_key(keys / chain.key_file)), Session()
-        session.trust_env = False
-        provider = HTTPProvider(
-            chain.url,
-            request_kwargs={"timeout": TIMEOUT_S, "allow_redirects": False},
-            session=session,
-            exception_retry_configuration=None,
-        )
-        return cls(chain, Web3(provider), key, session)
+        key, door = EvmAccount.from_key(read_key(keys / chain.key_file)), Fetcher([chain.url])
+        return cls(chain, Web3(_provider(door, chain.url)), key, door)
 
     def close(self) -> None:
         """Drop the connections."""
-        self.session.close()
+        self.door.close()
 
     def require(self) -> None:
         """The node's chain, the contract's code and its owner are those of the list; :class:`ChainProblem` when not."""
@@ -147,7 +140,6 @@ class Account:
 
     def _asked(self, question: Any) -> Any:
         """What the node answers; whatever goes wrong on the way is one plain sentence."""
-        from requests.exceptions import RequestException
         from web3.exceptions import ContractLogicError, Web3Exception
 
         try:
@@ -156,10 +148,33 @@ class Account:
             raise ChainProblem(f"合同拒绝了交易（{error.data or error.message}）") from error
         except Web3Exception as error:
             raise ChainProblem(f"节点拒绝了请求（{type(error).__name__}：{str(error)[:120]}）") from error
-        except (RequestException, OSError) as error:
-            raise ChainProblem(f"节点没有答复（{type(error).__name__}）") from error
+        except FetchRefused as error:
+            raise ChainProblem(str(error)) from error
+        except (FetchFailed, OSError) as error:
+            raise ChainProblem(f"节点没有答复（{error}）") from error
         except (ValueError, TypeError, KeyError) as error:
             raise ChainProblem(f"节点的答复读不懂（{type(error).__name__}）") from error
+
+
+def _provider(door: Fetcher, url: str) -> Any:
+    """JSON-RPC through the door, a question at a time."""
+    from web3.providers import JSONBaseProvider
+
+    class Provider(JSONBaseProvider):  # type: ignore[misc]
+        """Asks the one node."""
+
+        def make_request(self, method: Any, params: Any) -> Any:
+            """The node's answer, an error of its own included; raises FetchFailed."""
+            body = self.encode_rpc_request(method, params)
+            told = door.fetch(
+                url, content=body, media_type="application/json", timeout_s=TIMEOUT_S, max_bytes=MAX_ANSWER
+            )
+            answer = self.decode_rpc_response(told.body)
+            if not isinstance(answer, dict):
+                raise ValueError("no object")
+            return answer
+
+    return Provider()
 
 
 def read_key(path: Path) -> str:

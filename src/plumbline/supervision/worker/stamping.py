@@ -8,10 +8,11 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import httpx
 import psycopg
 
+from plumbline.sdk.timestamp.request import MAX_ANSWER
 from plumbline.sdk.timestamp.token import StampProblem
+from plumbline.supervision.fetch import FetchFailed, FetchRefused, client
 from plumbline.supervision.journal.cosigning import newest_published
 from plumbline.supervision.journal.outside_lists import ListProblem
 from plumbline.supervision.journal.stamping import (
@@ -46,8 +47,8 @@ UPDATE ops.stamp_authority SET looked_at = clock_timestamp(), origin = %(origin)
 class StampRounds:
     """What one worker does about time stamps; the pauses of authorities that failed are its own."""
 
-    def __init__(self, marks: Path, http: httpx.Client) -> None:
-        self._marks, self._http = marks, http
+    def __init__(self, marks: Path) -> None:
+        self._marks = marks
         #: name → (not before, on the monotonic clock; pause; problem)
         self._paused: dict[str, tuple[float, float, str]] = {}
 
@@ -85,15 +86,13 @@ class StampRounds:
             point = best_point(conn, newest, size, patience=patience)
             if point is not None:
                 try:
-                    stamped = stamp(conn, self._http, source, newest.origin, point).at
+                    with client([source.url], timeout_s=TIMEOUT_S, max_bytes=MAX_ANSWER + 1) as http:
+                        stamped = stamp(conn, http, source, newest.origin, point).at
                     size, problem = point[0], ""
                     self._paused.pop(source.name, None)
-                except (StampProblem, httpx.HTTPError, httpx.InvalidURL) as error:
-                    problem = (
-                        str(error)
-                        if isinstance(error, StampProblem)
-                        else f"没有答复（{type(error).__name__}）"
-                    )
+                except (StampProblem, FetchFailed) as error:
+                    is_told = isinstance(error, StampProblem | FetchRefused)
+                    problem = str(error) if is_told else f"没有答复（{error}）"
                     _log.warning("time stamps of %s: %s", source.name, problem)
                     pause = min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, pause * 2))
                     self._paused[source.name] = (time.monotonic() + pause, pause, problem)
@@ -106,8 +105,7 @@ class Stamping:
 
     def __init__(self, conninfo: str, marks: Path) -> None:
         self._conninfo = conninfo
-        self._http = httpx.Client(timeout=TIMEOUT_S, trust_env=False, follow_redirects=False)
-        self._rounds = StampRounds(marks, self._http)
+        self._rounds = StampRounds(marks)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="timestamps", daemon=True)
 
@@ -119,7 +117,6 @@ class Stamping:
         """End after what is at work."""
         self._stop.set()
         self._thread.join(5)
-        self._http.close()
 
     def _run(self) -> None:
         while not self._stop.wait(PERIOD_S):
