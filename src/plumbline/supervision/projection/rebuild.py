@@ -12,7 +12,6 @@ from plumbline.supervision.projection.compare import TableDifference, difference
 from plumbline.supervision.projection.projector import END, Projector
 from plumbline.supervision.projection.schema import LIVE, NEXT, begin_rebuild, drop_shadow, stored_hash, swap
 
-
 #: A view in a table's place, or a table without its columns, tells nothing: the comparison names it.
 _TELLING = """
 SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import base64
+import os
 import shutil
 import threading
 from pathlib import Path
