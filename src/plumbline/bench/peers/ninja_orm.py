@@ -8,11 +8,9 @@ from plumbline.bench.peers.checks import Peer
 from plumbline.bench.requests import PATH
 
 
-def _application() -> Any:
-    import django
+def _configure(peer: Peer) -> None:
     from django.conf import settings
 
-    peer = Peer.from_env()
     settings.configure(
         SECRET_KEY="measured and thrown away",  # noqa: S106 - signs nothing
         ALLOWED_HOSTS=["*"],
@@ -35,6 +33,13 @@ def _application() -> Any:
             }
         },
     )
+
+
+def _application() -> Any:
+    import django
+
+    peer = Peer.from_env()
+    _configure(peer)
     django.setup()
     from django.core.handlers.wsgi import WSGIHandler
     from django.db import models
