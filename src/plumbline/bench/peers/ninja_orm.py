@@ -8,9 +8,10 @@ from plumbline.bench.peers.checks import Peer
 from plumbline.bench.requests import PATH
 
 
-def _settings(peer: Peer) -> dict[str, Any]:
-    """Django with nothing that a request does not need."""
-    return dict(
+def _configure(peer: Peer) -> None:
+    from django.conf import settings
+
+    settings.configure(
         SECRET_KEY="measured and thrown away",  # noqa: S106 - signs nothing
         ALLOWED_HOSTS=["*"],
         ROOT_URLCONF=__name__,
@@ -36,10 +37,9 @@ def _settings(peer: Peer) -> dict[str, Any]:
 
 def _application() -> Any:
     import django
-    from django.conf import settings
 
     peer = Peer.from_env()
-    settings.configure(**_settings(peer))
+    _configure(peer)
     django.setup()
     from django.core.handlers.wsgi import WSGIHandler
     from django.db import models

@@ -51,7 +51,8 @@ class AskedCodes:
         found = self._waiting.get(code)
         if found is None:
             found = self._waiting[code] = asyncio.get_running_loop().create_future()
-            if len(self._tasks) < AT_ONCE:
+            # Those that have ended take no more, though they stand there until the loop comes round.
+            if sum(not each.done() for each in self._tasks) < AT_ONCE:
                 task = asyncio.create_task(self._ask())
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)

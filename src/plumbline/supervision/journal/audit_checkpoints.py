@@ -32,6 +32,8 @@ from plumbline.supervision.journal.published import published
 from plumbline.supervision.journal.stamping import SOURCES, StampSource
 
 _SM2_BYTES = 64
+#: How many checkpoints that the log contradicts are named one by one.
+_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,7 @@ def checkpoint_problems(
     `roots`: what the walk over the epoch's leaves came by; at a size that it did not reach the stored nodes are asked.
     """
     listed = kept.published.get(told.epoch, set())
-    found, stored = list[str](), Counter[int]()
+    found, stored, differing = list[str](), Counter[int](), 0
     with conn.cursor(
         name="checkpoints"
     ) as rows:  # in portions: up to one for every second that the log has lived
@@ -99,8 +101,17 @@ def checkpoint_problems(
                 is_signed(note, origin, log_key) and is_whole(note, origin, log_key, kept.sm2)
             ):
                 found.append(f"{size} 条的检查点不是日志的密钥签的，或签名被改过")
-            elif problem := _checkpoint_problem(conn, told, roots, size, note):
+            elif problem := _checkpoint_problem(told, size, note):
                 found.append(problem)
+            elif (
+                size <= told.size and (roots.at(size) or _root(conn, told.epoch, size)) != _stated(note).root
+            ):
+                # One leaf that was changed contradicts every checkpoint after it: the first of them say enough.
+                differing += 1
+                if differing <= _NAMED:
+                    found.append(f"日志前 {size} 条与发布过的检查点不同")
+    if differing > _NAMED:
+        found.append(f"另有 {differing - _NAMED} 份发布过的检查点也与日志不同")
     found += [f"{size} 条的检查点有 {times} 份" for size, times in stored.items() if times > 1]
     # A restore may have lost the newest ones of an epoch that has ended; between those that are left none is missing.
     last = max(listed, default=0) if told.is_open else max(stored, default=0)
@@ -110,17 +121,17 @@ def checkpoint_problems(
     return found
 
 
-def _checkpoint_problem(
-    conn: psycopg.Connection, told: Epoch, roots: Roots, size: int, note: str
-) -> str | None:
+def _stated(note: str) -> Checkpoint:
+    return Checkpoint.parse(note.partition("\n\n")[0] + "\n")
+
+
+def _checkpoint_problem(told: Epoch, size: int, note: str) -> str | None:
     try:
-        stated = Checkpoint.parse(note.partition("\n\n")[0] + "\n")
+        stated = _stated(note)
     except ValueError:
         return f"{size} 条的检查点读不懂"
     if stated.size > told.signed or stated.size != size or stated.extensions:
         return f"{size} 条的检查点比日志还长，或大小不符"
-    if size <= told.size and (roots.at(size) or _root(conn, told.epoch, size)) != stated.root:
-        return f"日志前 {size} 条与发布过的检查点不同"
     return None
 
 

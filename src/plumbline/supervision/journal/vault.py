@@ -51,7 +51,7 @@ class Vault:
         self._destroyed = (destroyed or folder.parent / "destroyed") / "destroyed.list"
         self._destroyed.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         #: The list as it was read last, and the state of its file then.
-        self._read: tuple[tuple[int, int, int], dict[str, datetime]] | None = None
+        self._read: tuple[tuple[int, ...], dict[str, datetime]] | None = None
         #: Subjects whose key this process knows to be durable.
         self._durable: set[str] = set()
         self.replay()
@@ -61,7 +61,9 @@ class Vault:
         try:
             with self._destroyed.open("rb") as file:
                 found = os.fstat(file.fileno())
-                state, known = (found.st_ino, found.st_size, found.st_mtime_ns), self._read
+                # The last of them nobody can set: a restore may bring back another list of the same size and time.
+                state = found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+                known = self._read
                 if known is not None and known[0] == state:
                     return known[1]
                 data = file.read(found.st_size)

@@ -12,17 +12,22 @@ from plumbline.supervision.projection.compare import TableDifference, difference
 from plumbline.supervision.projection.projector import END, Projector
 from plumbline.supervision.projection.schema import LIVE, NEXT, begin_rebuild, drop_shadow, stored_hash, swap
 
+#: A view in a table's place, or a table without its columns, tells nothing: the comparison names it.
+_TELLING = """
+SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped
+ WHERE c.relnamespace = to_regnamespace(%s) AND c.relkind IN ('r', 'p')
+   AND (c.relname, a.attname) IN (('position', 'id'), ('position', 'pos'), ('event', 'idx'), ('parked', 'idx'))
+ GROUP BY c.relname HAVING count(*) = CASE c.relname WHEN 'position' THEN 2 ELSE 1 END
+"""
+
 
 class RebuildRefused(RuntimeError):
     """The rebuild is not made live; the message is one plain sentence."""
 
 
 def _there(conn: psycopg.Connection) -> set[str]:
-    """Which of the tables that tell how far the projection went are there."""
-    rows = conn.execute(
-        "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relname IN ('position', 'event')",
-        [LIVE],
-    ).fetchall()
+    """Which of the tables that tell how far the projection went, and what it left out, are there with the columns asked for."""
+    rows = conn.execute(_TELLING, [LIVE]).fetchall()
     return {row[0] for row in rows}
 
 
@@ -96,6 +101,8 @@ def rebuild(
 
 
 def _refuse_new_gaps(conn: psycopg.Connection) -> None:
+    if "parked" not in _there(conn):
+        return  # nobody can tell any more which gaps are new
     rows = conn.execute(
         f"SELECT idx, error FROM {NEXT}.parked WHERE idx NOT IN (SELECT idx FROM {LIVE}.parked) ORDER BY idx".encode()
     ).fetchall()

@@ -74,6 +74,23 @@ def test_a_question_holds_a_hundred_codes() -> None:
     run(story)
 
 
+def test_who_asks_in_the_moment_when_all_questions_end_is_asked_for() -> None:
+    async def story(asked: Asked) -> None:
+        asked.gate.clear()
+        first, second = await under_way(asked, "a"), await under_way(asked, "z")
+
+        async def late() -> Row | None:
+            await asked.gate.wait()  # woken after both questions and before anything that their end calls
+            return await asked.find("b")
+
+        third = asyncio.create_task(late())
+        await asyncio.sleep(0)
+        asked.gate.set()
+        assert [(await each or {})["code"] for each in (first, second, third)] == ["a", "z", "b"]
+
+    run(story)
+
+
 def test_who_goes_away_takes_nobody_with_them() -> None:
     async def story(asked: Asked) -> None:
         asked.gate.clear()

@@ -11,7 +11,7 @@ RETURNS TABLE (
     withdrawn_because text, withdrawn_at timestamptz, registration_uid text, sampler_personal text, witness_personal text,
     application_attestation text, registration_attestation text
 )
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF cardinality(codes) > 100 THEN
         RAISE EXCEPTION 'at most 100 codes' USING ERRCODE = '22023';

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -75,6 +76,12 @@ def test_the_list_is_read_again_when_another_process_destroys_or_it_is_replaced(
     other.destroy(subjects[1])
     assert mine.destroyed() == set(subjects[:2])
     listed = folder.parent / "destroyed" / "destroyed.list"
+    # another list, of the same size and with the same time, in the same file
+    before = listed.stat()
+    listed.write_text(listed.read_text("ascii").replace(subjects[1], subjects[2]), "ascii")
+    os.utime(listed, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert listed.stat().st_size == before.st_size
+    assert mine.destroyed() == {subjects[0], subjects[2]}
     listed.unlink()
     assert mine.destroyed() == set()
 

@@ -141,7 +141,7 @@ def test_an_audit_of_a_projector_that_lags_compares_as_of_its_position(tested):
 
 
 @pytest.mark.service
-@pytest.mark.parametrize("gone", [("position",), ("position", "event"), ("tag",)])
+@pytest.mark.parametrize("gone", [("position",), ("position", "event", "parked"), ("tag",)])
 def test_tables_that_were_taken_away_or_replaced_are_named(tested, gone):
     tested.project()
     with psycopg.connect(tested.conninfo["plumb_migrate"], autocommit=True) as conn:
