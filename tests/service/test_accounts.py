@@ -327,7 +327,11 @@ def test_an_administrator_without_second_factor_cannot_act(office: Office) -> No
     office.grant("new.admin", "audit_admin", party="")
     page = owner.sign_in("new.admin")
     assert "/account/" in str(page.url) and owner.get("/audit/").status_code == 403
+    thief = Browser(office.system.url)
+    thief.sign_in("new.admin")
+    assert thief.get("/account/sign-ins/").url.path == "/account/sign-ins/"
     owner.take_second_factor()
+    assert "/account/login/" in str(thief.get("/account/sign-ins/").url)  # a new factor ends the others
     assert owner.get("/acting/").url.path == "/audit/"
 
 
