@@ -317,6 +317,8 @@ def test_the_session_middleware_ends_an_idle_sign_in(monkeypatch: pytest.MonkeyP
     ended: list[object] = []
     monkeypatch.setattr(middleware, "logout", ended.append)
     monkeypatch.setattr(middleware, "why_ended", lambda key: "")
+    used: list[object] = []
+    monkeypatch.setattr(middleware, "note_use", used.append)
     now = int(time.time())
 
     def answer(**session: int) -> str:
@@ -326,9 +328,10 @@ def test_the_session_middleware_ends_an_idle_sign_in(monkeypatch: pytest.MonkeyP
         middleware.SessionLimits(lambda each: HttpResponse())(request)
         return str(request.ended_because)  # type: ignore[attr-defined]
 
-    assert answer(since=now - 60, seen=now - 1700) == "" and not ended
+    assert answer(since=now - 60, seen=now - 1700) == "" and not ended and len(used) == 1
+    assert answer(since=now - 60, seen=now - 5, noted=now - 5) == "" and len(used) == 1  # once a minute
     assert "没有操作" in answer(since=now - 7200, seen=now - 1900) and len(ended) == 1
-    assert "满 12 小时" in answer(since=now - 43300, seen=now) and len(ended) == 2
+    assert "满 12 小时" in answer(since=now - 43300, seen=now) and len(ended) == 2 and len(used) == 1
 
 
 def test_a_link_to_set_a_password_ends_after_two_days(monkeypatch: pytest.MonkeyPatch) -> None:
