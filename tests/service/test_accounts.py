@@ -327,7 +327,11 @@ def test_an_administrator_without_second_factor_cannot_act(office: Office) -> No
     office.grant("new.admin", "audit_admin", party="")
     page = owner.sign_in("new.admin")
     assert "/account/" in str(page.url) and owner.get("/audit/").status_code == 403
+    thief = Browser(office.system.url)
+    thief.sign_in("new.admin")
+    assert thief.get("/account/sign-ins/").url.path == "/account/sign-ins/"
     owner.take_second_factor()
+    assert "/account/login/" in str(thief.get("/account/sign-ins/").url)  # a new factor ends the others
     assert owner.get("/acting/").url.path == "/audit/"
 
 
@@ -609,6 +613,27 @@ def test_an_account_that_nobody_used_is_stopped_and_an_old_password_is_changed_f
     office.system.post("/accounts/rarely.here/reactivate/")
     owner.sign_in("rarely.here", PASSWORD + "-neu")
     assert owner.get("/reports/").status_code == 200
+
+
+def test_a_browser_that_was_closed_takes_no_place(running_platform, office: Office) -> None:
+    owner = office.make("many.places")
+    owner.sign_in("many.places")
+    for _ in range(2):
+        Browser(office.system.url).sign_in("many.places")
+    assert owner.get("/account/sign-ins/").text.count('name="key"') == 2
+    with psycopg.connect(running_platform.platform.conninfo("plumb_web")) as conn:
+        conn.execute(
+            "UPDATE web.accounts_signin s SET begun_at = begun_at - interval '2 hours', "
+            "seen_at = CASE WHEN n = 1 THEN now() ELSE seen_at - interval '2 hours' END "
+            "FROM (SELECT key, row_number() OVER (ORDER BY begun_at) AS n FROM web.accounts_signin WHERE account_id = "
+            "(SELECT id FROM web.accounts_account WHERE username = 'many.places')) o WHERE o.key = s.key"
+        )
+    last = Browser(office.system.url)
+    last.sign_in("many.places")  # the fourth; two of them nobody has used for hours
+    assert owner.get("/account/sign-ins/").text.count('name="key"') == 1
+    new = PASSWORD + "-neu"
+    owner.post("/account/password/change/", oldpassword=PASSWORD, password1=new, password2=new)
+    assert "/account/login/" in str(last.get("/account/sign-ins/").url)
 
 
 def test_the_owner_sees_every_sign_in_and_ends_the_one_that_is_not_the_own(office: Office) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from plumbline.supervision.gateway import public
 from plumbline.supervision.gateway.headers import SafeHeaders
+from plumbline.supervision.pages import preview
 
 pytestmark = pytest.mark.service
 #: One address of each part that answers: gateway page, API, refusal, documents, static file, relayed page, refused page, nothing.
@@ -171,6 +172,17 @@ def test_an_audit_event_is_neither_changed_nor_deleted(untouched_platform) -> No
                 pytest.raises(psycopg.errors.InsufficientPrivilege),
             ):
                 conn.execute(statement.encode())
+
+
+def test_refused_sign_ins_are_found_without_reading_the_trail(untouched_platform) -> None:
+    preview.configure()
+    from plumbline.supervision.administration import trail
+
+    with psycopg.connect(untouched_platform.platform.conninfo("plumb_web")) as conn:
+        conn.execute("SET enable_seqscan = off")
+        asked = f"EXPLAIN {trail._REFUSED}".encode()
+        plan = "\n".join(row[0] for row in conn.execute(asked, ["wang.xt", "2026-11-01T00:00:00+00:00"]))
+    assert "audit_event_of_refused_sign_in" in plan
 
 
 @pytest.mark.parametrize(("scheme", "is_told"), [("https", True), ("http", False)])

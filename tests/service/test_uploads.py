@@ -12,6 +12,13 @@ import pytest
 pytestmark = pytest.mark.service
 
 
+def _b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+_SOME = _b64("0" * 64)
+
+
 def _announce(world, data: bytes, party: str = "institution", sha: str | None = None, **headers):
     digest = sha or hashlib.sha256(data).hexdigest()
     meta = ",".join(
@@ -156,6 +163,8 @@ def test_an_upload_that_was_never_announced_is_not_found(world, path) -> None:
         ({"Upload-Metadata": "sha256 ***"}, 422, "schema"),
         ({"Upload-Metadata": ""}, 422, "schema"),
         ({"Upload-Metadata": "sha256 " + base64.b64encode(b"../" * 20).decode()}, 422, "schema"),
+        ({"Upload-Metadata": f"sha256 {_SOME},media_type {_b64('image/svg+xml')}"}, 422, "schema"),
+        ({"Upload-Metadata": f"sha256 {_SOME},media_type {_b64('text/html')}"}, 422, "schema"),
     ],
 )
 def test_a_hostile_announcement_is_refused(world, headers, status, slug) -> None:

@@ -19,7 +19,7 @@ TITLES: Final = {
 #: State → how readers say it.
 STATES: Final = {
     "met_by_test": "测试证明",
-    "met_by_deployment": "部署满足",
+    "met_by_deployment": "由部署单位办",
     "not_applicable": "不适用",
     "open": "没有做到",
 }
@@ -78,10 +78,11 @@ def told(name: str, rows: list[Requirement]) -> list[str]:
     counts = Counter(each.state for each in rows)
     said = "，".join(f"{word} {counts[state]}" for state, word in STATES.items())
     applicable = len(rows) - counts["not_applicable"]
-    met = applicable - counts["open"]
+    share = 100 * counts["met_by_test"] / max(applicable, 1)
     lines = [
         f"{TITLES[name]}：{len(rows)} 条；{said}。",
-        f"  适用的 {applicable} 条里做到 {met} 条（{100 * met / max(applicable, 1):.1f}%），其中测试证明 {counts['met_by_test']} 条。",
+        f"  适用的 {applicable} 条里测试证明 {counts['met_by_test']} 条（{share:.1f}%），"
+        f"要由部署单位办好 {counts['met_by_deployment']} 条，没有做到 {counts['open']} 条。",
     ]
     return lines + [
         f"  没有做到 {each.id} {each.summary}：{each.note}" for each in rows if each.state == "open"

@@ -64,7 +64,7 @@ def confirmed(view: View) -> View:
 
 def _problem(request: HttpRequest, account: Account) -> str | None:
     """What is wrong with the proof, or None. Wrong passwords and codes are counted like those of sign-in."""
-    found = authenticate(request, username=account.username, password=request.POST.get(_PASSWORD, "")[:200])
+    found = authenticate(request, username=account.username, password=request.POST.get(_PASSWORD, ""))
     if found is None or found.pk != account.pk:
         return f"密码不对。{profile_at(account.division, datetime.now(UTC)).lockout_rule}"
     if is_mfa_enabled(account):

@@ -55,6 +55,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Where the browser is, for the limits of sign-in attempts."""
         return client_address(request)
 
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Nothing: wrong passwords are counted by axes, by account *and* address.
+
+        The login part's own count goes by the name alone: with ten wrong passwords a stranger would keep its owner out everywhere,
+        and no administrator could clear it. Guesses at a second factor, which need the password, are still counted by it.
+        """
+
     def add_message(self, *arguments: object, **named: object) -> None:
         """No flash messages: each page says itself what happened."""
 

@@ -42,7 +42,7 @@ SETTINGS: dict[str, Any] = {
     "ACCOUNT_SIGNUP_FIELDS": ["username*", "password1*"],
     "ACCOUNT_EMAIL_VERIFICATION": "none",
     "ACCOUNT_USER_MODEL_EMAIL_FIELD": None,
-    #: Wrong passwords are counted by axes, whose count an administrator can clear; this one also stops guessing of second factors.
+    #: Stops guessing of second factors; wrong passwords are counted by axes, whose count an administrator can clear.
     "ACCOUNT_RATE_LIMITS": {"login_failed": "10/900s/key", "login": "600/m/ip"},
     "ACCOUNT_PRESERVE_USERNAME_CASING": False,
     "AXES_USERNAME_CALLABLE": "plumbline.web.accounts.adapter.counted_name",

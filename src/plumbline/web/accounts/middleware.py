@@ -9,9 +9,9 @@ from django.contrib.auth import SESSION_KEY, logout
 from django.http import HttpRequest, HttpResponseBadRequest, HttpResponseBase
 
 from plumbline.web.accounts.limits import session_rules
-from plumbline.web.accounts.sign_ins import SIGN_IN, why_ended
+from plumbline.web.accounts.sign_ins import NOTED_EACH_S, SIGN_IN, note_use, why_ended
 
-_SINCE, _SEEN = "since", "seen"
+_SINCE, _SEEN, _NOTED = "since", "seen", "noted"
 
 
 def _texts(request: HttpRequest) -> Iterator[str]:
@@ -49,6 +49,9 @@ class SessionLimits:
         elif ended := why_ended(request.session.get(SIGN_IN)):
             because = ended
         else:
+            if now - request.session.get(_NOTED, 0) >= NOTED_EACH_S:
+                request.session[_NOTED] = now
+                note_use(request.session.get(SIGN_IN))
             request.session[_SEEN] = now
             return ""
         logout(request)

@@ -84,6 +84,8 @@ class SignIn(models.Model):
     begun_at = models.DateTimeField(auto_now_add=True)
     address = models.CharField(max_length=64)
     agent = models.CharField(max_length=120)
+    #: When it was last used, to the minute: one that nobody uses any more takes no place.
+    seen_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     #: What the session's owner is told, when it was not ended by hand.
     ended_because = models.CharField(max_length=200, blank=True, default="")

@@ -6,6 +6,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 
 from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
 from plumbline.web.accounts.limits import session_rules
@@ -15,6 +16,8 @@ from plumbline.web.formats import local_time
 #: Where a session says which sign-in it belongs to, and how many others were open when it began.
 SIGN_IN, ELSEWHERE = "sign_in", "elsewhere"
 CROWDED = "这个账号又在别处登录，同时登录的太多，最早的一次已结束。不是您本人的话，请改密码并告诉安全管理员。"
+#: So often is a sign-in in use written down.
+NOTED_EACH_S = 60
 #: Told once after a sign-in: when and from where the one before was.
 BEFORE = "sign_in_before"
 
@@ -45,10 +48,23 @@ def before_text(told: object) -> str:
     return f"上次登录：{at}，地址 {told['address']}{refused}。"
 
 
-def open_sign_ins(account: Account) -> QuerySet[SignIn]:
+def _not_ended(account: Account) -> QuerySet[SignIn]:
     """The sign-ins of an account that nobody ended and that are not too old, newest first."""
     since = datetime.now(UTC) - timedelta(seconds=session_rules(account.division).absolute_s)
     return SignIn.objects.filter(account=account, ended_at=None, begun_at__gt=since)
+
+
+def open_sign_ins(account: Account) -> QuerySet[SignIn]:
+    """Those of them that are in use: a browser that was closed takes no place and is no other place."""
+    idle = timedelta(seconds=session_rules(account.division).idle_s + 2 * NOTED_EACH_S)
+    used = _not_ended(account).annotate(used_at=Coalesce("seen_at", "begun_at"))
+    return used.filter(used_at__gt=datetime.now(UTC) - idle)
+
+
+def note_use(key: object) -> None:
+    """Remember that a sign-in is in use."""
+    if isinstance(key, str):
+        SignIn.objects.filter(pk=key).update(seen_at=datetime.now(UTC))
 
 
 def why_ended(key: object) -> str:
@@ -62,5 +78,5 @@ def why_ended(key: object) -> str:
 
 def end(account: Account, *, key: str = "", keep: str = "") -> int:
     """End one sign-in of the account, or all but the one to keep; returns how many. Their sessions end with the next request."""
-    found = open_sign_ins(account).exclude(pk=keep)
+    found = _not_ended(account).exclude(pk=keep)
     return found.filter(**({"pk": key} if key else {})).update(ended_at=datetime.now(UTC))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import inspect
 import json
+import logging
 import os
 import re
 import secrets
@@ -20,8 +21,10 @@ from cryptography.exceptions import InvalidTag
 from django.contrib.auth.hashers import check_password, identify_hasher, make_password
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.exceptions import ValidationError
+from django.core.handlers.exception import response_for_exception
 from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
+from django.views.defaults import bad_request
 
 from plumbline.domain.basics.parameters import MissingParameterError
 from plumbline.supervision.access.principals import PUBLIC, Principal, Role
@@ -32,6 +35,7 @@ from plumbline.supervision.pages import preview
 
 preview.configure()
 
+from allauth.account import adapter as login_part  # noqa: E402
 from allauth.mfa.models import Authenticator  # noqa: E402
 from allauth.mfa.recovery_codes.internal import auth as recovery  # noqa: E402
 from allauth.mfa.totp.internal import auth as totp  # noqa: E402
@@ -39,7 +43,9 @@ from allauth.mfa.utils import decrypt, encrypt  # noqa: E402
 
 from plumbline.supervision.access import limits, sessions  # noqa: E402
 from plumbline.supervision.access.passwords import ProfileValidator, problem_of  # noqa: E402
+from plumbline.supervision.administration import confirmation  # noqa: E402
 from plumbline.web.accounts import middleware  # noqa: E402
+from plumbline.web.accounts.adapter import AccountAdapter  # noqa: E402
 from plumbline.web.accounts.limits import SessionRules  # noqa: E402
 from plumbline.web.accounts.models import FORMER, Account  # noqa: E402
 from plumbline.web.accounts.sign_ins import before_text  # noqa: E402
@@ -117,6 +123,47 @@ def test_passwords_are_kept_by_a_memory_hard_function() -> None:
     assert identify_hasher(kept).algorithm == "scrypt"
     assert check_password(long, kept)
     assert not check_password(long[:-1], kept) and not check_password(long.upper(), kept)
+
+
+def test_a_long_password_is_proved_again_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    account = Account(pk=1, username="wang.xt")
+    monkeypatch.setattr(
+        confirmation, "authenticate", lambda request, **given: seen.append(given["password"]) or account
+    )
+    monkeypatch.setattr(confirmation, "is_mfa_enabled", lambda account: False)
+    monkeypatch.setattr(confirmation, "reset_failures", lambda **given: 0)
+    request = RequestFactory().post("/accounts/new/", {"confirm_password": "Qianzhui-" * 40 + " "})
+    assert confirmation._problem(request, account) is None
+    assert seen == ["Qianzhui-" * 40 + " "]
+
+
+def test_a_stranger_who_guesses_from_elsewhere_does_not_keep_the_owner_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Wrong passwords count by account and address; nothing counts them by the name alone."""
+    given = {"username": "wang.xt", "password": "falsch"}
+    monkeypatch.setattr(login_part, "authenticate", lambda request, **given: None)
+    stranger = RequestFactory().post("/account/login/", headers={"x-forwarded-for": "203.0.113.9"})
+    for _ in range(30):
+        assert AccountAdapter(stranger).authenticate(stranger, **given) is None
+    owner = Account(username="wang.xt")
+    monkeypatch.setattr(login_part, "authenticate", lambda request, **given: owner)
+    request = RequestFactory().post("/account/login/", headers={"x-forwarded-for": "10.1.2.3"})
+    assert AccountAdapter(request).authenticate(request, **given) is owner
+
+
+def test_an_error_that_nobody_foresaw_is_logged_and_the_page_tells_nothing_of_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    request = RequestFactory().get("/reports/")
+    with caplog.at_level(logging.ERROR, "django.request"):
+        answer = response_for_exception(request, RuntimeError("geheim 42"))
+    told = answer.content.decode()
+    assert answer.status_code == 500 and "平台出错了" in told and "geheim" not in told
+    assert [each.exc_info[1].args for each in caplog.records if each.exc_info] == [("geheim 42",)]
+    refused = bad_request(request, RuntimeError("geheim 42"))
+    assert refused.status_code == 400 and "请求不对" in refused.content.decode()
 
 
 @pytest.mark.parametrize(("days", "is_old"), [(180, False), (181, True)])
@@ -270,6 +317,8 @@ def test_the_session_middleware_ends_an_idle_sign_in(monkeypatch: pytest.MonkeyP
     ended: list[object] = []
     monkeypatch.setattr(middleware, "logout", ended.append)
     monkeypatch.setattr(middleware, "why_ended", lambda key: "")
+    used: list[object] = []
+    monkeypatch.setattr(middleware, "note_use", used.append)
     now = int(time.time())
 
     def answer(**session: int) -> str:
@@ -279,9 +328,10 @@ def test_the_session_middleware_ends_an_idle_sign_in(monkeypatch: pytest.MonkeyP
         middleware.SessionLimits(lambda each: HttpResponse())(request)
         return str(request.ended_because)  # type: ignore[attr-defined]
 
-    assert answer(since=now - 60, seen=now - 1700) == "" and not ended
+    assert answer(since=now - 60, seen=now - 1700) == "" and not ended and len(used) == 1
+    assert answer(since=now - 60, seen=now - 5, noted=now - 5) == "" and len(used) == 1  # once a minute
     assert "没有操作" in answer(since=now - 7200, seen=now - 1900) and len(ended) == 1
-    assert "满 12 小时" in answer(since=now - 43300, seen=now) and len(ended) == 2
+    assert "满 12 小时" in answer(since=now - 43300, seen=now) and len(ended) == 2 and len(used) == 1
 
 
 def test_a_link_to_set_a_password_ends_after_two_days(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Former passwords, and why a sign-in was ended (口令历史与登录结束的原因)."""
+"""Former passwords; when a sign-in was last used and why it was ended (口令历史、登录的最近使用与结束原因)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """Adds two columns; passwords from before it are not known."""
+    """Adds three columns; passwords from before it are not known."""
 
     dependencies = [("accounts", "0003_sign_in")]
 
     operations = [
         migrations.AddField("account", "former_passwords", models.JSONField(default=list, blank=True)),
+        migrations.AddField("signin", "seen_at", models.DateTimeField(null=True, blank=True)),
         migrations.AddField(
             "signin", "ended_because", models.CharField(max_length=200, blank=True, default="")
         ),
