@@ -132,8 +132,7 @@ class Kit(OutsideKit):
         self.folder, self.port = folder, free_port()
         made = Namespace(what="init", folder=str(folder), name=NAME, trust_domain="某大学", policy="")
         assert run_timestamp(made) == 0
-        self.http = httpx.Client(trust_env=False, timeout=30)
-        self.rounds = StampRounds(self.marks, self.http)
+        self.rounds = StampRounds(self.marks)
 
     def command(self, what: str, name: str = "", **told: Any) -> int:
         """`plumbline timestamps`."""
