@@ -157,18 +157,28 @@ class QueueingSender:
                 return self.inner.send(message, wait_s=wait_s, stated_at=stated_at, origin=origin)
             except Unreachable:
                 pass
-        signed = [
-            {"key_id": o.key_id, "algorithm": o.algorithm, "signature": o.signature} for o in origin or []
-        ]
-        data = base64.b64encode(encode_message(message)).decode()
-        self.outbox.put(self.party, message=data, origin=signed)
+        return self._keep(message, encode_message(message), origin or [])
+
+    def _keep(self, message: Message, data: bytes, origin: Sequence[OriginSignature]) -> Sent:
+        signed = [{"key_id": o.key_id, "algorithm": o.algorithm, "signature": o.signature} for o in origin]
+        self.outbox.put(self.party, message=base64.b64encode(data).decode(), origin=signed)
         return Post.unsent(message)
 
     def send_many(
         self, messages: Sequence[Message | Outgoing], *, wait_s: float | None = None
     ) -> list[Sent | Refused]:
-        """Send over the line as it is; only what is sent one by one is kept."""
-        return self.inner.send_many(messages, wait_s=wait_s)
+        """Send together, or keep each; see :meth:`send`."""
+        if not self._must_wait():
+            try:
+                return self.inner.send_many(messages, wait_s=wait_s)
+            except Unreachable:
+                pass
+        return [
+            self._keep(parse_message(each.data), each.data, each.origin)
+            if isinstance(each, Outgoing)
+            else self._keep(each, encode_message(each), [])
+            for each in messages
+        ]
 
     def upload(self, data: bytes, media_type: str, *, stated_at: datetime | None = None) -> str:
         """Send or keep a file; its SHA-256 in hex."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,8 @@ from plumbline.sdk.client.transport import RETRIED, Call, Transport
 PATH = "/x/v1/batches"
 #: Messages of one request are together no larger than this; one that is larger goes alone.
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
+#: A proxy before the platform may have a smaller bound of its own (413).
+_CONTENTS = frozenset({"malformed-json", "duplicate-key", "too-deep", "too-large", "schema"})
 _JSON = {"Content-Type": "application/json"}
 S = TypeVar("S")
 
@@ -41,35 +44,57 @@ class Outgoing:
 def send_waiting(
     transport: Transport,
     waiting: Sequence[Outgoing],
-    read: Callable[[dict[str, Any], int], S],
+    read: Callable[[dict[str, Any], int, Outgoing], S],
     *,
     wait_s: float | None = None,
 ) -> list[S | Refused]:
-    """What became of each message, in the order given: `read` of its answer, or its refusal.
+    """What became of each message, in the order given: `read` of its answer, called as soon as it is there, or its refusal.
 
-    Those that the platform asks to come again for are sent again, with bounded attempts. Raises :class:`Unreachable`, or
+    Those that the platform asks to come again for are sent again, with bounded attempts as long as it takes none of them. A request
+    that is refused because of what stands in it goes message by message. Raises :class:`Unreachable`, or
     :class:`Refused` when a request was refused as a whole; sending all of them again is harmless then.
     """
     found: dict[int, S | Refused] = {}
-    for part in _parts(waiting):
-        left, attempt = part, 0
+    parts = deque(_parts(waiting))
+    while parts:
+        left, attempt = parts.popleft(), 0
         while left:
-            told = _request(transport, [waiting[i] for i in left], wait_s)
+            try:
+                told = _request(transport, [waiting[i] for i in left], wait_s)
+            except Refused as error:
+                if not _is_about_contents(error):
+                    raise
+                if len(left) > 1:
+                    parts.extendleft([i] for i in reversed(left))
+                else:
+                    found[left[0]] = error
+                break
             again, longest = [], 0.0
             for i, answer in zip(left, told, strict=True):
                 status = int(answer.get("status", 0))
-                if status in RETRIED and attempt < transport.retries:
+                if _may_repeat(answer, status) and attempt < transport.retries:
                     again.append(i)
                     longest = max(longest, float(answer.get("retry_after_s") or 0))
                 elif status < 400:
-                    found[i] = read(answer, status)
+                    found[i] = read(answer, status, waiting[i])
                 else:
                     found[i] = Refused(_problem(answer), status)
             if again:
                 transport.rest(longest, attempt)
-                attempt += 1
+                attempt = 0 if len(again) < len(left) else attempt + 1
             left = again
     return [found[i] for i in range(len(waiting))]
+
+
+def _is_about_contents(refusal: Refused) -> bool:
+    """Whether a whole request was refused because of a message in it, or its size: the others may well be taken."""
+    return refusal.slug in _CONTENTS or refusal.status == 413
+
+
+def _may_repeat(answer: dict[str, Any], status: int) -> bool:
+    """As of a message alone: later, or with a key that was enrolled a moment ago and for which the platform names a pause."""
+    slug = str(_problem(answer).get("type", "")).rpartition("/")[2]
+    return status in RETRIED or (slug == "key-unknown" and answer.get("retry_after_s") is not None)
 
 
 def _parts(waiting: Sequence[Outgoing]) -> Iterator[list[int]]:

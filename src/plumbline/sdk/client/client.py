@@ -195,12 +195,14 @@ class Client:
         sent before stay in the log, and sending all of them again is harmless.
         """
         waiting = [each if isinstance(each, Outgoing) else self.outgoing(each) for each in messages]
-        answers = send_waiting(self._transport, waiting, _sent_of, wait_s=wait_s)
-        if self.receipts is not None:
-            for each, sent in zip(waiting, answers, strict=True):
-                if isinstance(sent, Sent):
-                    self.receipts.keep(sent.entry, sent.receipt, each.data)
-        return answers
+
+        def read(body: dict[str, Any], status: int, each: Outgoing) -> Sent:
+            sent = _sent_of(body, status)
+            if self.receipts is not None:  # at once: the next request may find the line cut
+                self.receipts.keep(sent.entry, sent.receipt, each.data)
+            return sent
+
+        return send_waiting(self._transport, waiting, read, wait_s=wait_s)
 
     def dry_run(self, message: Message) -> dict[str, Any]:
         """What the platform would say about a message, without logging it (试报)."""

@@ -25,11 +25,11 @@ from plumbline.supervision.gateway.context import Context, context_of, received,
 from plumbline.supervision.gateway.directory import KnownKey
 from plumbline.supervision.gateway.door import Admitted, Turned
 from plumbline.supervision.gateway.entries import stored_note
-from plumbline.supervision.gateway.refusals import AUDITED, audit_refusal
+from plumbline.supervision.gateway.refusals import AUDITED, audit_refusals
 from plumbline.supervision.gateway.results import asked_wait_s, results
 from plumbline.supervision.gateway.sandbox import TRIAL, sandbox_body
 from plumbline.supervision.journal.failpoints import hit
-from plumbline.supervision.journal.model import Accepted, Outcome
+from plumbline.supervision.journal.model import Accepted, Outcome, Pending
 
 Answer = dict[str, object]
 
@@ -39,30 +39,52 @@ async def post_batch(request: Request) -> Response:
     context, began = context_of(request), time.perf_counter()
     got = await received(request, MAX_BODY_BYTES, several=True)
     found, key = await context.door.admit_batch(got, stated_times_of(request))
-    found = [_within_rate(context, key, each) for each in found]
+    found = _within_rate(context, key, found)
     waiting = [each.pending for each in found if isinstance(each, Admitted) and each.pending is not None]
-    outcomes = iter(await context.appender.append_all(waiting))
+    outcomes = iter(await _appended(context, waiting))
     hit("answer.before_sent")
     told = [
         next(outcomes) if isinstance(each, Admitted) and each.pending is not None else None for each in found
     ]
     answers = [await _answer(context, key, each, outcome) for each, outcome in zip(found, told, strict=True)]
     request.state.is_noted = True
-    for each, outcome, answer in zip(found, told, answers, strict=True):
-        await _note(request, began, (each, outcome), answer)
+    refusals = [
+        refusal
+        for each, outcome, answer in zip(found, told, answers, strict=True)
+        if (refusal := _note(request, began, (each, outcome), answer)) is not None
+    ]
+    if refusals:
+        await audit_refusals(request, refusals)
     await _add_results(context, found, told, answers, asked_wait_s(request))
     return json_response({"answers": answers}, 200, TRIAL if key.sandbox else None)
 
 
-def _within_rate(context: Context, key: KnownKey, each: Admitted | Turned) -> Admitted | Turned:
-    """Every message that may come in counts as one, whether alone or with others; those beyond the rate are to come again."""
-    if isinstance(each, Turned):
-        return each
+def _within_rate(
+    context: Context, key: KnownKey, found: Sequence[Admitted | Turned]
+) -> list[Admitted | Turned]:
+    """Every message that may come in counts as one, whether alone or with others. From the first one beyond the rate on all are to
+    come again, so that none overtakes another."""
+    beyond: Problem | None = None
+    within: list[Admitted | Turned] = []
+    for each in found:
+        if isinstance(each, Admitted) and beyond is None:
+            try:
+                context.uploads.take(key.key_id)
+            except Problem as problem:
+                beyond = problem
+        if isinstance(each, Admitted) and beyond is not None:
+            within.append(Turned(received=each.received, problem=beyond))
+        else:
+            within.append(each)
+    return within
+
+
+async def _appended(context: Context, waiting: Sequence[Pending]) -> list[Outcome]:
+    """What became of each; where the queue is full, each is told so, and what was refused before keeps its own answer."""
     try:
-        context.uploads.take(key.key_id)
+        return await context.appender.append_all(waiting)
     except Problem as problem:
-        return Turned(received=each.received, problem=problem)
-    return each
+        return [problem] * len(waiting)
 
 
 async def _answer(
@@ -86,16 +108,14 @@ def _refusal(problem: Problem) -> Answer:
     return told
 
 
-async def _note(
+def _note(
     request: Request, began: float, found: tuple[Admitted | Turned, Outcome | None], answer: Answer
-) -> None:
-    """One line of the exchange monitor for each message, and one of the audit where a request of its own would have left one."""
+) -> tuple[Problem, str] | None:
+    """One line of the exchange monitor for each message; what the audit is to hold, where a request of its own would have left it."""
     each, outcome = found
     problem = each.problem if isinstance(each, Turned) else outcome if isinstance(outcome, Problem) else None
     told = answer.get("problem")
     number = str(told["instance"]) if isinstance(told, dict) else ""
-    if problem is not None and problem.slug in AUDITED:
-        await audit_refusal(request, problem, number)
     taken = outcome if isinstance(outcome, Accepted) else None
     stored = stored_note(each.message, taken) if isinstance(each, Admitted) and problem is None else None
     context_of(request).monitor.note(
@@ -106,6 +126,7 @@ async def _note(
         number=number,
         part=(each.received, stored),
     )
+    return (problem, number) if problem is not None and problem.slug in AUDITED else None
 
 
 async def _add_results(

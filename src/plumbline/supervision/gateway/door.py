@@ -6,6 +6,8 @@ Everything else is a fact and comes in; what is wrong with it becomes a finding 
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -48,6 +50,7 @@ from plumbline.supervision.journal.vault import SubjectDestroyedError, Vault, re
 
 #: From this size on a body is parsed in a thread.
 LARGE_BODY_BYTES = 64 * 1024
+_log = logging.getLogger("plumbline.gateway")
 ORIGIN_USES = frozenset({"origin", "device", "person", "web"})
 #: A request is signed with a key that its party enrolled for that; a device's or a person's key opens no door.
 TRANSPORT_USES = frozenset({"transport", "origin"})
@@ -96,6 +99,12 @@ def _read(body: bytes, message: bytes) -> Message:
     return decode_message(message)
 
 
+def _apart(body: bytes, max_bytes: int) -> tuple[list[tuple[bytes, bytes]], bytes, list[BatchPlace]]:
+    """Submissions with their message parts, the root over these, and the place of each."""
+    items = outer_batch(body, max_bytes=max_bytes)
+    return items, *places_of([message for _, message in items])
+
+
 def _read_each(items: Sequence[tuple[bytes, bytes]]) -> list[tuple[Submission, Message] | Problem]:
     """Every submission with its message, or why it cannot be read; each by itself."""
     found: list[tuple[Submission, Message] | Problem] = []
@@ -104,6 +113,9 @@ def _read_each(items: Sequence[tuple[bytes, bytes]]) -> list[tuple[Submission, M
             found.append((outer_submission(item), _read(item, message)))
         except Problem as problem:
             found.append(problem)
+        except Exception:  # one that nobody foresaw holds up none of the others
+            _log.exception("a message of several could not be read")
+            found.append(Problem(slug="internal"))
     return found
 
 
@@ -179,15 +191,18 @@ class Door:
     ) -> tuple[list[Admitted | Turned], KnownKey]:
         """Every message of a request of several, in its order (成批报送). What is wrong with the request refuses them all; what is wrong
         with a message refuses that one. `stated` are the times that a demo generator states for them, one each, or none."""
-        items = outer_batch(received.body, max_bytes=self._max_bytes)
+        is_large = len(received.body) > LARGE_BODY_BYTES  # the event loop answers others meanwhile
+        if is_large:
+            items, root, places = await run_in_threadpool(_apart, received.body, self._max_bytes)
+        else:
+            items, root, places = _apart(received.body, self._max_bytes)
         if stated and len(stated) != len(items):
             raise Problem(
                 slug="schema", detail=f"Plumb-Demo-Time 有 {len(stated)} 个，消息有 {len(items)} 条"
             )
-        root, places = places_of([message for _, message in items])
         whole = replace(received, stated_at=max(stated, default=None))
         signed, key = await self.authenticate(whole, request_bytes(root, len(items)), is_trial=True)
-        if len(received.body) > LARGE_BODY_BYTES:
+        if is_large:
             read = await run_in_threadpool(_read_each, items)
         else:
             read = _read_each(items)
@@ -195,7 +210,12 @@ class Door:
         for number, each in enumerate(read):
             at = stated[number] if stated else None
             own = replace(received, body=items[number][0], stated_at=at)
+            await asyncio.sleep(
+                0
+            )  # between the signatures of one message and those of the next others are answered
             try:
+                if at is not None and (problem := key.problem(at)):
+                    raise problem
                 if isinstance(each, Problem):
                     raise each
                 pending = await self._admit(own, *each, (signed, key, places[number]))

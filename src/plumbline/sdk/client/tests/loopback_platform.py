@@ -58,6 +58,8 @@ class LoopbackPlatform:
         self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
         self.entries: dict[str, bytes] = {}
         self.turned: set[bytes] = set()
+        #: How many messages of a request are taken at once; None: all.
+        self.takes: int | None = None
         self.files: dict[str, bytearray] = {}
         self.lengths: dict[str, int] = {}
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
@@ -72,6 +74,10 @@ class LoopbackPlatform:
     def __exit__(self, *_: object) -> None:
         self.server.shutdown()
         self.server.server_close()
+
+
+def _busy(slug: str, status: int, retry_after_s: int) -> dict[str, Any]:
+    return {"status": status, "problem": {"type": f"/x/problems/{slug}"}, "retry_after_s": retry_after_s}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -137,7 +143,10 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/x/v1/entries":
             self._entry(message, headers)
         elif self.path == "/x/v1/batches":
-            answers = [self._part(each, headers) for _, each in outer_batch(body)]
+            parts = [each for _, each in outer_batch(body)]
+            taken = parts[: self.platform.takes]
+            answers = [self._part(each, headers) for each in taken]
+            answers += [_busy("rate-limited", 429, 1) for _ in parts[len(taken) :]]
             self.reply(200, json.dumps({"answers": answers}).encode())
         elif self.path == "/x/v1/dry-run":
             self.reply(200, b'{"would": "reserve"}')
@@ -158,7 +167,10 @@ class _Handler(BaseHTTPRequestHandler):
             return {"status": 422, "problem": {"type": "/x/problems/schema", "title": "标题"}}
         if because == "later" and message not in self.platform.turned:
             self.platform.turned.add(message)
-            return {"status": 429, "problem": {"type": "/x/problems/rate-limited"}, "retry_after_s": 3}
+            return _busy("rate-limited", 429, 3)
+        if because == "new key" and message not in self.platform.turned:
+            self.platform.turned.add(message)
+            return _busy("key-unknown", 401, 5)
         return {"status": 201} | self._taken(message, headers)
 
     def _entry(self, message: bytes, headers: dict[str, str]) -> None:

@@ -84,6 +84,39 @@ def test_what_the_platform_could_not_take_yet_is_sent_again_alone(
     assert [len(json.loads(body)["submissions"]) for *_, body in platform.seen] == [3, 1]
 
 
+def test_a_key_enrolled_a_moment_ago_is_waited_for_as_alone(
+    client: Client, platform: LoopbackPlatform, pauses: list[float]
+) -> None:
+    first, new = client.send_many([message(), message("new key")])
+    assert isinstance(first, Sent) and isinstance(new, Sent) and 5 <= pauses[0] <= 5.5
+
+
+def test_a_slow_platform_that_takes_one_at_a_time_takes_all(
+    client: Client, platform: LoopbackPlatform, pauses: list[float]
+) -> None:
+    platform.takes = 1  # more rounds than attempts
+    assert all(isinstance(each, Sent) for each in client.send_many([message() for _ in range(6)]))
+    assert len(pauses) == 5 and len(platform.entries) == 6
+
+
+def test_what_was_taken_before_the_line_was_cut_has_its_receipt(
+    client: Client, platform: LoopbackPlatform
+) -> None:
+    platform.faults.extend([lambda _: False, *[cut_connection] * 5])
+    with pytest.raises(Unreachable):
+        client.send_many([message() for _ in range(65)])
+    assert isinstance(client.receipts, ReceiptStore) and len(list(client.receipts)) == 64
+
+
+def test_a_request_refused_for_one_of_its_messages_goes_one_by_one(
+    client: Client, platform: LoopbackPlatform
+) -> None:
+    platform.faults.extend([answer_with(422, "schema"), lambda _: False, answer_with(413, "too-large")])
+    first, wrong, last = client.send_many([message(), message(), message()])
+    assert isinstance(first, Sent) and isinstance(last, Sent) and len(platform.entries) == 2
+    assert isinstance(wrong, Refused) and wrong.status == 413
+
+
 def test_a_lost_answer_is_asked_for_again_and_nothing_is_doubled(
     client: Client, platform: LoopbackPlatform
 ) -> None:
