@@ -128,7 +128,10 @@ class Scanner:
             wire.send(b"\0\0\0\0")
         except ScannerProblem:
             # beyond its limit clamd says so and hangs up, while the rest is still being sent
-            return wire.answer()
+            told = wire.answer()
+            if _verdict(told).outcome == "clean":
+                raise ScannerProblem("病毒扫描没有读完文件就说没有毒") from None
+            return told
         return wire.answer()
 
     @contextmanager
