@@ -23,6 +23,7 @@ CONNECT_S = 5.0
 #: A scan may take so long, and a second more for every megabyte.
 SCAN_S = 60.0
 _FOUND, _ERROR = " FOUND", " ERROR"
+_EXCEEDED = "Heuristics.Limits.Exceeded"
 
 
 class ScannerProblem(RuntimeError):
@@ -195,7 +196,9 @@ def _verdict(answer: str) -> Scanned:
     if told == "OK":
         return Scanned(outcome="clean")
     if told.endswith(_FOUND):
-        return Scanned(outcome="infected", found=_named(told.removesuffix(_FOUND)))
+        name = _named(told.removesuffix(_FOUND))
+        # with AlertExceedsMax clamd says so of what it did not read to the end: no virus, and not clean either
+        return Scanned(outcome="failed" if name.startswith(_EXCEEDED) else "infected", found=name)
     if told.endswith(_ERROR):
         return Scanned(outcome="failed", found=_named(told.removesuffix(_ERROR)))
     raise ScannerProblem(f"病毒扫描的答复看不懂：{_named(told)[:80]}")

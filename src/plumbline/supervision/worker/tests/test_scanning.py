@@ -97,6 +97,7 @@ def test_a_file_is_streamed_whole_and_the_scanner_s_word_stands(tmp_path):
     ("answer", "outcome"),
     [
         (b"INSTREAM size limit exceeded. ERROR\0", "failed"),
+        (b"stream: Heuristics.Limits.Exceeded.MaxFileSize FOUND\0", "failed"),
         (b"stream: a\nb FOUND\0", "infected"),
         (b"stream: OK FOUND\0", "infected"),
         (b"stream: NOT OK\0", None),
