@@ -138,7 +138,10 @@ def test_a_complaint_becomes_an_entry_with_a_number_and_a_finding(world, genuine
     code = genuine[1]["code"]
     answer = world.http.post(
         f"{world.url}/v/{code}/complaints",
-        data={"item": ["grade", "part"], "note": "纸面写 C35"},
+        data={
+            "item": ["grade", "part"],
+            "note": "纸面写 C35\r\n第二行 e\u0301",
+        },  # as a browser sends two lines
         headers={"accept": "application/json"},
     )
     assert answer.status_code == 201

@@ -132,7 +132,7 @@ def _resolve(host: str, port: int) -> list[str]:
     def ask() -> None:
         try:
             found.extend(str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except OSError:
+        except (OSError, UnicodeError):  # the latter for a label that is too long
             return
 
     asking = threading.Thread(target=ask, name="resolve", daemon=True)

@@ -10,6 +10,10 @@ from __future__ import annotations
 import io
 import resource
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MAX_BYTES = 32 * 1024 * 1024
 #: What may lie in memory at once; a JPEG is halved while it is read, so that larger ones pass.
@@ -35,25 +39,47 @@ class TooLarge(ValueError):
 
 
 def reencoded(data: bytes) -> bytes:
-    """A picture of the same pixels: JPEG stays JPEG, anything else becomes PNG. Raises :class:`TooLarge`, OSError, ValueError."""
-    from PIL import Image, ImageFile, ImageOps
+    """A picture of the same pixels: PNG stays PNG, and what can be seen through becomes one; anything else is a JPEG.
+
+    Raises :class:`TooLarge`, and for a broken file whatever Pillow's readers answer it with.
+    """
+    from PIL import Image, ImageFile
 
     Image.MAX_IMAGE_PIXELS = None  # counted here, after a JPEG was asked to come smaller
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-        is_photo = opened.format == "JPEG"
-        if is_photo:
-            opened.draft("RGB", (MAX_SIDE, MAX_SIDE))
-        if opened.width * opened.height > MAX_PIXELS:
+        # a telephone's JPEG may hold more than one picture (MPO); the first is what was taken
+        is_jpeg = opened.format in ("JPEG", "MPO")
+        if is_jpeg:
+            share = next((each for each in (1, 2, 4) if _pixels(opened) <= MAX_PIXELS * each * each), 8)
+            opened.draft("RGB", (opened.width // share, opened.height // share))
+        if _pixels(opened) > MAX_PIXELS:
             raise TooLarge(f"{opened.width} x {opened.height}")
-        turned = ImageOps.exif_transpose(opened)
-        has_alpha = not is_photo and ("A" in turned.getbands() or "transparency" in turned.info)
-        pixels = turned.convert("RGBA" if has_alpha else "RGB")
-    pixels.thumbnail((MAX_SIDE, MAX_SIDE))
-    clean = Image.frombytes(pixels.mode, pixels.size, pixels.tobytes())  # carries nothing but pixels
+        opened.load()
+        has_alpha = not is_jpeg and ("A" in opened.getbands() or "transparency" in opened.info)
+        is_png, mode = opened.format == "PNG" or has_alpha, "RGBA" if has_alpha else "RGB"
+        pixels = opened if opened.mode == mode else opened.convert(mode)
+        pixels.thumbnail((MAX_SIDE, MAX_SIDE))  # before it is copied: the memory is bounded
+        turned = _turned(pixels)
+        clean = Image.frombytes(mode, turned.size, turned.tobytes())  # carries nothing but pixels
     out = io.BytesIO()
-    clean.save(out, "JPEG", quality=90) if is_photo else clean.save(out, "PNG")
+    # quickly: this process has seconds, and a noisy picture takes all of them otherwise
+    clean.save(out, "PNG", compress_level=3) if is_png else clean.save(out, "JPEG", quality=90)
     return out.getvalue()
+
+
+def _pixels(picture: Image.Image) -> int:
+    return picture.width * picture.height
+
+
+def _turned(picture: Image.Image) -> Image.Image:
+    """As the camera says it was held; a broken note of the camera is no reason to show nothing."""
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # whatever a reader of broken bytes answers
+        return picture
 
 
 def main() -> int:
@@ -66,15 +92,8 @@ def main() -> int:
         made = reencoded(data)
     except (TooLarge, MemoryError):
         return TOO_LARGE
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        ArithmeticError,
-        LookupError,
-        TypeError,
-    ):
-        return UNREADABLE  # Pillow's readers answer a broken file with any of these
+    except Exception:  # Pillow's readers answer a broken file with this and that
+        return UNREADABLE
     sys.stdout.buffer.write(made)
     return DONE
 

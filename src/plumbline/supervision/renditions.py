@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import threading
@@ -28,11 +29,18 @@ _WORDS = {
     reencoding.TOO_LARGE: "照片太大：最多 32 MB、4000 万像素，请缩小后再报送",
 }
 _BEYOND = "照片超出了查看时间或内存的限度，请缩小后再报送"
+#: Ends of the process that say something of the file: its own words, and no more CPU time. A kill from outside says nothing.
+_OF_THE_FILE = frozenset({*_WORDS, -signal.SIGXCPU})
 _places = threading.BoundedSemaphore(AT_ONCE)
 
 
 class PictureRefused(ValueError):
     """The file is no picture that can be shown; the message says why and what to do."""
+
+    def __init__(self, message: str = "", *, is_of_the_file: bool = True) -> None:
+        super().__init__(message)
+        #: Whether it stays so: a machine that was too busy says nothing of the file.
+        self.is_of_the_file = is_of_the_file
 
 
 class PicturesBusy(RuntimeError):
@@ -66,7 +74,8 @@ class Renditions:
         try:
             made = _reencoded(original)
         except PictureRefused as refusal:
-            self._keep(f"{sha256}.no", str(refusal).encode())
+            if refusal.is_of_the_file:
+                self._keep(f"{sha256}.no", str(refusal).encode())
             raise
         finally:
             _places.release()
@@ -93,7 +102,7 @@ def _reencoded(original: bytes) -> bytes:
             command, input=original, capture_output=True, timeout=WALL_S, env=environment, check=False
         )
     except subprocess.TimeoutExpired:
-        raise PictureRefused(_BEYOND) from None
+        raise PictureRefused(_BEYOND, is_of_the_file=False) from None
     if done.returncode == reencoding.DONE and any(done.stdout.startswith(start) for start in _SUFFIXES):
         return done.stdout
-    raise PictureRefused(_WORDS.get(done.returncode, _BEYOND))
+    raise PictureRefused(_WORDS.get(done.returncode, _BEYOND), is_of_the_file=done.returncode in _OF_THE_FILE)

@@ -23,6 +23,7 @@ CONNECT_S = 5.0
 #: A scan may take so long, and a second more for every megabyte.
 SCAN_S = 60.0
 _FOUND, _ERROR = " FOUND", " ERROR"
+_EXCEEDED = "Heuristics.Limits.Exceeded"
 
 
 class ScannerProblem(RuntimeError):
@@ -128,7 +129,10 @@ class Scanner:
             wire.send(b"\0\0\0\0")
         except ScannerProblem:
             # beyond its limit clamd says so and hangs up, while the rest is still being sent
-            return wire.answer()
+            told = wire.answer()
+            if _verdict(told).outcome == "clean":
+                raise ScannerProblem("病毒扫描没有读完文件就说没有毒") from None
+            return told
         return wire.answer()
 
     @contextmanager
@@ -192,7 +196,9 @@ def _verdict(answer: str) -> Scanned:
     if told == "OK":
         return Scanned(outcome="clean")
     if told.endswith(_FOUND):
-        return Scanned(outcome="infected", found=_named(told.removesuffix(_FOUND)))
+        name = _named(told.removesuffix(_FOUND))
+        # with AlertExceedsMax clamd says so of what it did not read to the end: no virus, and not clean either
+        return Scanned(outcome="failed" if name.startswith(_EXCEEDED) else "infected", found=name)
     if told.endswith(_ERROR):
         return Scanned(outcome="failed", found=_named(told.removesuffix(_ERROR)))
     raise ScannerProblem(f"病毒扫描的答复看不懂：{_named(told)[:80]}")

@@ -19,6 +19,8 @@ _IS_NUMBER = re.compile(_NUMBER)
 #: First characters of a formula; what becomes one of them in compatibility form is one, too.
 _BEGINS = "=+-@\u2212"
 _BEHIND_SEMICOLON = re.compile(rf"([;；]\s*)(?!{_NUMBER}\s*(?:[;；]|$))(?=\S)")
+#: A quotation mark too: behind a semicolon the writer's own doubled one opens and closes a field of nothing.
+_PASSED_OVER = "".join(each for each in map(chr, range(0x3001)) if each.isspace()) + '"\uff02'
 _GAPS = {"Cc": " ", "Zl": " ", "Zp": " ", "Cf": "", "Cs": ""}
 
 
@@ -31,7 +33,7 @@ def safe_cell(text: str) -> str:
 
 def _begins(text: str) -> bool:
     """Whether a formula may begin here; what a spreadsheet passes over in front does not count."""
-    first = text.lstrip()[:1]
+    first = text.lstrip(_PASSED_OVER)[:1]
     return bool(first) and unicodedata.normalize("NFKC", first)[:1] in _BEGINS
 
 

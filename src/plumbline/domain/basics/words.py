@@ -44,7 +44,8 @@ def text_problem(text: str, *, multiline: bool = False) -> TextProblem | None:
 
     Refused are NUL, control and format characters, marks of writing direction, surrogates, unassigned code
     points and letters that are drawn as nothing. ``multiline`` lets line feed and tab pass. Private-use
-    characters pass: rare characters in people's names still live there.
+    characters pass: rare characters in people's names still live there. So do ideographs that are younger than
+    our table of characters: GB 18030 has them for names.
     """
     for position, character in enumerate(text):
         if multiline and character in "\n\t":
@@ -68,7 +69,13 @@ def _reason(character: str) -> str:
         return "改变书写方向的字符"
     if character in _INVISIBLE:
         return "看不见的字符"
-    return _REASONS.get(unicodedata.category(character), "")
+    category = unicodedata.category(character)
+    return "" if category == "Cn" and _is_ideograph(ord(character)) else _REASONS.get(category, "")
+
+
+def _is_ideograph(code_point: int) -> bool:
+    """Whether this is of the two planes that are kept for ideographs and hold nothing else."""
+    return 0x20000 <= code_point <= 0x3FFFD and code_point & 0xFFFF < 0xFFFE
 
 
 def cleaned(text: str, *, multiline: bool = False) -> str | TextProblem:

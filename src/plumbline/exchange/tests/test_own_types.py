@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import inspect as shapes
 
@@ -86,6 +86,7 @@ def _complaint(note: str) -> bytes:
     )
 
 
+@settings(deadline=None)
 @given(_SPOILT)
 def test_a_text_with_a_character_that_nobody_sees_is_refused_with_field_reason_and_remedy(note: str) -> None:
     with pytest.raises(Problem) as refused:
@@ -96,6 +97,7 @@ def test_a_text_with_a_character_that_nobody_sees_is_refused_with_field_reason_a
     assert error.remedy
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=60))
 def test_what_passes_is_visible_and_in_normal_form(note: str) -> None:
     try:

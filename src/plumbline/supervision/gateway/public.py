@@ -25,6 +25,7 @@ from plumbline.supervision.gateway.public_page import (
     offers_document,
     page_of,
     state_of,
+    typed_text,
     unknown_page,
 )
 from plumbline.supervision.journal.vault import SealedRecord, SubjectDestroyedError
@@ -169,7 +170,7 @@ async def file_complaint(request: Request) -> Response:
         return _too_many(context, request, problem, parsed.text)
     differs = [_KEYS.get(v, v) for v in form.get("item", [])] or ["other"]
     note, paper_value, file_sha256 = (
-        form.get(name, [""])[0].strip() or None for name in ("note", "paper_value", "file_sha256")
+        typed_text(form.get(name, [""])[0]) or None for name in ("note", "paper_value", "file_sha256")
     )
     now = (await context.demo_time.look()).now()
     message = ComplaintFiled(

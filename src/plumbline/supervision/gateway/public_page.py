@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from plumbline.domain.basics.calendar import local_date
+from plumbline.domain.basics.words import normalised
 from plumbline.domain.reporting.code import format_code
 from plumbline.supervision.config import Platform
 from plumbline.supervision.pages.verification import (
@@ -47,6 +48,11 @@ def state_of(row: dict[str, Any]) -> VerificationState:
 def offers_document(row: dict[str, Any]) -> bool:
     """Whether the public may open the registered file: only one that passed its examination; any other may hold scripts."""
     return bool(row["pdf_sha256"]) and bool(row["examined"]) and bool(row["accepted"])
+
+
+def typed_text(text: str) -> str:
+    """What somebody typed into a form, as an entry holds it: browsers end lines with two characters, an entry with one."""
+    return normalised(text.replace("\r\n", "\n"))
 
 
 def unknown_page(typed: str, now: datetime, problem: str, platform: Platform) -> VerificationPage:

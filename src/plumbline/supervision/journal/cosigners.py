@@ -202,7 +202,7 @@ def _fetch(place: tuple[str, str], told: Future[str | None]) -> None:
             raise FetchFailed(f"HTTP {answer.status}")
         note = answer.text() if answer.status == 200 else None
     except Exception as error:  # whatever an outsider answers, it is no reason to stop
-        problem = CosignerSilent(type(error).__name__)
+        problem = CosignerSilent(str(error) if isinstance(error, FetchFailed) else type(error).__name__)
     with _asking:
         _asked[place] = (time.monotonic(), note)
         _under_way.pop(place, None)

@@ -166,7 +166,9 @@ def _ask_mark(host: str, url: str | None) -> Head:
             raise FetchFailed(f"HTTP {answer.status}")
         body = json.loads(answer.body)
         return Head(str(body["origin"]), int(body["epoch"]), int(body["size"]), bytes.fromhex(body["root"]))
-    except (FetchFailed, ValueError, KeyError, TypeError) as error:
+    except FetchFailed as error:
+        raise SigningStopped(f"问不到签名主机 {host} 的水位，不能签名（{error}）") from None
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise SigningStopped(f"问不到签名主机 {host} 的水位，不能签名（{type(error).__name__}）") from None
 
 

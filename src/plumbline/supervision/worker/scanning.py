@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,8 @@ PERIOD_S = 1.0
 #: A scanner that is out of reach is asked again after so long.
 PAUSE_S = 5.0
 BATCH = 50
+#: A scanner that is gone so many times while it has the same file in hand dies of that file; one that waits behind it is not held up.
+MOST_DEATHS = 3
 _log = logging.getLogger("plumbline.worker")
 
 #: What waits, oldest first; then what the scanner could not say an hour ago.
@@ -54,6 +57,7 @@ class Scanning:
     ) -> None:
         self._conninfo, self._files, self._settings, self._tell = conninfo, files, settings, tell
         self._scanner = Scanner(settings.address)
+        self._deaths: Counter[str] = Counter()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scan", daemon=True)
 
@@ -81,8 +85,9 @@ class Scanning:
     def _one(self, conn: psycopg.Connection[DictRow], row: dict[str, Any]) -> int:
         try:
             said = self._scanner.scan(self._files.path(row["sha256"]))
+            self._deaths.pop(row["sha256"], None)
         except ScannerProblem as silent:
-            self._scanner.version()  # it is gone for everybody, or it chokes on this file alone
+            self._require_fault_of_the_file(row["sha256"])
             said = Scanned(outcome="failed", found=str(silent))
         except OSError as error:  # its row says stored, the disk says no: the audit of files finds that
             said = Scanned(outcome="failed", found=f"文件读不出来（{type(error).__name__}）")
@@ -95,6 +100,13 @@ class Scanning:
         if changed and said.outcome == "infected":
             _log.error("file %s is quarantined: %s", row["sha256"], said.found)
         return changed
+
+    def _require_fault_of_the_file(self, digest: str) -> None:
+        """Raise :class:`ScannerProblem` when the scanner is gone for everybody: it may choke on this file alone, or die of it."""
+        self._deaths[digest] += 1
+        if self._deaths[digest] < MOST_DEATHS:
+            self._scanner.version()
+        del self._deaths[digest]
 
     def _run(self) -> None:
         wait = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.http import HttpResponse
 from django.test import RequestFactory
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline.domain.basics.words import text_problem
@@ -43,6 +43,7 @@ def test_what_people_write_passes(name: str, text: str) -> None:
     assert form_problem(name, text) == ""
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_what_passes_can_be_seen(text: str) -> None:
     if form_problem("because", text) == "":

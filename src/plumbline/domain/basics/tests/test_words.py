@@ -31,6 +31,8 @@ def test_a_text_comes_back_in_normal_form_without_blanks_at_the_ends():
         ("\u2028", "行分隔符"),
         ("\ud800", "代理码位"),
         ("\uffff", "未定义"),
+        ("\u0378", "未定义"),
+        ("\U0002ffff", "未定义"),
         ("\u3164", "看不见"),
     ],
 )
@@ -42,7 +44,10 @@ def test_a_character_that_hides_is_refused_with_its_place(character, reason):
     assert reason in problem.reason
 
 
-@pytest.mark.parametrize("text", ["张三", "𠮷野家", "买买提·艾力", "C30（P6）", "\ue000", "䶮", "\U0002a700"])
+@pytest.mark.parametrize(
+    "text",
+    ["张三", "𠮷野家", "买买提·艾力", "C30（P6）", "\ue000", "䶮", "\U0002a700", "\U0002ebf0", "\U00031350"],
+)
 def test_names_and_grades_pass(text):
     assert cleaned(text) == text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import struct
+import subprocess
 import time
 import zlib
 from pathlib import Path
@@ -72,6 +73,40 @@ def test_what_is_served_holds_pixels_alone():
     assert SCRIPT not in made and b"34.36" not in made
     made = reencoded(_png(icc_profile=SCRIPT, dpi=(72, 72)) + SCRIPT)
     assert made.startswith(b"\x89PNG") and b"iCCP" not in made and SCRIPT not in made
+
+
+def test_a_photograph_of_many_pixels_comes_smaller_and_a_telephone_s_comes_as_one_picture(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """48 million pixels are what telephones take; a picture in several sizes (MPO) is a JPEG like any other."""
+    monkeypatch.setattr(reencoding, "MAX_PIXELS", 5_000)
+    photo, phone = Image.new("RGB", (160, 80), (10, 120, 30)), io.BytesIO()
+    photo.save(phone, "MPO", save_all=True, append_images=[photo.resize((16, 8))])
+    for sent in (phone.getvalue(), _jpeg(photo)):
+        with Image.open(io.BytesIO(reencoded(sent))) as shown:
+            assert (shown.format, shown.size) == ("JPEG", (80, 40))
+    with pytest.raises(TooLarge):
+        reencoded(_bomb(160, 80))
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "JPEG")
+    return out.getvalue()
+
+
+def test_a_picture_that_a_busy_machine_could_not_make_is_made_when_it_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def too_slow(*_: object, **__: object) -> None:
+        raise subprocess.TimeoutExpired("reencoding", 20)
+
+    places, digest = Renditions(tmp_path), "ee" * 32
+    with monkeypatch.context() as busy:
+        busy.setattr(subprocess, "run", too_slow)
+        with pytest.raises(PictureRefused):
+            places.make(digest, _png())
+    assert places.known(digest) is None
 
 
 @pytest.mark.parametrize("kind", ["GIF", "TIFF", "BMP", "ICO"])

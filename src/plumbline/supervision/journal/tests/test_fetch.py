@@ -22,6 +22,7 @@ from plumbline.supervision.fetch import (
     origin_of,
     own_networks,
 )
+from plumbline.supervision.journal.heads import SigningStopped, _ask_mark
 
 PRIVATE = [
     "127.0.0.1", "10.0.0.8", "172.16.0.1", "192.168.1.1", "100.64.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "240.0.0.1",
@@ -61,6 +62,14 @@ def test_names_in_the_internet_configured_addresses_and_own_networks_are_asked()
 def test_only_plain_web_addresses_are_addresses(url):
     with pytest.raises(FetchRefused):
         origin_of(url)
+
+
+def test_who_asks_another_signing_host_is_told_why_it_was_not_asked():
+    """The reason names the setting: without it an operator sees that signing stopped, and not what to do."""
+    with pytest.raises(SigningStopped, match="PLUMB_FETCH_NETWORKS"):
+        _ask_mark("b", "http://169.254.169.254/x/v1/log/mark")
+    with pytest.raises(SigningStopped, match="ConnectError"):
+        _ask_mark("b", f"http://{'a' * 70}.example/x/v1/log/mark")  # a label that no name has
 
 
 @contextmanager

@@ -97,6 +97,7 @@ def test_a_file_is_streamed_whole_and_the_scanner_s_word_stands(tmp_path):
     ("answer", "outcome"),
     [
         (b"INSTREAM size limit exceeded. ERROR\0", "failed"),
+        (b"stream: Heuristics.Limits.Exceeded.MaxFileSize FOUND\0", "failed"),
         (b"stream: a\nb FOUND\0", "infected"),
         (b"stream: OK FOUND\0", "infected"),
         (b"stream: NOT OK\0", None),
@@ -115,6 +116,29 @@ def test_only_the_word_ok_is_clean(tmp_path, answer, outcome):
                 scanner.scan(_file(tmp_path, b"data"))
         else:
             assert scanner.scan(_file(tmp_path, b"data")).outcome == outcome
+
+
+def test_a_scanner_that_says_ok_before_it_read_everything_is_no_scanner():
+    class Wire:
+        def send(self, data: bytes) -> None:
+            if data != b"zINSTREAM\0":
+                raise ScannerProblem("gone")
+
+        def answer(self) -> str:
+            return "stream: OK"
+
+    with pytest.raises(ScannerProblem, match="没有读完"):
+        Scanner("tcp:127.0.0.1:1")._streamed(Wire(), iter([b"data"]))  # type: ignore[arg-type]
+
+
+def test_a_file_that_the_scanner_dies_of_is_put_aside_and_an_outage_is_not_blamed_on_files(tmp_path):
+    """Otherwise one file stands for ever in front of all others, and under `require` nothing is served any more."""
+    settings = ScanSettings(policy=Policy.REQUIRE, address=f"unix:{tmp_path}/nobody.sock")
+    scanning = Scanning("", FileStore(tmp_path / "files"), settings)
+    for digest in ("aa", "aa", "bb", "bb"):
+        with pytest.raises(ScannerProblem):
+            scanning._require_fault_of_the_file(digest)
+    scanning._require_fault_of_the_file("aa")
 
 
 def test_settings_name_what_is_wrong_and_what_to_do():
