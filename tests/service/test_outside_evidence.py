@@ -321,7 +321,13 @@ class ChainKit(OutsideKit):
     def command(self, what: str, name: str = "", **told: Any) -> int:
         """`plumbline anchors`."""
         given = {"url": self.node.url, "chain_id": 1337, "contract": None, "deploy": False}
-        given |= {"trust_domain": "某联盟链", "every": None, "confirmations": 2, "by": "某人"} | told
+        given |= {
+            "trust_domain": "某联盟链",
+            "every": None,
+            "confirmations": 2,
+            "max_gwei": None,
+            "by": "某人",
+        } | told
         return run_anchors(self.tested.platform, Namespace(what=what, name=name, **given))
 
     def listed(self) -> None:
