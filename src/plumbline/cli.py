@@ -344,6 +344,7 @@ def _outside_commands(commands: Commands) -> None:
     anchors.add_argument("--trust-domain", help="add：谁在维护这条链")
     anchors.add_argument("--every", type=int, help="add：日志有增长时每多少分钟写一次（默认 60）")
     anchors.add_argument("--confirmations", type=int, help="add：多少块以后算数（默认 12）")
+    anchors.add_argument("--max-gwei", type=int, help="add：每单位手续费最多出多少 gwei（默认 200）")
     anchors.add_argument("--by", default="", help="add、remove：谁改的")
     _data_dir(anchors)
     anchors.set_defaults(run=_anchors)

@@ -207,6 +207,13 @@ def test_a_checkpoint_is_stamped_at_its_interval_and_every_receipt_below_it_says
         assert "条的时间戳：" in told, change
     (told,) = kit.audited("token = set_byte(token, 90, 0) WHERE size = 2")
     assert f"{NAME} 对 2 条的时间戳：" in told
+    other = kit.folder.with_name("other")
+    assert (
+        run_timestamp(Namespace(what="init", folder=str(other), name=NAME, trust_domain="某大学", policy=""))
+        == 0
+    )
+    root = str(other / "root.cert.pem")  # tokens that are kept are of the former root
+    assert kit.command("add", NAME, url="http://tsa", certificate=root, trust_domain="某大学") == 1
     assert kit.command("remove", NAME) == 0
     assert kit.audited() == []  # its root stays on the list
     assert kit.command("list") == 0
@@ -269,7 +276,7 @@ CHAIN = "chain.test/1"
 ROOT = Path(__file__).parents[2]
 MODULES = ROOT / "tests" / "chain" / "node_modules"
 needs_node = pytest.mark.skipif(
-    shutil.which("node") is None or not MODULES.is_dir(),
+    shutil.which("node") is None or not (MODULES / ".package-lock.json").is_file(),
     reason="没有 node 或 tests/chain/node_modules：请执行 npm ci --prefix tests/chain",
 )
 
@@ -292,6 +299,7 @@ class EvmNode:
                 assert self.call("eth_chainId") == "0x539"
                 return
             except httpx.HTTPError:
+                assert self.process.poll() is None, "ganache has ended: is this Node.js 18 or later?"
                 assert time.monotonic() < until
                 time.sleep(0.05)
 
@@ -320,7 +328,13 @@ class ChainKit(OutsideKit):
     def command(self, what: str, name: str = "", **told: Any) -> int:
         """`plumbline anchors`."""
         given = {"url": self.node.url, "chain_id": 1337, "contract": None, "deploy": False}
-        given |= {"trust_domain": "某联盟链", "every": None, "confirmations": 2, "by": "某人"} | told
+        given |= {
+            "trust_domain": "某联盟链",
+            "every": None,
+            "confirmations": 2,
+            "max_gwei": None,
+            "by": "某人",
+        } | told
         return run_anchors(self.tested.platform, Namespace(what=what, name=name, **given))
 
     def listed(self) -> None:
@@ -398,6 +412,11 @@ def test_one_transaction_anchors_all_that_came_before_and_a_reader_finds_it_on_t
         (said,) = anchored.audited(f"{change} WHERE size = 2")
         assert "条的上链：" in said, change
     assert anchored.command("check") == anchored.command("list") == 0
+    (chain,) = CHAINS.read(anchored.marks)
+    assert anchored.command("add", CHAIN, contract="0x" + "ab" * 20) == 1  # receipts speak of the contract
+    CHAINS.write(anchored.marks, [replace(chain, chain_id=5)])
+    assert anchored.command("check") == 1  # a node of another chain: named, not a crash
+    CHAINS.write(anchored.marks, [chain])
     assert anchored.command("remove", CHAIN) == 0
 
 

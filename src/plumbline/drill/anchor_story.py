@@ -118,7 +118,7 @@ class Stage:
         key.write_text(KEY)
         key.chmod(0o600)
         told = {"url": self.node.url, "chain_id": 1337, "contract": None, "deploy": True, "every": 1}
-        told |= {"trust_domain": "演练", "confirmations": 2, "by": "演练"}
+        told |= {"trust_domain": "演练", "confirmations": 2, "max_gwei": None, "by": "演练"}
         if run_anchors(self.platform, Namespace(what="add", name=NAME, **told)):
             raise RuntimeError("the chain could not be registered")
 

@@ -14,7 +14,7 @@ from typing import Self
 
 _FORM = struct.Struct(">Q20sQ32sQ32sI")
 #: Last second of the year 9999.
-_MAX_SECONDS = 253_402_300_799
+MAX_SECONDS = 253_402_300_799
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class AnchorPlace:
         if len(data) != _FORM.size:
             raise ValueError(f"a place in a chain has {_FORM.size} bytes")
         chain, contract, number, block, at, transaction, log = _FORM.unpack(data)
-        if at > _MAX_SECONDS:
+        if at > MAX_SECONDS:
             raise ValueError("the time of the block is out of range")
         return cls(
             chain_id=chain,

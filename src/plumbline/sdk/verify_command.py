@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -98,13 +100,34 @@ def _anchors(note: str, trust: Trust, anchor: str) -> tuple[AnchorFinding, ...]:
 
 
 def _anchors_of_bundle(data: bytes, trust: Trust, anchor: str) -> tuple[AnchorFinding, ...]:
-    """Of the largest anchored checkpoint of a bundle that holds: it commits to the smaller ones."""
+    """Of the anchored checkpoint that proves the most entries of a bundle that holds; each finding says how many those are."""
     from plumbline.sdk.bundle.archive import read_bundle
 
-    notes = {parse_proof(each.receipt.decode()).checkpoint_note for each in read_bundle(data).content.entries}
+    entries = read_bundle(data).content.entries
+    notes = Counter(parse_proof(each.receipt.decode()).checkpoint_note for each in entries)
     anchored = [note for note in notes if attachments(parse_note(note), ANCHOR_TYPE)]
-    newest = max(anchored, key=lambda note: Checkpoint.parse(parse_note(note).text).size, default=None)
-    return _anchors(newest, trust, anchor) if newest else ()
+    if not anchored:
+        return ()
+    best = max(anchored, key=lambda note: (notes[note], Checkpoint.parse(parse_note(note).text).size))
+    zh, en = (
+        f"上链（{len(entries)} 条中的 {notes[best]} 条）：",
+        f"Anchor ({notes[best]} of {len(entries)} entries): ",
+    )
+    return tuple(replace(each, zh=zh + each.zh, en=en + each.en) for each in _anchors(best, trust, anchor))
+
+
+def _print_anchors(found: Sequence[AnchorFinding], anchor: str, lang: str) -> int:
+    """Print what the chain says; who named a node and heard of no anchor that holds is not told that all holds."""
+    if not _print_findings(found, lang):
+        return FAILS
+    if not anchor or any(each.standing == "holds" for each in found):
+        return HOLDS
+    if not found:
+        zh = "· 上链没有核对：文件里没有上链凭据，您也没有为它登记合同（trust.txt 里的 anchor 一行）。"
+        print(
+            zh if lang == "zh" else "· Anchors were not checked: none in the file, no contract on your list."
+        )
+    return UNCHECKED
 
 
 def _receipt(data: bytes, trust: Trust, message: bytes | None, lang: str, anchor: str = "") -> int:
@@ -112,12 +135,11 @@ def _receipt(data: bytes, trust: Trust, message: bytes | None, lang: str, anchor
     check = verify_receipt(data, [parse_verifier(key) for key in keys], message)
     _print_steps(check.steps, lang)
     _print_cosigners(check.cosigned_by, trust, lang)
-    stamps_hold = True
+    stamps_hold, anchors = True, HOLDS
     if check.ok:
         note = parse_proof(data.decode()).checkpoint_note
-        stamps_hold = _print_findings(
-            [*stamp_findings(note, trust.authorities), *_anchors(note, trust, anchor)], lang
-        )
+        stamps_hold = _print_findings(stamp_findings(note, trust.authorities), lang)
+        anchors = _print_anchors(_anchors(note, trust, anchor), anchor, lang)
     if check.is_demo:
         print("演示数据" if lang == "zh" else "demonstration data")
     if check.ok and check.logged_at:
@@ -127,7 +149,7 @@ def _receipt(data: bytes, trust: Trust, message: bytes | None, lang: str, anchor
         if message is None:
             zh = "没有给出消息原文（--message），只核验了回执本身。"
             print(zh if lang == "zh" else "No message given: only the receipt itself was checked.")
-    return HOLDS if check.ok and stamps_hold else FAILS
+    return anchors if check.ok and stamps_hold else FAILS
 
 
 def _bundle(data: bytes, trust: Trust, lang: str, anchor: str = "") -> int:
@@ -144,11 +166,11 @@ def _bundle(data: bytes, trust: Trust, lang: str, anchor: str = "") -> int:
     _print_steps(check.steps, lang)
     for name in check.cosigned_by:
         _print_cosigners([name], trust, lang)
-    anchors_hold = _print_findings(_anchors_of_bundle(data, trust, anchor), lang) if check.ok else True
+    anchors = _print_anchors(_anchors_of_bundle(data, trust, anchor), anchor, lang) if check.ok else HOLDS
     print(check.verdict_zh if lang == "zh" else check.verdict_en)
-    if not (check.ok and anchors_hold):
+    if not check.ok or anchors == FAILS:
         return FAILS
-    return UNCHECKED if check.unchecked else HOLDS
+    return UNCHECKED if check.unchecked else anchors
 
 
 def _pdf(data: bytes, trust: Trust) -> int:

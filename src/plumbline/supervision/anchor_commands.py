@@ -8,14 +8,16 @@ from dataclasses import replace
 
 import psycopg
 
+from plumbline.evidence.attachments import ANCHOR_TYPE, format_attachment
 from plumbline.sdk.anchor.findings import anchor_findings
-from plumbline.sdk.anchor.node import MAX_ANSWER, TIMEOUT_S, Node, NodeProblem
+from plumbline.sdk.anchor.node import MAX_ANSWER, TIMEOUT_S, Node
 from plumbline.supervision.config import Platform
 from plumbline.supervision.fetch import FetchFailed, client
 from plumbline.supervision.journal.anchoring import (
     CHAINS,
     CONFIRMATIONS,
     EVERY_MINUTES,
+    MAX_GWEI,
     AnchorChain,
     usable_chain,
 )
@@ -63,8 +65,15 @@ def _add(platform: Platform, known: tuple[AnchorChain, ...], arguments: argparse
             contract=(arguments.contract or _NO_CONTRACT).strip(),
             every_minutes=arguments.every or EVERY_MINUTES,
             confirmations=arguments.confirmations or CONFIRMATIONS,
+            max_gwei=arguments.max_gwei or MAX_GWEI,
         )
     )
+    former = next((each for each in known if each.name == made.name), None)
+    if former and (arguments.deploy or (former.chain_id, former.address) != (made.chain_id, made.address)):
+        # Anchors that are kept, and receipts that were given, speak of the former contract by this name.
+        told = f"{made.name} 这个名称已用在链 {former.chain_id} 的合同 {former.contract} 上，请另取一个名称。"
+        print(told, file=sys.stderr)
+        return 1
     keys = platform.folder("keys")
     if not (keys / made.key_file).exists():
         address = _new_key(platform, made)
@@ -142,20 +151,22 @@ def _check(platform: Platform, known: tuple[AnchorChain, ...]) -> int:
         rows = conn.execute(_KEPT).fetchall()
     chains, wrong = {each.name: each for each in known}, 0
     with client((each.url for each in known), timeout_s=TIMEOUT_S, max_bytes=MAX_ANSWER + 1) as http:
-        for name, _, note in rows:
+        for name, proof, note in rows:
             chain = chains.get(name)
             if chain is None:
                 print(f"{name}：不在名单里")
                 wrong += 1
                 continue
+            line = format_attachment(name, ANCHOR_TYPE, bytes(proof))
             try:
-                (told,) = anchor_findings(note, [chain.trusted], Node(chain.url, http))
-            except (NodeProblem, FetchFailed) as problem:
-                print(f"{name}：{problem}")
+                findings = list(anchor_findings(note + line, [chain.trusted], Node(chain.url, http)))
+            except FetchFailed as problem:
+                print(f"{name}：节点没有答复（{problem}）")
                 wrong += 1
                 continue
-            if told.standing != "holds":
-                print(told.zh)
-                wrong += 1
+            for told in findings:
+                if told.standing != "holds":
+                    print(told.zh)
+                    wrong += 1
     print(f"上链 {len(rows)} 个，链上都有。" if not wrong else f"上链 {len(rows)} 个，{wrong} 个没有核对上。")
     return 1 if wrong else 0

@@ -52,6 +52,11 @@ def _add(platform: Platform, known: tuple[StampSource, ...], arguments: argparse
             policy=arguments.policy,
         )
     )
+    former = next((each for each in known if each.name == made.name), None)
+    if former and former.authority.root.certificate != made.authority.root.certificate:
+        # Tokens that are kept, and receipts that were given, are of the former root by this name.
+        print(f"{made.name} 这个名称已用在另一个根证书上，请另取一个名称。", file=sys.stderr)
+        return 1
     SOURCES.write(platform.folder("marks"), [*(each for each in known if each.name != made.name), made])
     note_change(platform, arguments.by, "timestamp.add", f"{made.name} {made.url}")
     print(f"已加上 {made.name}（{made.trust_domain}）。日志有增长时每 {made.every_minutes} 分钟盖一次。")

@@ -108,6 +108,8 @@ def _checked(note: Note, contract: TrustedContract, place: AnchorPlace | None, n
 
 def _held(contract: TrustedContract, held: Held, place: AnchorPlace | None, node: Node) -> AnchorFinding:
     block, later = node.block_hash(held.block_number), node.height() - held.block_number
+    if later < 0:
+        raise NodeProblem("节点的答复自相矛盾：写着检查点的块比最新的块还新")
     at = datetime.fromtimestamp(held.block_time, UTC)
     when = at.astimezone().isoformat(timespec="seconds")
     moved = ""

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from plumbline.evidence.anchor import MAX_SECONDS
 from plumbline.sdk.anchor.artefact import artefact
 
 #: Bytes that are read of an answer: a block without its transactions' contents, a receipt.
@@ -56,7 +57,9 @@ class Node:
         told = _text(self._ask("eth_call", {"to": f"0x{contract.hex()}", "data": data}, "latest"))
         if len(told) != 3 * 64:
             raise NodeProblem("那个地址上的合同不是上链合同：答复的长短不对")
-        root, number, at = bytes.fromhex(told[:64]), int(told[64:128], 16), int(told[128:], 16)
+        root, number, at = bytes.fromhex(told[:64]), _number(told[64:128]), _number(told[128:])
+        if at > MAX_SECONDS:
+            raise NodeProblem("节点的答复读不懂：区块的时间不合理")
         return Held(root=root, block_number=number, block_time=at) if any(root) else None
 
     def block_hash(self, number: int) -> bytes:
@@ -70,7 +73,10 @@ class Node:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
         until, data = time.monotonic() + TIMEOUT_S, bytearray()
         try:
-            with self._http.stream("POST", self._url, json=body) as answer:
+            headers = {"Accept-Encoding": "identity"}
+            with self._http.stream("POST", self._url, json=body, headers=headers) as answer:
+                if answer.headers.get("Content-Encoding", "identity") != "identity":
+                    raise NodeProblem("节点的答复是压缩过的，没有要求它压缩")
                 for part in answer.iter_bytes():
                     data += part
                     if len(data) > MAX_ANSWER or time.monotonic() > until:
@@ -78,7 +84,7 @@ class Node:
                 told = json.loads(data)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise NodeProblem(f"节点没有答复（{type(error).__name__}）") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise NodeProblem("节点的答复读不懂，不是 JSON-RPC") from error
         if not isinstance(told, dict) or told.get("error") or "result" not in told:
             raise NodeProblem(f"节点拒绝了 {method}")
@@ -99,6 +105,9 @@ def _text(value: Any) -> str:
 
 def _number(value: Any) -> int:
     try:
-        return int(value, 16)
+        number = int(value, 16)
     except (TypeError, ValueError) as error:
         raise NodeProblem("节点的答复读不懂") from error
+    if not 0 <= number < 2**63:
+        raise NodeProblem("节点的答复读不懂：数目大得不合理")
+    return number

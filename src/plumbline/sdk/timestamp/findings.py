@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from plumbline.evidence.attachments import STAMP_TYPE, attachments
@@ -64,13 +64,15 @@ def _finding(name: str, token: bytes, imprint: bytes, mine: Sequence[StampAuthor
             en=f"The time stamp of {name} does not hold: {problem.en}.",
         )
     domain = stamp.authority.trust_domain
-    when = stamp.at.astimezone().isoformat(timespec="seconds")
+    # Up to the next whole second: never earlier than what is attested.
+    when = (stamp.at + timedelta(microseconds=-stamp.at.microsecond % 1_000_000)).astimezone()
+    told = when.isoformat(timespec="seconds")
     off = f"，误差不超过 {stamp.accuracy.total_seconds():g} 秒" if stamp.accuracy else ""
     return StampFinding(
         name=name,
         standing="holds",
-        zh=f"在 {when} 之前已存在，由 {name} 证明（信任域：{domain or '您没有写明'}{off}）。",
-        en=f"It existed before {when}, as {name} attests (trust domain: {domain or 'not named by you'}).",
+        zh=f"在 {told} 之前已存在，由 {name} 证明（信任域：{domain or '您没有写明'}{off}）。",
+        en=f"It existed before {told}, as {name} attests (trust domain: {domain or 'not named by you'}).",
         at=stamp.at,
         trust_domain=domain,
     )

@@ -32,6 +32,8 @@ _SMALLEST_RSA = 2048
 _SET_OF = b"\x31"
 #: Certificates that one token may bring.
 _MOST_CERTIFICATES = 6
+#: An authority that knows its time no better than this attests none.
+_WORST_ACCURACY = timedelta(minutes=1)
 
 
 class StampProblem(ValueError):
@@ -70,8 +72,25 @@ class _Token:
 
 
 def verify_token(der: bytes, imprint: bytes, authorities: Sequence[StampAuthority]) -> Stamp:
-    """The stamp of a SHA-256 `imprint`; :class:`StampProblem` for whatever does not hold, however the bytes were made."""
-    token = _opened(der)
+    """The stamp of a SHA-256 `imprint`; :class:`StampProblem` for whatever does not hold, however the bytes were made.
+
+    ImportError on a computer without the decoder: then nothing is known of the token.
+    """
+    if not 0 < len(der) <= MAX_ATTACHMENT:
+        raise StampProblem("token.size", "时间戳令牌大得不合理，或是空的", "the token is empty or too large")
+    try:
+        return _stamp(_decoded(der), imprint, authorities)
+    except (StampProblem, ImportError):
+        raise
+    except (
+        Exception
+    ) as error:  # decoders raise whatever they like on garbage, some of it only when a field is asked for
+        raise StampProblem(
+            "token.unreadable", "时间戳令牌读不懂", f"the token is not readable ({type(error).__name__})"
+        ) from error
+
+
+def _stamp(token: _Token, imprint: bytes, authorities: Sequence[StampAuthority]) -> Stamp:
     info = token.info
     stated = info["message_imprint"]
     if stated["hash_algorithm"]["algorithm"].native != "sha256":
@@ -91,19 +110,6 @@ def verify_token(der: bytes, imprint: bytes, authorities: Sequence[StampAuthorit
         signer=token.signer.subject.rfc4514_string(),
         authority=authority,
     )
-
-
-def _opened(der: bytes) -> _Token:
-    if not 0 < len(der) <= MAX_ATTACHMENT:
-        raise StampProblem("token.size", "时间戳令牌大得不合理，或是空的", "the token is empty or too large")
-    try:
-        return _decoded(der)
-    except StampProblem:
-        raise
-    except Exception as error:  # the decoders of ASN.1 and X.509 raise whatever they like on garbage
-        raise StampProblem(
-            "token.unreadable", "时间戳令牌读不懂", f"the token is not readable ({type(error).__name__})"
-        ) from error
 
 
 def _malformed(what: str) -> StampProblem:
@@ -145,6 +151,8 @@ def _require_plain_frame(signed_data: Any, info: Any) -> None:
         raise _malformed("digest algorithms of the frame")
     if any(each["parameters"].dump() not in (b"", b"\x05\x00") for each in (mine, *digests)):
         raise _malformed("parameters of a digest algorithm")
+    if len(info["unsigned_attrs"]):
+        raise _malformed("attributes that nobody signed")
 
 
 def _certificates(signed_data: Any, info: Any) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
@@ -297,8 +305,12 @@ def _require_purpose(signer: x509.Certificate) -> None:
 
 def _accuracy(info: Any) -> timedelta:
     stated = info["accuracy"].native or {}
-    return timedelta(
-        seconds=stated.get("seconds") or 0,
-        milliseconds=stated.get("millis") or 0,
-        microseconds=stated.get("micros") or 0,
-    )
+    parts = [stated.get(unit) or 0 for unit in ("seconds", "millis", "micros")]
+    micros = parts[0] * 1_000_000 + parts[1] * 1000 + parts[2]
+    if min(parts) < 0 or micros > _WORST_ACCURACY // timedelta(microseconds=1):
+        raise StampProblem(
+            "token.accuracy",
+            "时间戳机构自己说的误差超过一分钟，证明不了时间",
+            "the authority states an accuracy worse than a minute",
+        )
+    return timedelta(microseconds=micros)

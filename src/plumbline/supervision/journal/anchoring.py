@@ -30,8 +30,10 @@ from plumbline.supervision.journal.outside_lists import (
 from plumbline.supervision.journal.stamping import best_point, stamped_point
 
 EVERY_MINUTES, CONFIRMATIONS = 60, 12
+#: The most that a transaction may offer for a unit of gas: no node, and no stalled chain, empties the account.
+MAX_GWEI = 200
 _WANTED = {"name", "url", "trust_domain", "chain_id", "contract"}
-_OPTIONAL = {"every_minutes", "confirmations", "retired"}
+_OPTIONAL = {"every_minutes", "confirmations", "max_gwei", "retired"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,8 @@ class AnchorChain:
     every_minutes: int = EVERY_MINUTES
     #: blocks, with its own, after which an anchor counts
     confirmations: int = CONFIRMATIONS
+    #: most that is offered for a unit of gas
+    max_gwei: int = MAX_GWEI
     #: written to no more; its anchors stay
     retired: bool = False
 
@@ -84,6 +88,7 @@ def usable_chain(chain: AnchorChain) -> AnchorChain:
     for word, value, most in (
         ("chain_id", chain.chain_id, 2**63),
         ("confirmations", chain.confirmations, 10_000),
+        ("max_gwei", chain.max_gwei, 10**9),
     ):
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < most:
             raise ListProblem(f"{chain.name} 的 {word} 写的是 {value!r}，应是 1 以上的整数")
@@ -101,6 +106,7 @@ def _read(told: Mapping[str, Any]) -> AnchorChain:
             contract=str(told["contract"]).strip(),
             every_minutes=require_minutes(told.get("every_minutes", EVERY_MINUTES)),
             confirmations=told.get("confirmations", CONFIRMATIONS),
+            max_gwei=told.get("max_gwei", MAX_GWEI),
             retired=told.get("retired", False) is True,
         )
     )

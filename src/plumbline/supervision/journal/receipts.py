@@ -91,14 +91,17 @@ def cosigned_point(conn: psycopg.Connection, origin: str, index: int, most: int)
     return (row[0], row[1] + row[2]) if row else None
 
 
-#: Of those and the first checkpoints that were time-stamped or anchored: the one with the most cosigners, then with the most kinds of
-#: evidence; of several the earliest that has any, since it says the most about time.
+#: Of those and the first checkpoints that were time-stamped, anchored, or stamped and cosigned: the one with the most cosigners, then
+#: with the most kinds of evidence; of several the earliest that has any, since it says the most about time.
 _ATTESTED = """
 WITH cosigned AS (SELECT DISTINCT size FROM (SELECT size FROM journal.cosignature
                    WHERE origin = %(origin)s AND size > %(idx)s AND size <= %(most)s ORDER BY size DESC LIMIT 32) newest),
      stamped AS (SELECT min(size) AS size FROM journal.stamp WHERE origin = %(origin)s AND size > %(idx)s AND size <= %(most)s),
      anchored AS (SELECT min(size) AS size FROM journal.anchor WHERE origin = %(origin)s AND size > %(idx)s AND size <= %(most)s),
-     point AS (SELECT size FROM cosigned UNION SELECT size FROM stamped UNION SELECT size FROM anchored),
+     stamped_too AS (SELECT s.size FROM journal.stamp s WHERE s.origin = %(origin)s AND s.size > %(idx)s AND s.size <= %(most)s
+                 AND EXISTS (SELECT 1 FROM journal.cosignature c WHERE c.origin = s.origin AND c.size = s.size)
+               ORDER BY s.size LIMIT 1),
+     point AS (SELECT size FROM cosigned UNION SELECT size FROM stamped UNION SELECT size FROM anchored UNION SELECT size FROM stamped_too),
      told AS (SELECT size, (SELECT count(*) FROM journal.cosignature s WHERE s.origin = %(origin)s AND s.size = p.size) AS cosigners,
                      EXISTS (SELECT 1 FROM journal.stamp s WHERE s.origin = %(origin)s AND s.size = p.size)::int
                    + EXISTS (SELECT 1 FROM journal.anchor s WHERE s.origin = %(origin)s AND s.size = p.size)::int AS kinds

@@ -99,9 +99,13 @@ class AnchorRounds:
             try:
                 problem = _Visit(conn, chain, self._account(chain), newest, row).made()
                 self._paused.pop(chain.name, None)
-            except ChainProblem as error:
-                problem = str(error)
-                _log.warning("anchors in %s: %s", chain.name, problem)
+            except psycopg.Error:
+                raise
+            except Exception as error:  # one chain's node, key or library never holds up another chain
+                problem = str(error) if isinstance(error, ChainProblem) else "上链出了意外，原因见后台日志"
+                _log.warning(
+                    "anchors in %s: %s", chain.name, problem, exc_info=not isinstance(error, ChainProblem)
+                )
                 pause = min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, pause * 2))
                 self._paused[chain.name] = (time.monotonic() + pause, pause, problem)
         size = last_anchored(conn, newest.origin, chain.name)[0] if newest else 0
@@ -134,7 +138,8 @@ class _Visit:
             wrong = contradiction(self._conn, self._newest, on_chain, held.root) if held else ""
             if wrong or held is None:
                 return wrong
-            if on_chain > size:
+            # Nor are more rows kept than one an interval, whatever a node says that somebody wrote.
+            if on_chain > size and is_due(self._chain, last, self._now):
                 return self._confirm(on_chain, held)
         if on_chain < size:
             # What was confirmed is gone: the chain was re-organised deeper than the operator reckoned with. Receipts speak of it,
@@ -196,9 +201,9 @@ class Anchoring:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after what is at work."""
+        """End. What is at work may be cut off anywhere: the chain is asked again."""
         self._stop.set()
-        self._thread.join(5)
+        self._thread.join(1)
         self._rounds.close()
 
     def _run(self) -> None:

@@ -114,9 +114,9 @@ class Stamping:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after what is at work."""
+        """End; an answer that is under way is lost, and asked for again."""
         self._stop.set()
-        self._thread.join(5)
+        self._thread.join(1)
 
     def _run(self) -> None:
         while not self._stop.wait(PERIOD_S):

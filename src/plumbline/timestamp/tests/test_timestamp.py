@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import sys
 import threading
 import time
 from argparse import Namespace
@@ -16,7 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
-from asn1crypto import tsp
+from asn1crypto import cms, core, tsp
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -223,6 +224,39 @@ def test_a_token_that_is_changed_anywhere_or_anothers_never_holds(folder: Path, 
     assert _code(lambda: verify_token(token, IMPRINT, [stranger])) == "signer.unknown"
     assert _code(lambda: verify_token(token, IMPRINT, [])) == "signer.unknown"
     assert _code(lambda: verify_token(b"\0" * 20_000, IMPRINT, [trusted])) == "token.size"
+
+
+def test_a_token_that_its_maker_signed_over_nonsense_is_one_plain_sentence(folder: Path) -> None:
+    token, _, _ = _stamped(folder)
+    trusted, authority = _trusted(folder), Authority(folder)
+    message = cms.ContentInfo.load(token)
+    content = message["content"]["encap_content_info"]["content"].contents
+    info = tsp.TSTInfo.load(content)
+    for field, instead, code in (
+        ("message_imprint", b"\x30\x03\x02\x01\x05", "token.unreadable"),
+        ("accuracy", b"\x30\x0f\x02\x0d\x7f" + b"\xff" * 12, "token.accuracy"),
+        ("accuracy", b"\x30\x04\x02\x02\x0e\x10", "token.accuracy"),
+        ("accuracy", b"\x30\x03\x02\x01\xff", "token.accuracy"),
+    ):
+        parts = [instead if name == field else info[name].dump() for name, *_ in tsp.TSTInfo._fields]
+        made = core.Sequence(contents=b"".join(parts)).dump()
+        spoilt = authority._signed(made, certificate=True).dump()
+        assert _code(lambda spoilt=spoilt: verify_token(spoilt, IMPRINT, [trusted])) == code, (field, code)
+    signer = message["content"]["signer_infos"][0]
+    signer["unsigned_attrs"] = cms.CMSAttributes([{"type": "1.2.3", "values": [core.Null()]}])
+    assert _code(lambda: verify_token(message.dump(force=True), IMPRINT, [trusted])) == "token.malformed"
+
+
+def test_without_the_decoder_nothing_is_said_against_a_stamp(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, _, _ = _stamped(folder)
+    log = InMemoryLog("demo.log.test")
+    log.grow(1)
+    monkeypatch.setitem(sys.modules, "asn1crypto", None)
+    note = log.checkpoint() + format_attachment("tsa.test/1", STAMP_TYPE, token)
+    (told,) = stamp_findings(note, [_trusted(folder)])
+    assert told.standing == "unchecked" and "plumbline[server]" in told.zh
 
 
 def test_the_root_is_dated_and_certificates_are_taken_back(folder: Path) -> None:
