@@ -170,10 +170,8 @@ class Kit(OutsideKit):
 
 
 @pytest.fixture
-def kit(quiet_platform: Any, tmp_path: Path) -> Iterator[Kit]:
-    made = Kit(quiet_platform, tmp_path / "tsa")
-    yield made
-    made.http.close()
+def kit(quiet_platform: Any, tmp_path: Path) -> Kit:
+    return Kit(quiet_platform, tmp_path / "tsa")
 
 
 def test_a_checkpoint_is_stamped_at_its_interval_and_every_receipt_below_it_says_so(kit: Kit) -> None:
@@ -245,7 +243,6 @@ def test_an_authority_that_is_not_the_one_on_the_list_is_named_and_nothing_is_ke
     with other.served():
         SOURCES.write(kit.marks, [replace(source, url=f"http://127.0.0.1:{other.port}")])
         told = kit.round()
-    other.http.close()
     assert (told["size"], told["problem"]) == (0, "时间戳不是您信任的机构盖的")
     assert kit.append()  # reception knows nothing of it
 
