@@ -53,6 +53,7 @@ def problems(rows: list[Requirement]) -> list[str]:
     return found
 
 
+@pytest.mark.clause("CECS 3.0.5")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_register_names_what_exists(name: str) -> None:
     rows = read_register(name)

@@ -43,6 +43,7 @@ def site(quiet_platform):
     made.stop()
 
 
+@pytest.mark.clause("BJ 4.1.7-a")
 @pytest.mark.service
 def test_nothing_acknowledged_is_lost_doubled_or_dangling(site: Site) -> None:
     site.start()

@@ -195,6 +195,7 @@ def test_an_account_is_made_by_one_given_a_role_by_another_and_read_by_the_third
     assert export.headers["content-type"].startswith("text/csv") and "授予角色" in export.text
 
 
+@pytest.mark.clause("CECS 3.0.2")
 @pytest.mark.parametrize(
     ("who", "path", "fields"),
     [
@@ -227,6 +228,7 @@ def test_nobody_holds_two_offices(office: Office) -> None:
     assert own.status_code == 422 and "不能给自己授角色" in own.text
 
 
+@pytest.mark.clause("CECS 3.0.2", "BJ 5.1.1-a")
 def test_accounts_are_made_below_oneself_only_and_what_was_typed_stays(office: Office) -> None:
     answer = office.system.post("/accounts/new/", username="far.away", label="外市的人", division="620100")
     assert answer.status_code == 422

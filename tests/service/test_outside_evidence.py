@@ -379,6 +379,7 @@ def anchored(quiet_platform: Any, evm_node: EvmNode) -> Iterator[ChainKit]:
     made.rounds.close()
 
 
+@pytest.mark.clause("CECS 4.1.2-d", "CECS 7.2.3")
 @needs_node
 @pytest.mark.chain
 def test_one_transaction_anchors_all_that_came_before_and_a_reader_finds_it_on_the_chain(

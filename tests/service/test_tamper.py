@@ -135,6 +135,7 @@ def _by_value(conn, first: str, second: str, table: str):
     return compare.TableDifference(table=table, changed=len(rows)) if rows else None
 
 
+@pytest.mark.clause("BJ 4.1.7-a")
 @pytest.mark.service
 def test_a_slice_of_the_drill_finds_and_names_all_and_fails_when_an_audit_looks_away(
     quiet_world, quiet_platform, monkeypatch

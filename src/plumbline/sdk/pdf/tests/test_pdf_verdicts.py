@@ -29,6 +29,7 @@ def judged(record: CodeRecord, digest: bytes | None, examination: PdfExamination
     return found
 
 
+@pytest.mark.clause("CECS 2.0.13")
 def test_the_registered_file_in_force_is_genuine() -> None:
     found = judged(RECORD, REGISTERED, GOOD)
     assert (found.kind, found.sentence_zh) == ("genuine", "这份报告是真的。")
@@ -63,6 +64,7 @@ def test_other_bytes_are_told_before_a_withdrawal() -> None:
     assert judged(WITHDRAWN, OTHER, APPENDED).kind == "changed"
 
 
+@pytest.mark.clause("CECS 2.0.13")
 def test_the_registered_bytes_with_a_bad_signature_are_not_genuine() -> None:
     assert judged(RECORD, REGISTERED, UNSIGNED).kind == "untrusted"
     assert judged(RECORD, REGISTERED, None).kind == "untrusted"

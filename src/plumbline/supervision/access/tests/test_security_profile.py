@@ -64,6 +64,7 @@ def test_there_are_two_sets_and_an_unknown_one_is_refused() -> None:
         profile_of("等保二级", "610300", date(2019, 11, 30))  # the day before the standard came into force
 
 
+@pytest.mark.clause("BJ 8.3.3")
 @pytest.mark.parametrize(
     ("password", "told"),
     [
@@ -117,6 +118,7 @@ def test_the_login_part_asks_the_profile_that_was_chosen(name: str, needed: int)
         assert name in rules.word and f"至少 {needed} 位" in ProfileValidator().get_help_text()
 
 
+@pytest.mark.clause("BJ 8.3.3")
 def test_passwords_are_kept_by_a_memory_hard_function() -> None:
     long = "Qianzhui-" + "x" * 62
     kept = make_password(long)
@@ -166,6 +168,7 @@ def test_an_error_that_nobody_foresaw_is_logged_and_the_page_tells_nothing_of_it
     assert refused.status_code == 400 and "请求不对" in refused.content.decode()
 
 
+@pytest.mark.clause("BJ 8.3.3")
 @pytest.mark.parametrize(("days", "is_old"), [(180, False), (181, True)])
 def test_a_password_is_changed_after_its_days(days: int, is_old: bool) -> None:
     assert LEVEL2.is_password_old(NOW - timedelta(days=days), NOW) is is_old

@@ -24,6 +24,7 @@ def grants(untouched_platform):
         return {(who, table): rights for who, table, rights in conn.execute(_GRANTS).fetchall()}
 
 
+@pytest.mark.clause("CECS 8.3.3", "BJ 8.3.2")
 def test_facts_are_written_by_the_projector_alone(grants) -> None:
     writers = {
         who for (who, table), rights in grants.items() if table.startswith("fact.") and rights != "SELECT"
@@ -41,6 +42,7 @@ def test_facts_are_written_by_the_projector_alone(grants) -> None:
     ]
 
 
+@pytest.mark.clause("BJ 8.3.2")
 def test_the_journal_takes_inserts_from_the_gateway_and_nothing_else(grants) -> None:
     for name in _JOURNAL:
         assert grants["plumb_gateway", f"journal.{name}"] == "INSERT,SELECT"

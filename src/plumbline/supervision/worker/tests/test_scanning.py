@@ -228,6 +228,7 @@ class _Site:
             return [row[0] for row in conn.execute("SELECT sha256 FROM ops.quarantined()").fetchall()]
 
 
+@pytest.mark.clause("BJ 8.4.2")
 @pytest.mark.service
 def test_an_infected_file_is_quarantined_once_with_an_event_and_an_outage_is_caught_up_with(quiet_platform):
     site = _Site(quiet_platform.platform)
