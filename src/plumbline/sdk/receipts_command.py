@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 
 from plumbline.evidence.checkpoint import parse_verifier
 from plumbline.evidence.note import NoteError
 from plumbline.sdk.bundle.trust import read_trust
 from plumbline.sdk.client.receipt_check import Log, PlatformSilent, check_receipts
-from plumbline.sdk.client.receipts import open_receipts
+from plumbline.sdk.client.receipts import ReceiptBook, ReceiptStore, open_receipts
 from plumbline.sdk.client.transport import open_http
+
+
+def kept_receipts(store: ReceiptStore | ReceiptBook) -> Iterator[tuple[str, str]]:
+    """(entry, receipt) of everything kept, those of earlier epochs first."""
+    for entry in store:
+        for earlier in store.former(entry):
+            yield entry, earlier
+        yield entry, store.receipt(entry) or ""
 
 
 def run_receipts(arguments: argparse.Namespace) -> int:
@@ -28,7 +37,7 @@ def run_receipts(arguments: argparse.Namespace) -> int:
         keys = dict.fromkeys([*trust.log_keys, *trust.cosigners])
         with open_http(arguments.url, arguments.ca) as http:
             log = Log(arguments.url, http, [parse_verifier(key) for key in keys])
-            report = check_receipts(((each, store.receipt(each) or "") for each in store), log, since=since)
+            report = check_receipts(kept_receipts(store), log, since=since)
     except PlatformSilent as silent:
         print(f"{silent}；什么也没有证明，请稍后再查。", file=sys.stderr)
         return 2
@@ -39,6 +48,8 @@ def run_receipts(arguments: argparse.Namespace) -> int:
         print(f"✗ {fault.sentence}")
     for told in report.notes:
         print(f"· {told}")
+    if report.resent:
+        print(f"· 其中 {len(report.resent)} 份是以前一期的：平台恢复时缺了，已在后来一期按原编号补上。")
     print(
         f"回执 {report.asked} 份（其中 {report.cosigned} 份有您信任的联署方），日志 {report.heads} 个时刻。"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from plumbline.sdk.client.client import Client, Sent
 from plumbline.sdk.client.problems import Refused, Unreachable
 from plumbline.sdk.client.receipts import ReceiptBook, ReceiptStore
+from plumbline.sdk.client.sent import SentBook
 from plumbline.sdk.client.stamp import stamp
 
-__all__ = ["Client", "ReceiptBook", "ReceiptStore", "Refused", "Sent", "Unreachable", "stamp"]
+__all__ = ["Client", "ReceiptBook", "ReceiptStore", "Refused", "Sent", "SentBook", "Unreachable", "stamp"]

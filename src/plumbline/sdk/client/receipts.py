@@ -10,6 +10,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from plumbline.evidence.proof import ProofError, parse_proof
+
 #: Name of the book in a sender's folder.
 BOOK = "receipts.db"
 _ENTRY = re.compile(r"[0-9a-f]{32}")
@@ -20,7 +22,7 @@ class ReceiptStore:
 
     A file is durable when `keep` returns: temporary name, fsync, rename, fsync of the folder. Threads and
     processes may share a folder; a later receipt of the same entry replaces the earlier one, since its
-    checkpoint is at least as new.
+    checkpoint is at least as new. One of an earlier epoch of the log is kept beside it: it proves what was lost.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -33,8 +35,16 @@ class ReceiptStore:
         if message is not None:
             self._write(self._path(entry, "message.json"), message)
         path = self._path(entry, "receipt")
+        earlier = self.receipt(entry)
+        if earlier is not None and (origin := log_of(earlier)) != log_of(receipt):
+            self._write(self._path(entry, f"{name_of(origin)}.former"), earlier.encode())
         self._write(path, receipt.encode())
         return path
+
+    def former(self, entry: str) -> list[str]:
+        """Receipts of earlier epochs: the entry was lost in a restore and sent again."""
+        paths = sorted(self.folder.glob(f"{entry}.*.former")) if _ENTRY.fullmatch(entry) else []
+        return [path.read_text(encoding="utf-8") for path in paths]
 
     def receipt(self, entry: str) -> str | None:
         """The kept receipt, or None."""
@@ -71,7 +81,25 @@ class ReceiptStore:
             os.close(folder)
 
 
+def log_of(receipt: str) -> str:
+    """The log that a receipt is of: base and epoch, the same for an epoch and its closing; empty for what is no receipt."""
+    try:
+        origin = parse_proof(receipt).checkpoint_note.partition("\n")[0]
+    except ProofError:
+        return ""
+    base, _, epoch = origin.rpartition("/")
+    return f"{base}/{epoch.partition('-')[0]}"
+
+
+def name_of(origin: str) -> str:
+    """The epoch of an origin line as part of a file's name."""
+    return re.sub("[^0-9]", "", origin.rpartition("/")[2]) or "0"
+
+
 _TABLE = "CREATE TABLE IF NOT EXISTS receipt (entry TEXT PRIMARY KEY, receipt TEXT NOT NULL, message BLOB) WITHOUT ROWID"
+
+
+_FORMER = "CREATE TABLE IF NOT EXISTS former (entry TEXT, log TEXT, receipt TEXT NOT NULL, PRIMARY KEY (entry, log)) WITHOUT ROWID"
 
 
 class ReceiptBook:
@@ -89,13 +117,18 @@ class ReceiptBook:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
         self._db.execute(_TABLE)
+        self._db.execute(_FORMER)
 
     def keep(self, entry: str, receipt: str, message: bytes | None = None) -> Path:
         """Write the receipt of `entry` (32 hex) durably; ValueError for another name. sqlite3.Error, an
         OSError's like, when the disk refuses."""
         if not _ENTRY.fullmatch(entry):
             raise ValueError(f"not an entry id: {entry!r}")
+        earlier = self.receipt(entry)
         with self._lock:
+            if earlier is not None and log_of(earlier) != log_of(receipt):
+                told = [entry, log_of(earlier), earlier]
+                self._db.execute("INSERT INTO former VALUES (?, ?, ?) ON CONFLICT DO NOTHING", told)
             self._db.execute(
                 "INSERT INTO receipt VALUES (?, ?, ?) ON CONFLICT (entry) DO UPDATE SET receipt = excluded.receipt",
                 [entry, receipt, message if self._messages else None],
@@ -107,6 +140,12 @@ class ReceiptBook:
         with self._lock:
             row = self._db.execute("SELECT receipt FROM receipt WHERE entry = ?", [entry]).fetchone()
         return row[0] if row else None
+
+    def former(self, entry: str) -> list[str]:
+        """Receipts of earlier epochs: the entry was lost in a restore and sent again."""
+        with self._lock:
+            rows = self._db.execute("SELECT receipt FROM former WHERE entry = ? ORDER BY log", [entry])
+            return [row[0] for row in rows.fetchall()]
 
     def message(self, entry: str) -> bytes | None:
         """The message bytes kept with the receipt, or None."""

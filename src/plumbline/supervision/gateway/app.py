@@ -173,6 +173,7 @@ async def _wrong_method(request: Request, error: Exception) -> Response:
 STORING = frozenset({entries.post_entry, uploads.create, uploads.append})
 ROUTES = [
     ("/x/v1/entries", entries.post_entry, ["POST"]),
+    ("/x/v1/entries/{entry}", entries.get_entry, ["GET"]),
     ("/x/v1/dry-run", entries.dry_run, ["POST"]),
     ("/x/v1/receipts/{sender}/{uid}", entries.get_receipt, ["GET"]),
     ("/x/v1/checkpoint", log.get_checkpoint, ["GET"]),
