@@ -27,7 +27,7 @@ class Drill:
 
 def drills() -> list[Drill]:
     """All drills; imported only when one is asked for."""
-    from plumbline.drill import cosign, pdf, privacy, tamper
+    from plumbline.drill import cosign, pdf, privacy, restore, tamper
     from plumbline.drill.kill.drills import KILL, POWER
 
     return [
@@ -36,6 +36,7 @@ def drills() -> list[Drill]:
         pdf.DRILL,
         POWER,
         privacy.DRILL,
+        restore.DRILL,
         tamper.DRILL,
     ]
 

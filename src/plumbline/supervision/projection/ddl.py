@@ -44,6 +44,7 @@ DEFINER_READS = (
     "person",
     "run",
     "institution_day",
+    "retransmission",
     "parked",
     "parked_key",
 )
