@@ -45,7 +45,6 @@ DEFINER_READS = (
     "person",
     "run",
     "institution_day",
-    "retransmission",
     "parked",
     "parked_key",
 )
