@@ -145,11 +145,17 @@ class Stage:
         )
 
     def apply(self, client: Client) -> Report:
-        """Step one: applied, and withheld because it rests on nothing."""
+        """Step one: applied, and withheld because nothing was tested; what it names is there, some of it from the other party."""
         with self._lock:
             self.serial += 1
             serial = self.serial
-        entry, _ = self.house.send(client, chain.applied(self.site, serial), wait_s=20)
+        with self.contractor.client(self.site) as contractor:
+            poured, _ = self.contractor.send(contractor, self._pour(serial))
+        received, _ = self.house.send(client, self._received(poured, serial))
+        number, _ = self.house.send(client, number_taken(self.site, serial))
+        applied = chain.applied(self.site, serial, runs=[received], number_entry=number, sample=poured)
+        entry, _ = self.house.send(client, applied, wait_s=20)
+        self.pairs += [(poured, received), (poured, entry), (number, entry)]
         self.site.wait(lambda: (chain.state_of(self.site, entry) or ("",))[0] == "withheld", "暂不发放")
         return Report(application=entry, pdf=b"%PDF-1.7\n" + secrets.token_bytes(3000))
 

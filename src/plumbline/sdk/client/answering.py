@@ -61,7 +61,8 @@ class Answerer:
     """Reads the change feed and answers what is asked there; for one thread.
 
     `book` holds what was sent, `receipts` what was acknowledged. `files` gives the bytes of a file that the book does not hold.
-    `patience_s` bounds each wait for an entry that another party has to send first, or for a decision.
+    `patience_s` bounds all waits of one request together, for entries that others have to send first and for decisions; it begins
+    anew whenever something that was waited for has come, so that only those who send nothing at all are given up.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Answerer:
         self._patience_s, self._pause = patience_s, pause
         #: Entries of others that were waited for in vain: they are not waited for again.
         self._absent: set[str] = set()
+        self._waits_until = 0.0
 
     def answer(self) -> list[Answered]:
         """Look once, and answer every request that is new; the place in the feed is kept, so that a crash repeats at most one.
@@ -100,6 +102,7 @@ class Answerer:
 
     def _answer_one(self, request: str, asked: dict[str, Any]) -> Answered:
         told = Answered(request)
+        self._waits_until = time.monotonic() + self._patience_s
         lost = self._lost(asked)
         self._show_codes(request, set(lost))
         held = [each for entry in lost if (each := self._book.submission(entry)) is not None]
@@ -227,12 +230,15 @@ class Answerer:
             self._until(lambda: _has_code(self._sent(application, wait_s=DECISION_S)))
 
     def _until(self, holds: Callable[[], bool]) -> bool:
-        ends, pause_s = time.monotonic() + self._patience_s, 0.1
+        """Whether it held before the patience of this request was at its end; what came after a wait renews the patience."""
+        pause_s, waited = 0.1, False
         while not holds():
-            if time.monotonic() > ends:
+            if time.monotonic() > self._waits_until:
                 return False
             self._pause(pause_s)
-            pause_s = min(2.0, pause_s * 1.5)
+            pause_s, waited = min(2.0, pause_s * 1.5), True
+        if waited:
+            self._waits_until = time.monotonic() + self._patience_s
         return True
 
     # Saying -------------------------------------------------------------------------------------------
