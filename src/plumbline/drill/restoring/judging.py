@@ -34,8 +34,8 @@ def present_once(
         there = found.get(name, [])
         if not there:
             breaches.append(f"答复过的 {name[1]} 不在")
-        elif len(there) > 1 or by_bytes[message] > 1:
-            breaches.append(f"答复过的 {name[1]} 有 {max(len(there), by_bytes[message])} 条")
+        elif len(there) > 1 or by_bytes.get(message, 0) > 1:
+            breaches.append(f"答复过的 {name[1]} 有 {max(len(there), by_bytes.get(message, 0))} 条")
         elif there[0] != message:
             breaches.append(f"答复过的 {name[1]} 内容不同")
     return breaches[:5] + ([f"……共 {len(breaches)} 处"] if len(breaches) > 5 else [])
