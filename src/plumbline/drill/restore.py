@@ -10,7 +10,9 @@ from plumbline.drill.outcome import Outcome
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--messages", type=int, default=120, help="每一场里报送的消息数（默认 120）")
-    parser.add_argument("--only", action="append", default=[], help="只做这一场（名称的一部分，可多次）")
+    parser.add_argument(
+        "--only", action="append", default=[], help="只做这一场和要它发现的缺陷（名称的一部分，可多次）"
+    )
     parser.add_argument("--no-bugs", action="store_true", help="不做故意的缺陷，只做各场")
 
 
