@@ -25,6 +25,7 @@ from plumbline.supervision.journal.retransmission import (
     is_ready,
     lost_ranges,
     plan,
+    present_epoch,
     senders,
     standing,
 )
@@ -60,7 +61,7 @@ def _ask(platform: Platform, arguments: argparse.Namespace) -> int:
             because=arguments.because.strip() or "恢复备份以后缺少确认过的内容",
         )
         told = wanted.ranges if only else tuple(lost_ranges(conn))
-        anchor = _today() if wanted.since else anchor_of(conn)
+        anchor, epoch = _today() if wanted.since else anchor_of(conn), present_epoch(conn)
     _print_wanted(wanted, told)
     if not _is_confirmed(arguments):
         return 2
@@ -69,7 +70,7 @@ def _ask(platform: Platform, arguments: argparse.Namespace) -> int:
     replay_own_acts(platform, lost_ranges_of(platform))
     journal, sender = _sender(platform)
     try:
-        made = ask(sender, wanted, operator=_operator(platform), anchor=anchor)
+        made = ask(sender, wanted, operator=_operator(platform), anchor=anchor, epoch=epoch)
     finally:
         journal.close()
     status = 0

@@ -52,6 +52,8 @@ class Story:
     scene: str = ""
     #: How long all clients may take together; a bug may keep them from it for ever.
     within_s: float = 600.0
+    #: How many requests there have to be, those of earlier scenes with them.
+    wanted: int = 0
 
     def play(self, name: str) -> None:
         """A scene; a platform or a client that does not come to an end is a breach too."""
@@ -271,6 +273,8 @@ class Story:
             )
 
     def _ask(self, *how: str) -> None:
+        asked_before = self.stage.site.rows("SELECT count(*) FROM fact.retransmission")[0][0]
+        self.wanted = asked_before + len(self.stage.senders)
         asked = self.stage.command("retransmit", "ask", *how, *_BY)
         self.require(asked.returncode == 0, f"请求补传没有成：{asked.stderr[-300:]}")
 
@@ -286,7 +290,8 @@ class Story:
         try:
             stage.site.wait(
                 lambda: stage.site.rows(
-                    "SELECT 1 FROM fact.retransmission HAVING count(*) > 0 AND bool_and(stage = 'done')"
+                    "SELECT 1 FROM fact.retransmission HAVING count(*) = %s AND bool_and(stage = 'done')",
+                    self.wanted,
                 ),
                 "各单位答复补传",
                 self.within_s,

@@ -127,13 +127,14 @@ def _narrowed(lost: list[LostRange], epoch: int, first: int, end: int | None) ->
 
 
 def ask(
-    sender: PlatformSender, wanted: Wanted, *, operator: str, anchor: datetime
+    sender: PlatformSender, wanted: Wanted, *, operator: str, anchor: datetime, epoch: int
 ) -> list[tuple[str, Accepted | Problem]]:
     """One entry a party, in one transaction each; asked twice for the same, it is the same entry.
 
-    `anchor`: when the present epoch was opened (or the day, where nobody knows the range): the uid is derived from it.
+    `anchor`: when the present epoch was opened (or the day, where nobody knows the range): the uid is derived from it and from
+    `epoch`, the present one, so that a second loss on the same day is asked about anew.
     """
-    what = msgspec.json.encode([wanted.ranges, wanted.since and wanted.since.date()]).decode()
+    what = msgspec.json.encode([wanted.ranges, wanted.since and wanted.since.date(), epoch]).decode()
     made: list[tuple[str, Accepted | Problem]] = []
     for party in wanted.parties:
         message = RetransmitRequested(
@@ -170,6 +171,13 @@ def is_ready(conn: psycopg.Connection[Any], message: Message) -> bool:
 def _midnight(at: datetime | None) -> datetime | None:
     """The beginning of the day, so that asking twice on one day is the same request."""
     return at.replace(hour=0, minute=0, second=0, microsecond=0) if at else None
+
+
+def present_epoch(conn: psycopg.Connection[Any]) -> int:
+    """The epoch that is written now."""
+    with conn.cursor(row_factory=tuple_row) as cur:
+        row = cur.execute("SELECT epoch FROM journal.head").fetchone()
+    return int(row[0]) if row else 1
 
 
 def anchor_of(conn: psycopg.Connection) -> datetime:
