@@ -100,6 +100,11 @@ def _own(platform: Platform, arguments: argparse.Namespace) -> int:
 
 def replay_own_acts(platform: Platform, lost: list[LostRange]) -> None:
     """Enter those of the platform's own acts again that the database lacks, in their order."""
+    if lost and not (platform.data_dir / "own" / "acts.db").exists():
+        print(
+            "这台主机上没有 own/acts.db：平台自己的决定没有留底，请凭记录逐件核对，尤其是停用和销毁。",
+            file=sys.stderr,
+        )
     book = OwnActs(platform.data_dir / "own")
     journal, _ = _sender(platform)
     try:

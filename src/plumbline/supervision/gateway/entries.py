@@ -49,6 +49,7 @@ SELECT e.idx, e.id AS entry, e.kind, e.logged_at::text,
  ORDER BY e.idx LIMIT 200
 """
 MAX_WAIT_S = 30.0
+_ENTRY = re.compile(r"[0-9a-f]{32}")
 _INDEX = re.compile(r"-?[0-9]{1,15}")
 _WAIT = re.compile(r"\bwait=(\d{1,3})\b")
 
@@ -196,6 +197,8 @@ async def get_entry(request: Request) -> Response:
     _, key = await context.door.authenticate(got, b"")
     context.uploads.take(key.key_id)
     entry = request.path_params["entry"]
+    if not _ENTRY.fullmatch(entry):
+        raise Problem(slug="not-found", detail="入账编号是 32 位十六进制")
     async with context.pool.connection() as conn:
         found = await conn.execute("SELECT 1 FROM fact.event WHERE id = %s", [entry])
         if await found.fetchone() is None:
