@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sqlite3
 import sys
 from datetime import UTC, datetime
 
+import msgspec
 import psycopg
 
 from plumbline.domain.basics.identifiers import party_id
@@ -14,7 +16,7 @@ from plumbline.exchange.problems import Problem
 from plumbline.supervision.boot import operator_of
 from plumbline.supervision.config import Platform
 from plumbline.supervision.journal.append import Journal
-from plumbline.supervision.journal.heads import CheckpointSigner
+from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped
 from plumbline.supervision.journal.keys import PlatformKeys
 from plumbline.supervision.journal.own_acts import OwnActs, replay_own
 from plumbline.supervision.journal.retransmission import (
@@ -83,7 +85,9 @@ def _ask(platform: Platform, arguments: argparse.Namespace) -> int:
         else:
             print(f"{name}：没有请求成，{outcome}", file=sys.stderr)
             status = 1
-    print("各单位的客户端从变更通知得知，自动补传；进展看 plumbline retransmit status。")
+    print(
+        "各单位从变更通知得知；用开发包 Answerer 的客户端自动补传，其余的请电话通知。进展看 plumbline retransmit status。"
+    )
     return status
 
 
@@ -94,17 +98,28 @@ def _own(platform: Platform, arguments: argparse.Namespace) -> int:
     if not _is_confirmed(arguments):
         return 2
     _audited(platform, arguments.by, "retransmit.own", "platform")
-    replay_own_acts(platform, lost)
-    return 0
+    return 0 if replay_own_acts(platform, lost) else 1
 
 
-def replay_own_acts(platform: Platform, lost: list[LostRange]) -> None:
-    """Enter those of the platform's own acts again that the database lacks, in their order."""
+def replay_own_acts(platform: Platform, lost: list[LostRange]) -> bool:
+    """Enter those of the platform's own acts again that the database lacks, in their order; whether that could be done."""
+    if lost and not (platform.data_dir / "own" / "acts.db").exists():
+        print(
+            "这台主机上没有 own/acts.db：平台自己的决定没有留底，请凭记录逐件核对，尤其是停用和销毁。",
+            file=sys.stderr,
+        )
     book = OwnActs(platform.data_dir / "own")
     journal, _ = _sender(platform)
     try:
         with psycopg.connect(platform.conninfo("plumb_projector"), autocommit=True) as conn:
             done = replay_own(book, journal, lost, done=set(), ready=lambda message: is_ready(conn, message))
+    except (sqlite3.Error, msgspec.MsgspecError, ValueError, psycopg.Error, SigningStopped) as error:
+        # The epoch stands: the worker goes on as soon as it can.
+        print(
+            f"平台自己的决定没有补完：{type(error).__name__}。排除以后执行 plumbline retransmit own。",
+            file=sys.stderr,
+        )
+        return False
     finally:
         journal.close()
         book.close()
@@ -113,6 +128,7 @@ def replay_own_acts(platform: Platform, lost: list[LostRange]) -> None:
         print(f"还有 {done.waiting} 条要等所说的内容补来，后台自动补入。")
     for each in done.refused:
         print(f"没有补入：{each}", file=sys.stderr)
+    return not done.refused
 
 
 def lost_ranges_of(platform: Platform) -> list[LostRange]:

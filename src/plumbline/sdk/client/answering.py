@@ -207,6 +207,8 @@ class Answerer:
                 if refusal.slug in ("key-unknown", "key-revoked") and origin not in ([], anew):
                     origin = anew
                 elif destroyed := _destroyed_in(refusal, personal):
+                    for subject in {personal[number].subject for number in destroyed}:
+                        self._book.forget_person(subject)
                     personal = [each for number, each in enumerate(personal) if number not in destroyed]
                 else:
                     raise

@@ -62,7 +62,7 @@ class SentBook:
 
     Without `files` only hash, type and length of a file are kept, for a sender that has its files elsewhere. Without `synced` a power
     cut may take the newest, for a sender that can make them again. It holds personal records in clear: it is as private as the
-    sender's own records.
+    sender's own records, and grows with them; `forget_person` takes a person out.
     """
 
     def __init__(self, folder: Path | str, *, files: bool = True, synced: bool = True) -> None:
@@ -74,6 +74,7 @@ class SentBook:
         )
         (self.folder / SENT).chmod(0o600)
         self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA secure_delete = ON")
         self._db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
         for statement in _TABLES:
             self._db.execute(statement)
@@ -99,6 +100,28 @@ class SentBook:
         """The claims of the code that an application was given."""
         with self._lock:
             self._db.execute("UPDATE sent SET claims = ? WHERE entry = ?", [claims, entry])
+
+    def forget_person(self, subject: str) -> int:
+        """Take the records of a person out of the book, as when they were destroyed on the platform; in how many submissions they stood.
+
+        Messages and files stay: a message names a record by its digest only. What a file says of a person is the sender's to keep or not.
+        """
+        found = 0
+        with self._lock:
+            holding = self._db.execute(
+                "SELECT entry, personal FROM sent WHERE instr(personal, ?)", [subject.encode()]
+            )
+            for entry, data in holding.fetchall():
+                records = msgspec.json.decode(data, type=list[PersonalRecord])
+                kept = [each for each in records if each.subject != subject]
+                if len(kept) < len(records):
+                    self._db.execute(
+                        "UPDATE sent SET personal = ? WHERE entry = ?", [msgspec.json.encode(kept), entry]
+                    )
+                    found += 1
+            if found:  # the old pages stand in the log file until it is cut
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return found
 
     def keep_file(self, data: bytes, media_type: str) -> None:
         """Write down a file."""

@@ -17,7 +17,9 @@ from plumbline.exchange.claims import CodeClaims, claims_hold
 from plumbline.exchange.messages.reports import ReportApplied
 
 _SHOWN = "SELECT claims FROM fact.shown_code WHERE id = %s"
-_ISSUERS = "SELECT algorithm, public_key FROM fact.key WHERE use = 'code' ORDER BY idx DESC"
+_ISSUERS = (
+    "SELECT algorithm, public_key FROM fact.key WHERE use = 'code' AND revoked_idx IS NULL ORDER BY idx DESC"
+)
 #: How long after a restore an application waits for its institution to show the code that it may have had.
 SHOW_WITHIN = timedelta(days=1)
 _LAST_LOSS = """

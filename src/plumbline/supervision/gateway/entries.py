@@ -51,6 +51,7 @@ SELECT e.idx, e.id AS entry, e.kind, e.logged_at::text,
  WHERE e.idx > %(after)s AND (told.own OR found.findings IS NOT NULL)
  ORDER BY e.idx LIMIT 200
 """
+_ENTRY = re.compile(r"[0-9a-f]{32}")
 _INDEX = re.compile(r"-?[0-9]{1,15}")
 
 
@@ -168,6 +169,8 @@ async def get_entry(request: Request) -> Response:
     _, key = await context.door.authenticate(got, b"")
     context.uploads.take(key.key_id)
     entry = request.path_params["entry"]
+    if not _ENTRY.fullmatch(entry):
+        raise Problem(slug="not-found", detail="入账编号是 32 位十六进制")
     async with context.pool.connection() as conn:
         found = await conn.execute("SELECT 1 FROM fact.event WHERE id = %s", [entry])
         if await found.fetchone() is None:

@@ -91,19 +91,19 @@ class Journal:
             raise ValueError(f"a batch holds at most {MAX_BATCH}")
         unique, repeats, outcomes = _resolve_within_batch(batch)
         made = self._append_halving(unique)
-        self._keep_own_acts(unique, made)
+        made = self._keep_own_acts(unique, made)
         for pending, outcome in zip(unique, made, strict=True):
             outcomes[id(pending)] = outcome
         for pending, first in repeats:
             outcomes[id(pending)] = _as_repeat(outcomes[id(first)])
         return [outcomes[id(pending)] for pending in batch]
 
-    def _keep_own_acts(self, batch: list[Pending], made: list[Outcome]) -> None:
+    def _keep_own_acts(self, batch: list[Pending], made: list[Outcome]) -> list[Outcome]:
         """Before it is answered, what the platform itself decided is kept outside the database too."""
         if self._own is None:
             demo = self._last_seen is not None and self._last_seen.origin.startswith("demo.")
             self._own = OwnActs(self._signer.own_acts, synced=not demo)
-        self._own.keep(batch, made)
+        return self._own.keep_or_tell(batch, made)
 
     def _append_halving(self, batch: list[Pending]) -> list[Outcome]:
         if not batch:

@@ -7,6 +7,7 @@ recomputation, deadlines, codes) is made anew and not kept here.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import uuid
@@ -22,6 +23,7 @@ from plumbline.exchange.decode import parse_message
 from plumbline.exchange.messages import kind_of
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.platform import LostRange
+from plumbline.exchange.messages.registry import KeyEnrolled, KeyRevoked, PartyRegistered, PartySuspended
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.journal.model import Accepted, Outcome, Pending, canonical_claim
 from plumbline.supervision.journal.vault import SealedRecord
@@ -39,6 +41,9 @@ DERIVED = frozenset(
         "retransmit.requested",
     }
 )
+_log = logging.getLogger("plumbline.journal")
+#: From this status on a refusal is of the moment, not of the act.
+_LATER = 500
 #: How an envelope of a stranger's message begins: nothing more of it is read.
 _FOREIGN = b'{"v":1,"channel":"http"'
 _TABLE = """
@@ -50,6 +55,9 @@ _KEEP = f"""
 INSERT INTO act ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET epoch = excluded.epoch, idx = excluded.idx
 """
+
+_LOST = f"SELECT {_COLUMNS} FROM act WHERE epoch = ? AND idx >= ? AND idx < ?"
+_ANY = 2**62
 
 
 class _Kind(msgspec.Struct):
@@ -91,13 +99,30 @@ class OwnActs:
         with self._lock, self._open() as db:
             db.executemany(_KEEP, rows)
 
+    def keep_or_tell(self, batch: Sequence[Pending], outcomes: list[Outcome]) -> list[Outcome]:
+        """The outcomes; where the file cannot be written, an own act is not confirmed yet, and is kept when it is sent again."""
+        try:
+            self.keep(batch, outcomes)
+        except (sqlite3.Error, OSError) as error:
+            _log.error("the platform's own acts cannot be kept in %s: %s", self._folder.name, error)
+            unkept = Problem(
+                slug="unavailable", detail="平台自己的决定没有留底，请稍后再试", retry_after_s=60
+            )
+            return [
+                unkept if isinstance(outcome, Accepted) and _is_own_act(pending) else outcome
+                for pending, outcome in zip(batch, outcomes, strict=True)
+            ]
+        return outcomes
+
     def lost(self, ranges: Sequence[LostRange]) -> list[Pending]:
         """Acts that stood in these ranges, in their order."""
         if not (self._folder / "acts.db").exists():
             return []
+        found: list[tuple[object, ...]] = []
         with self._lock, self._open() as db:
-            rows = db.execute(f"SELECT {_COLUMNS} FROM act ORDER BY epoch, idx").fetchall()
-        return [_pending(row) for row in rows if _stood_in(ranges, row[0], row[1])]
+            for each in ranges:
+                found += db.execute(_LOST, [each.epoch, each.first, _ANY if each.end is None else each.end])
+        return [_pending(row) for row in sorted(set(found))]
 
     def close(self) -> None:
         """Close the file."""
@@ -110,11 +135,16 @@ class OwnActs:
         if self._db is None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = self._folder / "acts.db"
-            self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
-            path.chmod(0o600)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if self._synced else 'NORMAL'}")
-            self._db.execute(_TABLE)
+            db = sqlite3.connect(path, timeout=30, check_same_thread=False)
+            try:
+                path.chmod(0o600)
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute(f"PRAGMA synchronous = {'FULL' if self._synced else 'NORMAL'}")
+                db.execute(_TABLE)
+            except BaseException:  # half opened is not opened: the next one begins anew
+                db.close()
+                raise
+            self._db = db
         return self._db
 
 
@@ -136,18 +166,25 @@ def replay_own(
 ) -> Replayed:
     """Enter lost acts again, one by one and in order: same uid, same bytes, so that nothing is doubled.
 
-    `ready` says whether what an act is about is there; one that is not ready is left for later. `done` remembers what needs no second look.
+    `ready` says whether what an act is about is there, unless it was entered just now; one that is not ready is left for later. `done`
+    remembers what needs no second look.
     """
-    found = Replayed()
+    found, here = Replayed(), set[str]()
     for pending in book.lost(ranges):
         entry = pending.entry.hex()
         if entry in done:
             continue
-        if not ready(parse_message(pending.message)):
+        message = parse_message(pending.message)
+        if _stopped_by(message) not in here and not ready(message):
             found.waiting += 1
             continue
         outcome = journal.append([pending])[0]
+        if isinstance(outcome, Problem) and outcome.kind.status >= _LATER and outcome.slug != "internal":
+            found.waiting += 1
+            continue
         done.add(entry)
+        if isinstance(outcome, Accepted):
+            here |= _begun_by(message)
         if isinstance(outcome, Problem):
             found.refused.append(f"{entry}：{outcome}")
         elif outcome.duplicate:
@@ -163,11 +200,18 @@ def _is_own_act(pending: Pending) -> bool:
     return msgspec.json.decode(pending.message, type=_Kind).kind not in DERIVED
 
 
-def _stood_in(ranges: Sequence[LostRange], epoch: int, index: int) -> bool:
-    return any(
-        each.epoch == epoch and each.first <= index and (each.end is None or index < each.end)
-        for each in ranges
-    )
+def _begun_by(message: Message) -> set[str]:
+    """The key or party that a message brings onto the record."""
+    if isinstance(message, KeyEnrolled):
+        return {f"key {message.key_id}"}
+    return {f"party {message.party}"} if isinstance(message, PartyRegistered) else set()
+
+
+def _stopped_by(message: Message) -> str | None:
+    """The key or party that a message stops."""
+    if isinstance(message, KeyRevoked):
+        return f"key {message.key_id}"
+    return f"party {message.party}" if isinstance(message, PartySuspended) else None
 
 
 def _row(pending: Pending, outcome: Accepted) -> tuple[object, ...]:

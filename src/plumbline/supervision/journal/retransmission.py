@@ -17,6 +17,7 @@ from psycopg.rows import dict_row, tuple_row
 
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.platform import LostRange, RetransmitRequested
+from plumbline.exchange.messages.registry import KeyRevoked, PartySuspended
 from plumbline.exchange.messages.reports import CodeReleased
 from plumbline.exchange.named import named_entries
 from plumbline.exchange.problems import Problem
@@ -156,8 +157,9 @@ def ask(
 
 
 def is_ready(conn: psycopg.Connection[Any], message: Message) -> bool:
-    """Whether what an act of the platform is about stands in the tables again: the entries that it names, and for a release the
-    withheld application."""
+    """Whether what an act of the platform is about stands in the tables again: the entries that it names, for a release the withheld
+    application, for a revocation or suspension the key or party, which somebody else may have to send first: entered before, it would
+    stop nothing."""
     named = sorted(set(named_entries(message)))
     rows = conn.execute("SELECT id FROM fact.event WHERE id = ANY(%s)", [named]).fetchall()
     if len(rows) < len(named):
@@ -165,6 +167,10 @@ def is_ready(conn: psycopg.Connection[Any], message: Message) -> bool:
     if isinstance(message, CodeReleased):
         state = "SELECT 1 FROM fact.application WHERE id = %s AND state = 'withheld'"
         return conn.execute(state, [message.application]).fetchone() is not None
+    if isinstance(message, KeyRevoked):
+        return conn.execute("SELECT 1 FROM fact.key WHERE id = %s", [message.key_id]).fetchone() is not None
+    if isinstance(message, PartySuspended):
+        return conn.execute("SELECT 1 FROM fact.party WHERE id = %s", [message.party]).fetchone() is not None
     return True
 
 

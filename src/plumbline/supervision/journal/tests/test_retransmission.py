@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from plumbline.exchange.encode import encode_message
+from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.platform import LostRange
-from plumbline.exchange.messages.registry import KeyRevoked
+from plumbline.exchange.messages.registry import KeyEnrolled, KeyRevoked
+from plumbline.exchange.problems import Problem
 from plumbline.supervision.journal.model import Accepted, Outcome, Pending
 from plumbline.supervision.journal.own_acts import OwnActs, replay_own
 from plumbline.supervision.journal.retransmission import NothingToAsk, _narrowed
@@ -47,9 +49,13 @@ def _act(number: int, envelope: bytes = b'{"v":1,"channel":"platform"}') -> Pend
     message = KeyRevoked(
         v=1, uid=uid, sender=sender.hex(), occurred_at=AT, key_id=f"drill.k{number}", because="换钥"
     )
+    return _pending(message, envelope)
+
+
+def _pending(message: Message, envelope: bytes = b'{"v":1,"channel":"platform"}') -> Pending:
     return Pending(
-        sender_id=sender,
-        uid=uid,
+        sender_id=bytes(16),
+        uid=message.uid,
         key_id="web",
         envelope=envelope,
         message=encode_message(message),
@@ -100,3 +106,61 @@ def test_nothing_is_made_before_there_is_something_to_keep(tmp_path: Path) -> No
     book.keep([_act(1, b'{"v":1,"channel":"http"}')], [_accepted(_act(1), 1, 1)])
     assert book.lost(LOST) == []
     assert not (tmp_path / "own").exists()
+
+
+def _enrolled(number: int, key: int) -> Pending:
+    message = KeyEnrolled(
+        v=1,
+        uid=uuid.UUID(int=number),
+        sender="00" * 16,
+        occurred_at=AT,
+        key_id=f"drill.k{key}",
+        party="00" * 16,
+        algorithm="ed25519",
+        use="transport",
+        public_key="A" * 43 + "=",
+        valid_from=AT,
+        valid_until=AT.replace(year=2027),
+    )
+    return _pending(message)
+
+
+def test_a_revocation_waits_for_its_key_unless_the_key_came_just_before(tmp_path: Path) -> None:
+    book, journal = OwnActs(tmp_path / "own", synced=False), _Journal()
+    theirs, key, ours = _act(12), _enrolled(13, 14), _act(14)
+    kept = [theirs, key, ours]
+    book.keep(kept, [_accepted(each, 1, each.uid.int) for each in kept])
+    done: set[str] = set()
+    found = replay_own(book, journal, LOST, done=done, ready=lambda each: isinstance(each, KeyEnrolled))
+    assert (found.entered, found.waiting) == (2, 1)
+    assert journal.entered == [key.message, ours.message]
+    assert replay_own(book, journal, LOST, done=done, ready=lambda _: True).entered == 1
+    assert journal.entered[-1] == theirs.message
+    book.close()
+
+
+class _Busy(_Journal):
+    def append(self, batch: list[Pending]) -> list[Outcome]:
+        return [Problem(slug="clock-off") for _ in batch]
+
+
+def test_what_cannot_be_entered_at_the_moment_is_tried_again(tmp_path: Path) -> None:
+    book, done = OwnActs(tmp_path / "own", synced=False), set[str]()
+    book.keep([_act(12)], [_accepted(_act(12), 1, 12)])
+    busy = replay_own(book, _Busy(), LOST, done=done, ready=lambda _: True)
+    assert (busy.waiting, busy.refused, done) == (1, [], set())
+    assert replay_own(book, _Journal(), LOST, done=done, ready=lambda _: True).entered == 1
+    book.close()
+
+
+def test_an_own_act_that_could_not_be_kept_is_not_confirmed_and_a_stranger_is(tmp_path: Path) -> None:
+    (tmp_path / "own").write_text("no folder")
+    book, own, stranger = OwnActs(tmp_path / "own"), _act(12), _act(13, b'{"v":1,"channel":"http"}')
+    told = book.keep_or_tell([own, stranger], [_accepted(each, 1, each.uid.int) for each in (own, stranger)])
+    assert isinstance(told[0], Problem)
+    assert told[0].slug == "unavailable"
+    assert isinstance(told[1], Accepted)
+    (tmp_path / "own").unlink()
+    assert isinstance(book.keep_or_tell([own], [_accepted(own, 1, 12)])[0], Accepted)
+    assert [each.message for each in book.lost(LOST)] == [own.message]
+    book.close()
