@@ -15,6 +15,10 @@ import pytest
 #: Markers of which a whole run must have carried out at least one test.
 RINGS = {"service": "服务", "browser": "浏览器", "replay": "回放", "chain": "上链"}
 
+#: Exit code of a run that left a ring out, whatever else failed: none of pytest's own, so it is never taken for them.
+RING_MISSING = 70
+_JUDGED = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.TESTS_FAILED)
+
 
 class RingGuard:
     """Counts what ran and why the rest did not."""
@@ -39,9 +43,9 @@ class RingGuard:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Iterator[None]:
-        """Turn a pass into a failure when a ring is missing."""
-        if self.missing() and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        """Turn a pass into a failure when a ring is missing, and a failure into this one."""
+        if self.missing() and exitstatus in _JUDGED:
+            session.exitstatus = RING_MISSING
         return (yield)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -278,7 +278,7 @@ def test_a_stream_of_the_same_name_is_not_the_neighbours(street) -> None:
             f"{own.world.url}/live/{name}?token={hub.token(name, 's', owner=own.parties['institution'])}"
         )
         with httpx.stream(
-            "GET", address, headers={"cookie": "plumb_live=s"}, timeout=5, trust_env=False
+            "GET", address, headers={"cookie": "plumb_live=s"}, timeout=60, trust_env=False
         ) as answer:
             for line in answer.iter_lines():
                 heard.append(line)
@@ -301,7 +301,7 @@ def test_a_stream_of_the_same_name_is_not_the_neighbours(street) -> None:
     street.world.wait_for(is_heard)
     publish(abroad, abroad.token)
     publish(own, "finished")
-    listener.join(10)
+    listener.join(60)
     told = "\n".join(heard)
     assert own.token in told
     assert abroad.token not in told

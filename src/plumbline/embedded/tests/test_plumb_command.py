@@ -201,7 +201,7 @@ def guarded(tmp_path: Path, ring: str, *options: str, replay: str = "True") -> t
 
 def test_a_whole_run_without_a_browser_test_fails(tmp_path: Path) -> None:
     code, output = guarded(tmp_path, "whole")
-    assert code == 1
+    assert code == 70
     assert "没有运行任何浏览器测试" in output
     assert "跳过 1 项：no browser here" in output
     assert "没有运行任何服务测试" not in output
@@ -209,7 +209,7 @@ def test_a_whole_run_without_a_browser_test_fails(tmp_path: Path) -> None:
 
 def test_lanes_count_as_one_run(tmp_path: Path) -> None:
     code, output = guarded(tmp_path, "whole", "-n", "2")
-    assert code == 1
+    assert code == 70
     assert "没有运行任何浏览器测试" in output
     assert "服务（service）：已运行 1 项" in output
     assert "跳过 1 项：no browser here" in output
@@ -236,5 +236,5 @@ def test_a_chosen_run_may_leave_rings_out(tmp_path: Path) -> None:
 
 def test_a_failing_test_still_fails_and_counts_as_run(tmp_path: Path) -> None:
     code, output = guarded(tmp_path, "whole", replay="False")
-    assert code == 1
+    assert code == 70
     assert "没有运行任何回放测试" not in output

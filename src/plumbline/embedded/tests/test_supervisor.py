@@ -76,7 +76,7 @@ def test_a_dead_process_is_started_again(tmp_path: Path, supervisors: list[Super
         supervisor.poll()
         return supervisor.pids.get("web", before["web"]) != before["web"]
 
-    assert processes.wait_until(restarted, 5)
+    assert processes.wait_until(restarted, 60)
     assert supervisor.pids["worker"] == before["worker"]
     assert "web 意外退出（代码 -9）" in messages[0]
 
@@ -143,7 +143,7 @@ def test_children_of_a_killed_process_end_too(tmp_path: Path, supervisors: list[
     os.kill(supervisors[0].pids["parent"], signal.SIGKILL)
     time.sleep(0.1)
     supervisors[0].poll()
-    assert processes.wait_until(lambda: not processes.is_alive(grandchild), 3)
+    assert processes.wait_until(lambda: not processes.is_alive(grandchild), 60)
 
 
 def test_ready_by_address(tmp_path: Path, supervisors: list[Supervisor]) -> None:
@@ -198,7 +198,7 @@ def test_a_killed_supervisor_leaves_no_process(tmp_path: Path) -> None:
     outer, pids = supervising_process(tmp_path)
     outer.kill()
     outer.communicate()
-    assert processes.wait_until(lambda: not any(processes.is_alive(pid) for pid in pids), 5)
+    assert processes.wait_until(lambda: not any(processes.is_alive(pid) for pid in pids), 60)
 
 
 def test_a_port_in_use_is_one_sentence() -> None:
