@@ -257,21 +257,7 @@ def _operator_commands(commands: Commands) -> None:
             _audit_options(command)
         command.set_defaults(run=run)
 
-    log = commands.add_parser("log", help="日志：检查点、时钟确认、恢复以后另开一期")
-    log.add_argument("what", choices=["checkpoint", "clock-confirm", "resume"])
-    log.add_argument("--by", default="", help="谁确认")
-    log.add_argument("--because", default="", help="另开一期的原因，写进日志")
-    log.add_argument(
-        "--checkpoint",
-        action="append",
-        default=[],
-        help="别处留存的检查点或回执（另开一期时核对，可多次给出）",
-    )
-    log.add_argument("--mark-lost", action="store_true", help="本机的水位丢了，也没有别处留存的检查点")
-    log.add_argument("--yes", action="store_true", help="另开一期；不加时只说明情况")
-    _data_dir(log)
-    log.set_defaults(run=_log)
-
+    _log_command(commands)
     _retransmit_command(commands)
     destroy = commands.add_parser("destroy", help="销毁一个人的个人信息：密钥删去，日志照样成立")
     destroy.add_argument("subject", help="人员编号（32 位十六进制）")
@@ -306,6 +292,23 @@ def _operator_commands(commands: Commands) -> None:
         admins.add_argument(f"--{kind}", required=True, help=f"{word}管理员的登录名")
     _data_dir(admins)
     admins.set_defaults(run=_admins)
+
+
+def _log_command(commands: Commands) -> None:
+    log = commands.add_parser("log", help="日志：检查点、时钟确认、恢复以后另开一期")
+    log.add_argument("what", choices=["checkpoint", "clock-confirm", "resume"])
+    log.add_argument("--by", default="", help="谁确认")
+    log.add_argument("--because", default="", help="另开一期的原因，写进日志")
+    log.add_argument(
+        "--checkpoint",
+        action="append",
+        default=[],
+        help="别处留存的检查点或回执（另开一期时核对，可多次给出）",
+    )
+    log.add_argument("--mark-lost", action="store_true", help="本机的水位丢了，也没有别处留存的检查点")
+    log.add_argument("--yes", action="store_true", help="另开一期；不加时只说明情况")
+    _data_dir(log)
+    log.set_defaults(run=_log)
 
 
 def _retransmit_command(commands: Commands) -> None:

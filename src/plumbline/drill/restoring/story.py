@@ -406,7 +406,7 @@ def _found(bug: Bug, seed: int) -> str:
     """The first breach that a scene shows with the bug put in; empty when it went unnoticed."""
     print(f"恢复演练：故意的缺陷“{bug.title}”", flush=True)
     with open_stage() as stage, put_in(bug):
-        attempt = Story(stage, 24, random.Random(seed), scene=bug.title, within_s=_BUG_WITHIN_S)  # noqa: S311
+        attempt = Story(stage, 24, random.Random(seed), scene=bug.title, within_s=_BUG_WITHIN_S)  # noqa: S311 - a seeded story, no secret
         attempt.play(bug.scene)
     print(f"  {attempt.broken[0] if attempt.broken else '没有发现'}", flush=True)
     return attempt.broken[0] if attempt.broken else ""
@@ -421,7 +421,7 @@ def run_story(arguments: argparse.Namespace) -> Outcome:
         if not arguments.only or any(each in name for each in arguments.only)
     }
     with open_stage() as stage:
-        story = Story(stage, arguments.messages, random.Random(arguments.seed))  # noqa: S311
+        story = Story(stage, arguments.messages, random.Random(arguments.seed))  # noqa: S311 - a seeded story, no secret
         for name in chosen:
             print(f"恢复演练：{name}", flush=True)
             story.scene = name
