@@ -92,6 +92,12 @@ def _cosigners(arguments: argparse.Namespace) -> int:
     return run_cosigners(arguments)
 
 
+def _retransmit(arguments: argparse.Namespace) -> int:
+    from plumbline.supervision.commands import run_retransmit
+
+    return run_retransmit(arguments)
+
+
 def _destroy(arguments: argparse.Namespace) -> int:
     from plumbline.supervision.commands import run_destroy
 
@@ -251,21 +257,8 @@ def _operator_commands(commands: Commands) -> None:
             _audit_options(command)
         command.set_defaults(run=run)
 
-    log = commands.add_parser("log", help="日志：检查点、时钟确认、恢复以后另开一期")
-    log.add_argument("what", choices=["checkpoint", "clock-confirm", "resume"])
-    log.add_argument("--by", default="", help="谁确认")
-    log.add_argument("--because", default="", help="另开一期的原因，写进日志")
-    log.add_argument(
-        "--checkpoint",
-        action="append",
-        default=[],
-        help="别处留存的检查点或回执（另开一期时核对，可多次给出）",
-    )
-    log.add_argument("--mark-lost", action="store_true", help="本机的水位丢了，也没有别处留存的检查点")
-    log.add_argument("--yes", action="store_true", help="另开一期；不加时只说明情况")
-    _data_dir(log)
-    log.set_defaults(run=_log)
-
+    _log_command(commands)
+    _retransmit_command(commands)
     destroy = commands.add_parser("destroy", help="销毁一个人的个人信息：密钥删去，日志照样成立")
     destroy.add_argument("subject", help="人员编号（32 位十六进制）")
     destroy.add_argument("--because", required=True, help="原因，写进日志")
@@ -299,6 +292,45 @@ def _operator_commands(commands: Commands) -> None:
         admins.add_argument(f"--{kind}", required=True, help=f"{word}管理员的登录名")
     _data_dir(admins)
     admins.set_defaults(run=_admins)
+
+
+def _log_command(commands: Commands) -> None:
+    log = commands.add_parser("log", help="日志：检查点、时钟确认、恢复以后另开一期")
+    log.add_argument("what", choices=["checkpoint", "clock-confirm", "resume"])
+    log.add_argument("--by", default="", help="谁确认")
+    log.add_argument("--because", default="", help="另开一期的原因，写进日志")
+    log.add_argument(
+        "--checkpoint",
+        action="append",
+        default=[],
+        help="别处留存的检查点或回执（另开一期时核对，可多次给出）",
+    )
+    log.add_argument("--mark-lost", action="store_true", help="本机的水位丢了，也没有别处留存的检查点")
+    log.add_argument("--yes", action="store_true", help="另开一期；不加时只说明情况")
+    _data_dir(log)
+    log.set_defaults(run=_log)
+
+
+def _retransmit_command(commands: Commands) -> None:
+    command = commands.add_parser(
+        "retransmit", help="恢复备份以后请各单位补传：缺的各段写进变更通知，客户端自动补"
+    )
+    command.add_argument("what", choices=["ask", "own", "status"])
+    command.add_argument(
+        "--party",
+        action="append",
+        default=[],
+        help="只请这个单位（32 位十六进制，可多次）；不写请所有报送单位",
+    )
+    command.add_argument("--epoch", type=int, help="只要日志这一期里的一段，与 --first、--end 同用")
+    command.add_argument("--first", type=int, help="从第几条起")
+    command.add_argument("--end", type=int, help="到第几条为止（不含）")
+    command.add_argument("--days", type=int, help="不知道缺哪一段时：请各单位对照最近几天的回执")
+    command.add_argument("--by", default="", help="谁请求的，写进操作记录")
+    command.add_argument("--because", default="", help="原因，写进日志")
+    command.add_argument("--yes", action="store_true", help="发出请求；不加时只说明会请谁补什么")
+    _data_dir(command)
+    command.set_defaults(run=_retransmit)
 
 
 def _cosigner_commands(commands: Commands) -> None:

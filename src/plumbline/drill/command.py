@@ -27,7 +27,7 @@ class Drill:
 
 def drills() -> list[Drill]:
     """All drills; imported only when one is asked for."""
-    from plumbline.drill import anchor, cosign, pdf, privacy, scan, tamper
+    from plumbline.drill import anchor, cosign, pdf, privacy, restore, scan, tamper
     from plumbline.drill.kill.drills import KILL, POWER
 
     return [
@@ -37,6 +37,7 @@ def drills() -> list[Drill]:
         pdf.DRILL,
         POWER,
         privacy.DRILL,
+        restore.DRILL,
         scan.DRILL,
         tamper.DRILL,
     ]

@@ -39,6 +39,8 @@ def run_receipts(arguments: argparse.Namespace) -> int:
         print(f"✗ {fault.sentence}")
     for told in report.notes:
         print(f"· {told}")
+    if report.resent:
+        print(f"· 其中 {len(report.resent)} 份是以前一期的：平台恢复时缺了，已在后来一期按原编号补上。")
     print(
         f"回执 {report.asked} 份（其中 {report.cosigned} 份有您信任的联署方），日志 {report.heads} 个时刻。"
     )

@@ -31,6 +31,7 @@ from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.projection.projector import reproject
 from plumbline.supervision.projection.rebuild import RebuildRefused, audit_projection, rebuild
+from plumbline.supervision.retransmit_commands import lost_ranges_of, replay_own_acts, run_retransmit_of
 from plumbline.supervision.run import run
 from plumbline.supervision.tls import serving_of
 from plumbline.supervision.web_tables import ensure_web_tables
@@ -174,6 +175,12 @@ def run_anchors(arguments: argparse.Namespace) -> int:
         return anchor_commands.run_anchors(platform, arguments)
 
 
+def run_retransmit(arguments: argparse.Namespace) -> int:
+    """After a restore: ask the senders to send again, enter the platform's own acts again, or tell how far they are."""
+    with opened(Path(arguments.data_dir)) as platform:
+        return run_retransmit_of(platform, arguments)
+
+
 def _confirm_clock(platform: Platform, by: str) -> int:
     if not by:
         print("请用 --by 写明是谁核对的时钟。", file=sys.stderr)
@@ -236,6 +243,9 @@ def _resume(
         at = accepted.logged_at.isoformat(timespec="seconds")
         print(f"第 {plan.epoch} 期已开启，第 0 条 {at} 入账，可以签名。")
         print("trust.txt 已加上这一期的公钥，请重新分发。")
+        if plan.lost or plan.step == "finish":
+            replay_own_acts(platform, lost_ranges_of(platform))
+            print("请各单位补传缺少的：plumbline retransmit ask。")
     return 0
 
 

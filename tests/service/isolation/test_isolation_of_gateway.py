@@ -151,6 +151,11 @@ def _changes(caller: Caller) -> httpx.Response:
     return caller.signed("GET", "/x/v1/changes?after=-1")
 
 
+def _entry(caller: Caller) -> httpx.Response:
+    """Whoever has the id of an entry may know that it is here, and nothing of it."""
+    return caller.signed("GET", f"/x/v1/entries/{caller.target.ids['sample']}")
+
+
 def _at(path: str, **options) -> Callable[[Caller], httpx.Response]:
     return lambda caller: caller.plain(path, **options)
 
@@ -167,6 +172,7 @@ def _checked(caller: Caller) -> httpx.Response:
 EXPECTED: dict[str, tuple[Callable[[Caller], httpx.Response], set[int], bool]] = {
     "POST /x/v1/entries": (_post_entry, {201, 403}, False),
     "POST /x/v1/batches": (_post_batch, {200}, False),
+    "GET /x/v1/entries/{entry}": (_entry, {200}, False),
     "POST /x/v1/dry-run": (_dry_run, {200, 403, 422}, False),
     "GET /x/v1/receipts/{sender}/{uid}": (_receipt, {200}, False),
     "GET /x/v1/checkpoint": (_at("/x/v1/checkpoint"), {200}, False),

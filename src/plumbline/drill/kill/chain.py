@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,14 +17,21 @@ from plumbline.exchange.messages.reports import (
 )
 
 
-def applied(site: Site, serial: int) -> Message:
-    """An application that rests on nothing, so that its code is withheld: a decision that the worker makes."""
+def applied(
+    site: Site,
+    serial: int,
+    *,
+    runs: Sequence[str] = ("44" * 16,),
+    number_entry: str = "66" * 16,
+    sample: str = "77" * 16,
+) -> Message:
+    """An application that rests on no test, so that its code is withheld: a decision that the worker makes."""
     now, person = datetime.now(UTC), "11" * 16
     reported = ReportedParameter(
         parameter="concrete_cube.compressive",
         method="concrete_cube",
         edition="GB/T 50081-2019",
-        runs=["44" * 16],
+        runs=list(runs),
         requirement="C30",
         values=[ReportedValue(symbol="strength_MPa", name="抗压强度", value="38.5", unit="MPa")],
         conclusion="NOT_JUDGED",
@@ -32,12 +40,12 @@ def applied(site: Site, serial: int) -> Message:
         site.party,
         ReportApplied,
         commission=site.commission,
-        number_entry="66" * 16,
+        number_entry=number_entry,
         number=f"BG-{serial:06d}",
         title="混凝土抗压强度检测报告",
         site="S1",
         category="concrete_cube",
-        samples=["77" * 16],
+        samples=[sample],
         parameters=[reported],
         conclusion="NOT_JUDGED",
         conclusion_text="该组试件抗压强度代表值为 38.5 MPa",

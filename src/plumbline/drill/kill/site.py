@@ -352,6 +352,12 @@ class Site:
         assert self._origin is not None
         return self._origin
 
+    @property
+    def transport_key(self) -> Ed25519Signer:
+        """The key with which the institution signs its requests."""
+        assert self._transport is not None
+        return self._transport
+
     def rows(self, statement: str, *values: object, role: str = "plumb_projector") -> list[Any]:
         """Rows as a role of the platform sees them."""
         with psycopg.connect(self.platform.conninfo(role)) as conn:

@@ -7,7 +7,7 @@ import base64
 from plumbline.exchange.handbook.example_cast import DIVISION, PARTY, SITE, USCC, at, digest, person
 from plumbline.exchange.handbook.example_story import Story
 from plumbline.exchange.messages.header import Environment, Named, Position
-from plumbline.exchange.messages.platform import ComputedValue
+from plumbline.exchange.messages.platform import ComputedValue, LostRange, NoLongerHeld
 from plumbline.exchange.messages.project import ScheduleLine, ScopeLine
 from plumbline.exchange.messages.registry import RootKey
 
@@ -427,10 +427,28 @@ def platform_steps(story: Story) -> None:
         rules_version="2027.1",
         because="参数 registration_window 有新版本",
     )
+    _retransmission(story)
+
+
+def _retransmission(story: Story) -> None:
+    """What was lost in a restore is asked for, and sent again."""
+    tell, entries = story.tell, story.entries
     tell(
         "retransmit.requested",
         "platform",
         at(0, days=29),
         party=PARTY["institution"],
-        entries=[entries["run.recorded"]],
+        entries=[],
+        ranges=[LostRange(epoch=1, first=48210, end=48397)],
+        because="数据库从备份恢复，缺少其后入账的各条",
+    )
+    tell(
+        "retransmit.answered",
+        "institution",
+        at(5, days=29),
+        request=entries["retransmit.requested"],
+        stage="done",
+        resent=41,
+        present=2,
+        not_held=[NoLongerHeld(entry=entries["run.recorded"], because="本单位只留了回执")],
     )

@@ -171,6 +171,16 @@ def _entry_paths() -> dict[str, Any]:
     }
 
 
+def _entry() -> dict[str, Any]:
+    return _operation(
+        "getEntry",
+        "一条入账在不在：补传的单位据此等别人先补",
+        {"200": _json("在，且已入账", "Entered")},
+        signed=True,
+        parameters=[_path("entry", "入账编号（32 位十六进制）")],
+    )
+
+
 def _log_paths() -> dict[str, Any]:
     changes = _operation(
         "getChanges",
@@ -181,6 +191,7 @@ def _log_paths() -> dict[str, Any]:
     )
     return {
         "/x/v1/changes": {"get": changes},
+        "/x/v1/entries/{entry}": {"get": _entry()},
         "/x/v1/checkpoint": {
             "get": _operation(
                 "getCheckpoint", "最新检查点（C2SP 签名便笺）", {"200": _media("检查点", "text/plain")}
@@ -360,6 +371,11 @@ def _batch_answer() -> dict[str, Any]:
     return _object({"answers": {"type": "array", "items": either}}, "answers")
 
 
+def _all_of(**fields: dict[str, Any]) -> dict[str, Any]:
+    """An object that always has all of its fields."""
+    return _object(fields, *fields)
+
+
 def _answers() -> dict[str, Any]:
     error = _object({"pointer": _STRING, "reason": _STRING, "remedy": _STRING}, "pointer", "reason", "remedy")
     reason = _object(
@@ -392,11 +408,9 @@ def _answers() -> dict[str, Any]:
         "Changes": _object(
             {"items": {"type": "array", "items": {"type": "object"}}, "next": _INTEGER}, "items", "next"
         ),
+        "Entered": _all_of(entry=_STRING),
         "Time": _object({"now": {"type": "string", "format": "date-time"}}, "now"),
-        "Mark": _object(
-            {"origin": _STRING, "epoch": _INTEGER, "size": _INTEGER, "root": _STRING},
-            *("origin", "epoch", "size", "root"),
-        ),
+        "Mark": _all_of(origin=_STRING, epoch=_INTEGER, size=_INTEGER, root=_STRING),
         "Complaint": _object(
             {
                 "number": _STRING,

@@ -39,6 +39,7 @@ START: tuple[Block, ...] = (
             ("`GET /x/v1/receipts/{sender}/{uid}`", "取回执"),
             ("`POST /x/v1/files`，`HEAD`、`PATCH /x/v1/files/…`", "文件续传"),
             ("`GET /x/v1/changes?after=`", "变更：与本单位有关的新条目"),
+            ("`GET /x/v1/entries/{entry}`", "一条入账在不在；补传时用来等别的单位先补"),
             ("`GET /x/v1/checkpoint`", "日志的最新检查点"),
             ("`GET /x/v1/log/key`", "日志公钥，仅供参考；验证时请用自己保存的公钥"),
             (
@@ -295,6 +296,20 @@ CHANGES: tuple[Block, ...] = (
         "`GET /x/v1/changes?after=序号` 给出这个序号以后与本单位有关的条目：自己报送的，平台对本单位报告的决定。"
         "从 -1 开始，处理完把 `next` 记下来，下次接着取；`items` 为空就是没有新的了。"
     ),
+    Heading("平台请求补传"),
+    Paragraph(
+        "平台恢复备份以后缺了确认过的内容时，变更里会有 `retransmit.requested`，`request` 写明缺日志的哪几段（`ranges`），"
+        "或请对照哪个时刻以后的回执（`since`）。每个单位只看到给自己的请求。"
+    ),
+    Items(
+        (
+            "先报 `retransmit.answered`（`stage` 为 `begun`），`codes` 里出示平台发过的监管码的声明，原来的码才会再发给原来的申请；",
+            "按原来的次序，用**原来的 `uid` 和内容**重报这些段里的各条，连同个人信息部分和文件；平台已有的照常答复，不会重复；",
+            "一条消息引用了别的单位的条目时，先等 `GET /x/v1/entries/{entry}` 答 200；",
+            "最后报 `retransmit.answered`（`stage` 为 `done`）：补了几条、平台原有几条、哪些补不了、为什么。",
+        )
+    ),
+    Paragraph("开发包里的 `Answerer` 自动做完这些。"),
     Heading("改内容"),
     Paragraph(
         "已入账的不能改。要改就发同一类型的新消息，`supersedes` 写原来的入账编号，"

@@ -205,7 +205,8 @@ def _platform_rows() -> list[Kind]:
         Kind(type=platform.ClockCorrected, title="时钟更正", senders=PLATFORM, page=_LATER, weighty=True),
         Kind(type=platform.EvaluationComputed, title="平台复算", senders=PLATFORM, page=_TRACE),
         Kind(type=platform.RulesReevaluated, title="规则重评", senders=PLATFORM, page=_LATER),
-        Kind(type=platform.RetransmitRequested, title="请求补传", senders=PLATFORM, page=_LATER),
+        Kind(type=platform.RetransmitRequested, title="请求补传", senders=PLATFORM, page="变更通知"),
+        Kind(type=platform.RetransmitAnswered, title="补传答复", senders=ANYONE, page="变更通知"),
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 from plumbline.exchange.messages.header import Message, Part
 from plumbline.exchange.messages.reports import GateReason
 from plumbline.exchange.wire import (
+    Base32Text,
     BigCount,
     Code,
     Count,
@@ -74,8 +75,45 @@ class RulesReevaluated(Message, tag="rules.re-evaluated", frozen=True, kw_only=T
     because: Prose
 
 
+class LostRange(Part, frozen=True, kw_only=True):
+    """Indexes of one epoch that were signed for and are gone (缺少的一段): from `first`, up to before `end` where that is known."""
+
+    epoch: Count
+    first: BigCount
+    end: BigCount | None = None
+
+
 class RetransmitRequested(Message, tag="retransmit.requested", frozen=True, kw_only=True):
-    """The platform asks a party to send again what it lacks (请求补传)."""
+    """The platform asks a party to send again what it lacks (请求补传): entries by name, ranges of the log, or, where nobody knows
+    the range, everything since an instant that the party has a receipt for and the platform does not know."""
 
     party: PartyRef
     entries: list[EntryRef]
+    ranges: list[LostRange] = []
+    since: Instant | None = None
+    because: Prose | None = None
+
+
+class ShownCode(Part, frozen=True, kw_only=True):
+    """A supervision code that the platform had issued for an application: its own signed claims show it (出示原监管码)."""
+
+    application: EntryRef
+    claims: Base32Text
+
+
+class NoLongerHeld(Part, frozen=True, kw_only=True):
+    """An entry of which the party holds the receipt and not the content any more, or that the platform refused (无法补传)."""
+
+    entry: EntryRef
+    because: Label
+
+
+class RetransmitAnswered(Message, tag="retransmit.answered", frozen=True, kw_only=True):
+    """What a party says to a request to send again (补传答复): codes that it was given, then how it went."""
+
+    request: EntryRef
+    stage: Literal["begun", "done"]
+    resent: Count = 0
+    present: Count = 0
+    codes: list[ShownCode] = []
+    not_held: list[NoLongerHeld] = []

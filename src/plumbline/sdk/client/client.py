@@ -14,6 +14,7 @@ from uuid import UUID
 import httpx
 import msgspec
 
+from plumbline.evidence.leaf import entry_id
 from plumbline.exchange.encode import encode_message, encode_submission
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.origin import sign_batch, sign_origin
@@ -23,9 +24,11 @@ from plumbline.exchange.submission import OriginSignature
 from plumbline.sdk.client.batches import Outgoing, rfc3339, send_waiting
 from plumbline.sdk.client.problems import Refused
 from plumbline.sdk.client.receipts import ReceiptBook, ReceiptStore
+from plumbline.sdk.client.sent import SentBook
 from plumbline.sdk.client.transport import Call, Transport, open_http
-from plumbline.sdk.client.uploads import upload
+from plumbline.sdk.client.uploads import announce, upload
 
+_NOT_FOUND = 404
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -68,11 +71,13 @@ class Client:
         retries: int = 5,
         ca: Path | str | None = None,
         receipts: ReceiptStore | ReceiptBook | None = None,
+        sent: SentBook | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.sender = sender
         self.origin = origin
         self.receipts = receipts
+        self.sent = sent
         self._owns_http = http is None
         self._transport = Transport(
             base_url, transport, http or open_http(base_url, ca), retries=retries, pause=pause
@@ -134,6 +139,8 @@ class Client:
         """Like :meth:`send` for message bytes that exist already, such as those of a spool after a
         restart."""
         body = encode_submission(data, origin=origin, personal=personal)
+        if self.sent is not None:
+            self.sent.keep(_entry_of(data), data, origin, personal)
         headers = dict(_JSON)
         if wait_s is not None:
             headers["Prefer"] = f"wait={max(1, round(wait_s))}"
@@ -150,6 +157,8 @@ class Client:
         sent = _sent(self._transport.call(call))
         if self.receipts is not None:
             self.receipts.keep(sent.entry, sent.receipt, data)
+        if self.sent is not None and (claims := _claims_in(sent)):
+            self.sent.keep_claims(sent.entry, claims)
         return sent
 
     def send_batch(
@@ -195,11 +204,16 @@ class Client:
         sent before stay in the log, and sending all of them again is harmless.
         """
         waiting = [each if isinstance(each, Outgoing) else self.outgoing(each) for each in messages]
+        if self.sent is not None:
+            for each in waiting:
+                self.sent.keep(_entry_of(each.data), each.data, each.origin, each.personal)
 
         def read(body: dict[str, Any], status: int, each: Outgoing) -> Sent:
             sent = _sent_of(body, status)
             if self.receipts is not None:  # at once: the next request may find the line cut
                 self.receipts.keep(sent.entry, sent.receipt, each.data)
+            if self.sent is not None and (claims := _claims_in(sent)):
+                self.sent.keep_claims(sent.entry, claims)
             return sent
 
         return send_waiting(self._transport, waiting, read, wait_s=wait_s)
@@ -218,7 +232,23 @@ class Client:
         """Send a file by resumable upload and return its SHA-256 in hex; at once when the platform holds it
         already."""
         headers = {} if stated_at is None else {"Plumb-Demo-Time": rfc3339(stated_at)}
+        if self.sent is not None:
+            self.sent.keep_file(data, media_type)
         return upload(self._transport, data, media_type, headers=headers)
+
+    def announce(self, sha256: str, length: int, media_type: str) -> bool:
+        """Announce a file without its bytes; whether the platform holds it already, and has entered it."""
+        return announce(self._transport, sha256, length, media_type)
+
+    def has_entry(self, entry: str) -> bool:
+        """Whether an entry, of whomever, is on the platform and taken into its tables."""
+        try:
+            self._transport.call(Call(method="GET", path=f"/x/v1/entries/{entry}"))
+        except Refused as refusal:
+            if refusal.status != _NOT_FOUND:
+                raise
+            return False
+        return True
 
     def receipt(self, uid: UUID | str) -> str:
         """The newest receipt of the entry that this sender sent as `uid`, cosigned by whoever has cosigned
@@ -241,6 +271,24 @@ class Client:
             if not page["items"] or following <= after:
                 return
             after = following
+
+
+class _Named(msgspec.Struct):
+    uid: UUID
+    sender: str
+
+
+def _entry_of(data: bytes) -> str:
+    """The entry id that message bytes will have."""
+    named = msgspec.json.decode(data, type=_Named)
+    return entry_id(bytes.fromhex(named.sender), named.uid).hex()
+
+
+def _claims_in(sent: Sent) -> str | None:
+    """Claims of the code that the platform gave with its answer."""
+    decision = (sent.result or {}).get("decision") or {}
+    claims = decision.get("claims")
+    return str(claims) if claims else None
 
 
 def _object(answer: httpx.Response) -> dict[str, Any]:

@@ -45,6 +45,8 @@ class Report:
     asked: int = 0
     heads: int = 0
     cosigned: int = 0
+    #: Entry ids that an earlier epoch acknowledged, that were lost in a restore, and that stand in a later epoch now.
+    resent: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -189,7 +191,9 @@ def _ask(
         said = theirs.failure.sentence_zh if theirs.failure else ""
         _fault(report, "changed", entry, f"{place}：平台现在给的回执不成立，{said}")
         return None
-    if _bytes_of(text) != leaf.encode():
+    if _is_resent(log, ours, theirs):
+        report.resent.append(entry)
+    elif _bytes_of(text) != leaf.encode():
         _fault(report, "changed", entry, f"{place}：平台现在的条目与回执里的不同，内容或时间被改过")
     elif theirs.index != ours.index or _log_of(theirs.checkpoint.origin) != _log_of(_origin(ours)):
         _fault(report, "moved", entry, f"{place}：现在在第 {theirs.index} 条，序号变了，日志被重新写过")
@@ -197,6 +201,29 @@ def _ask(
     if known is None or known.size < theirs.checkpoint.size:
         today[_log_of(theirs.checkpoint.origin)] = theirs.checkpoint
     return theirs.checkpoint
+
+
+def _is_resent(log: Log, ours: ReceiptCheck, theirs: ReceiptCheck) -> bool:
+    """Whether our receipt's epoch ended before the entry, and a later one holds the same message of the same sender. A platform that
+    still proves the earlier epoch up to the entry has not lost it: then the entry stands twice, which is a fault."""
+    assert ours.leaf is not None
+    assert theirs.leaf is not None
+    assert ours.index is not None
+    was, now = epoch_of(_origin(ours)), epoch_of(_origin(theirs))
+    same = ours.leaf.message_sha256 == theirs.leaf.message_sha256
+    if not (was and now and was < now and same):
+        return False
+    return log.consistency(str(was), 1, ours.index + 1) is None if ours.index else _ended_empty(log, was)
+
+
+def _ended_empty(log: Log, epoch: int) -> bool:
+    return log.consistency(str(epoch), 1, 2) is None
+
+
+def epoch_of(origin: str) -> int:
+    """The epoch in an origin line, also of a closing; 0 where there is none."""
+    text = _log_of(origin).rpartition("/")[2]
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
 
 
 def _compare(report: Report, log: Log, ours: Checkpoint, entry: str, today: dict[str, Checkpoint]) -> None:

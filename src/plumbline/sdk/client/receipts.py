@@ -41,7 +41,8 @@ class ReceiptStore:
 
     A file is durable when `keep` returns: temporary name, fsync, rename, fsync of the folder. Threads and
     processes may share a folder; a later receipt of the same entry replaces the earlier one when it says all that
-    the earlier one says. One that contradicts it stands beside it: `<entry>.<hash>.contradicted`.
+    the earlier one says. One of an earlier epoch of the log is kept beside it, `<entry>.<epoch>.former`: it proves
+    what a restore has lost. One that contradicts it stands beside it too: `<entry>.<hash>.contradicted`.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -56,7 +57,9 @@ class ReceiptStore:
         path = self._path(entry, "receipt")
         with self._alone():
             earlier = self.receipt(entry)
-            if earlier is not None and not agree(earlier, receipt):
+            if earlier is not None and (origin := log_of(earlier)) != log_of(receipt):
+                self._write(self._path(entry, f"{name_of(origin)}.former"), earlier.encode())
+            elif earlier is not None and not agree(earlier, receipt):
                 digest = hashlib.sha256(earlier.encode()).hexdigest()[:16]
                 self._write(self._path(entry, f"{digest}.contradicted"), earlier.encode())
             self._write(path, receipt.encode())
@@ -67,9 +70,15 @@ class ReceiptStore:
         found = sorted(self.folder.glob(f"{self._path(entry, '*').name}.contradicted"))
         return [path.read_text(encoding="utf-8") for path in found]
 
+    def former(self, entry: str) -> list[str]:
+        """Receipts of earlier epochs: the entry was lost in a restore and sent again."""
+        paths = sorted(self.folder.glob(f"{entry}.*.former")) if _ENTRY.fullmatch(entry) else []
+        return [path.read_text(encoding="utf-8") for path in paths]
+
     def kept(self) -> Iterator[tuple[str, str]]:
-        """(entry, receipt) of all that is kept, the newest of an entry before those that it contradicts."""
+        """(entry, receipt) of all that is kept: of an entry those of earlier epochs, the newest, those that it contradicts."""
         for entry in self:
+            yield from ((entry, text) for text in self.former(entry))
             yield entry, self.receipt(entry) or ""
             yield from ((entry, text) for text in self.contradicted(entry))
 
@@ -123,7 +132,23 @@ class ReceiptStore:
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS receipt (entry TEXT PRIMARY KEY, receipt TEXT NOT NULL, message BLOB) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS contradicted (entry TEXT, receipt TEXT, PRIMARY KEY (entry, receipt)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS former (entry TEXT, log TEXT, receipt TEXT NOT NULL, PRIMARY KEY (entry, log)) WITHOUT ROWID",
 )
+
+
+def log_of(receipt: str) -> str:
+    """The log that a receipt is of: base and epoch, the same for an epoch and its closing; empty for what is no receipt."""
+    try:
+        origin = parse_proof(receipt).checkpoint_note.partition("\n")[0]
+    except ProofError:
+        return ""
+    base, _, epoch = origin.rpartition("/")
+    return f"{base}/{epoch.partition('-')[0]}"
+
+
+def name_of(origin: str) -> str:
+    """The epoch of an origin line as part of a file's name."""
+    return re.sub("[^0-9]", "", origin.rpartition("/")[2]) or "0"
 
 
 class ReceiptBook:
@@ -162,7 +187,10 @@ class ReceiptBook:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             row = self._db.execute("SELECT receipt FROM receipt WHERE entry = ?", [entry]).fetchone()
-            if not agree(row[0], receipt):
+            if (log := log_of(row[0])) != log_of(receipt):
+                told = [entry, log, row[0]]
+                self._db.execute("INSERT INTO former VALUES (?, ?, ?) ON CONFLICT DO NOTHING", told)
+            elif not agree(row[0], receipt):
                 self._db.execute("INSERT OR IGNORE INTO contradicted VALUES (?, ?)", [entry, row[0]])
             self._db.execute("UPDATE receipt SET receipt = ? WHERE entry = ?", [receipt, entry])
             self._db.execute("COMMIT")
@@ -177,8 +205,9 @@ class ReceiptBook:
             return [row[0] for row in self._db.execute(asked, [entry]).fetchall()]
 
     def kept(self) -> Iterator[tuple[str, str]]:
-        """(entry, receipt) of all that is kept, the newest of an entry before those that it contradicts."""
+        """(entry, receipt) of all that is kept: of an entry those of earlier epochs, the newest, those that it contradicts."""
         for entry in self:
+            yield from ((entry, text) for text in self.former(entry))
             yield entry, self.receipt(entry) or ""
             yield from ((entry, text) for text in self.contradicted(entry))
 
@@ -187,6 +216,12 @@ class ReceiptBook:
         with self._lock:
             row = self._db.execute("SELECT receipt FROM receipt WHERE entry = ?", [entry]).fetchone()
         return row[0] if row else None
+
+    def former(self, entry: str) -> list[str]:
+        """Receipts of earlier epochs: the entry was lost in a restore and sent again."""
+        with self._lock:
+            rows = self._db.execute("SELECT receipt FROM former WHERE entry = ? ORDER BY log", [entry])
+            return [row[0] for row in rows.fetchall()]
 
     def message(self, entry: str) -> bytes | None:
         """The message bytes kept with the receipt, or None."""

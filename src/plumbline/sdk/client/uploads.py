@@ -63,11 +63,21 @@ def upload(
     return file.sha256
 
 
+def announce(transport: Transport, sha256: str, length: int, media_type: str) -> bool:
+    """Announce a file whose bytes are not at hand; whether the platform holds it already."""
+    headers = _TUS | _announcement(sha256, length, media_type)
+    return transport.call(Call(method="POST", path=FILES, headers=headers, nonce=True)).status_code != 201
+
+
+def _announcement(sha256: str, length: int, media_type: str) -> dict[str, str]:
+    pairs = [("sha256", sha256), ("media_type", media_type)]
+    metadata = ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in pairs)
+    return {"Upload-Length": str(length), "Upload-Metadata": metadata}
+
+
 def _announce(transport: Transport, file: _File) -> tuple[str, int]:
     """Path of the upload and how far it is; an empty path when the platform holds the file already."""
-    pairs = [("sha256", file.sha256), ("media_type", file.media_type)]
-    metadata = ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in pairs)
-    headers = file.headers | {"Upload-Length": str(len(file.data)), "Upload-Metadata": metadata}
+    headers = file.headers | _announcement(file.sha256, len(file.data), file.media_type)
     answer = _announced_at_once(transport, file, headers) or transport.call(
         Call(method="POST", path=FILES, headers=headers, nonce=True)
     )

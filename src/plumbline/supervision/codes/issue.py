@@ -11,7 +11,7 @@ from plumbline.domain.basics.findings import Finding
 from plumbline.domain.custody.timing import duration
 from plumbline.domain.reporting.code import new_code
 from plumbline.domain.reporting.gate_facts import GateDecision
-from plumbline.exchange.claims import CodeClaims, sign_claims
+from plumbline.exchange.claims import CodeClaims, read_claims, sign_claims
 from plumbline.exchange.messages.reports import CodeReserved, CodeWithheld, GateReason, ReportApplied
 from plumbline.exchange.signatures import Signer
 from plumbline.exchange.uids import derived_uid
@@ -43,12 +43,35 @@ def reservation(
     operator: str,
     issuer: Signer,
     division: str,
+    shown: str | None = None,
 ) -> CodeReserved:
     """A code with its signed claims.
 
     `cause` (state of the application, when it was logged) names the decision: workers that race make entries of one uid, so that
-    the first stands and the second gets 409.
+    the first stands and the second gets 409. `shown`: claims that we signed for this application before a restore; their code again.
     """
+    code, claims = _issued(message, message_bytes, at, issuer) if shown is None else _as_shown(shown)
+    life = duration(parameters().value("reservation_life", division, local_date(at)))
+    return CodeReserved(
+        v=1,
+        uid=derived_uid("code.decision", cause[0], application, cause[1]),
+        sender=operator,
+        occurred_at=at,
+        application=application,
+        institution=message.sender,
+        code=code,
+        claims=claims,
+        dies_at=at + life,
+        notes=[reason_of(f) for f in decision.notes],
+    )
+
+
+def _as_shown(shown: str) -> tuple[str, str]:
+    return read_claims(shown)[0].code, shown
+
+
+def _issued(message: ReportApplied, message_bytes: bytes, at: datetime, issuer: Signer) -> tuple[str, str]:
+    """A new code and its signed claims."""
     code = new_code(local_date(at), ISSUER, secrets.randbits)
     claims = CodeClaims(
         key_number=KEY_NUMBER,
@@ -59,19 +82,7 @@ def reservation(
         report_digest=hashlib.sha256(message_bytes).digest()[:16],
         report_number=message.number,
     )
-    life = duration(parameters().value("reservation_life", division, local_date(at)))
-    return CodeReserved(
-        v=1,
-        uid=derived_uid("code.decision", cause[0], application, cause[1]),
-        sender=operator,
-        occurred_at=at,
-        application=application,
-        institution=message.sender,
-        code=code,
-        claims=sign_claims(claims, issuer),
-        dies_at=at + life,
-        notes=[reason_of(f) for f in decision.notes],
-    )
+    return code, sign_claims(claims, issuer)
 
 
 def withholding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import secrets
 import time
@@ -23,6 +24,9 @@ from plumbline.supervision.journal.model import Accepted
 #: An answer that repeats what was asked is never to be read as a page.
 NO_SNIFF = {"X-Content-Type-Options": "nosniff"}
 _log = logging.getLogger("plumbline.gateway")
+#: What a store that is full, or broken, answers to a write; anything else that an operating system refuses is a fault of ours.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_BROKEN = frozenset({errno.EIO, errno.EROFS, errno.ENFILE, errno.EMFILE})
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -144,5 +148,18 @@ def problem_of(error: Exception, request: Request) -> Problem:
     if isinstance(error, PoolTimeout | psycopg.OperationalError):
         _log.warning("the database is not to be had: %s", type(error).__name__)
         return Problem(slug="unavailable", retry_after_s=5)
+    if isinstance(error, OSError) and (told := _of_the_store(error)):
+        return told
     _log.error("unforeseen failure at %s", request.url.path, exc_info=error)
     return Problem(slug="internal")
+
+
+def _of_the_store(error: OSError) -> Problem | None:
+    """Nothing was taken, and it may be sent again as it is once there is room; 503, because clients then try again by themselves."""
+    if error.errno in _FULL:
+        _log.error("the store is full: %s", error.strerror)
+        return Problem(slug="unavailable", detail="平台的存储空间满了，平台人员会处理", retry_after_s=60)
+    if error.errno in _BROKEN:
+        _log.error("the store fails: %s", error.strerror)
+        return Problem(slug="unavailable", detail="平台的存储出错，这一次没有存下", retry_after_s=60)
+    return None

@@ -202,6 +202,7 @@ ROUTES = [
     ("/x/v1/entries", entries.post_entry, ["POST"]),
     ("/x/v1/batches", batches.post_batch, ["POST"]),
     ("/v/{code}", public.code_page, ["GET"]),
+    ("/x/v1/entries/{entry}", entries.get_entry, ["GET"]),
     ("/x/v1/dry-run", entries.dry_run, ["POST"]),
     ("/x/v1/receipts/{sender}/{uid}", entries.get_receipt, ["GET"]),
     ("/x/v1/checkpoint", log.get_checkpoint, ["GET"]),

@@ -25,6 +25,7 @@ from plumbline.exchange.decode import (
 from plumbline.exchange.messages import kind_of
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.origin import verify_origin
+from plumbline.exchange.personal import PersonalRecord
 from plumbline.exchange.places import places_of, request_bytes
 from plumbline.exchange.problems import FieldProblem, Problem
 from plumbline.exchange.signatures import (
@@ -46,7 +47,7 @@ from plumbline.exchange.submission import (
 from plumbline.exchange.uids import uid_time_problem
 from plumbline.supervision.gateway.directory import Directory, KnownKey
 from plumbline.supervision.journal.model import Pending, canonical_claim
-from plumbline.supervision.journal.vault import SubjectDestroyedError, Vault, record_problem
+from plumbline.supervision.journal.vault import SealedRecord, SubjectDestroyedError, Vault, record_problem
 
 #: From this size on a body is parsed in a thread.
 LARGE_BODY_BYTES = 64 * 1024
@@ -307,6 +308,12 @@ class Door:
                 ),
             )
 
+    def _sealed(self, record: PersonalRecord, number: int) -> SealedRecord:
+        try:
+            return self._vault.seal(record)
+        except SubjectDestroyedError:
+            raise _destroyed(number) from None
+
     def _pending(
         self,
         received: Received,
@@ -316,10 +323,7 @@ class Door:
     ) -> Pending:
         signed, place = proof
         _check_named(submission)
-        try:
-            sealed = [self._vault.seal(record) for record in submission.personal]
-        except SubjectDestroyedError:
-            raise Problem(slug="personal-data", detail="这个人的信息已经销毁，不能再报送") from None
+        sealed = [self._sealed(record, number) for number, record in enumerate(submission.personal)]
         envelope = Envelope(
             v=1,
             channel="http",
@@ -341,6 +345,13 @@ class Door:
             personal=sealed,
             stated_at=received.stated_at,
         )
+
+
+def _destroyed(number: int) -> Problem:
+    reason = "这个人的信息已经销毁，不能再报送"
+    remedy = "去掉这一份个人信息部分，消息本身照常报送"
+    told = FieldProblem(pointer=f"/personal/{number}", reason=reason, remedy=remedy)
+    return Problem(slug="personal-data", detail=reason, errors=(told,))
 
 
 def _check_named(submission: Submission) -> None:

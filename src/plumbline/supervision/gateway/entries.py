@@ -35,13 +35,14 @@ _CHANGES = """
 SELECT e.idx, e.id AS entry, e.kind, e.logged_at::text,
        CASE WHEN told.own THEN e.uid::text END AS uid, CASE WHEN told.own THEN e.sender END AS sender,
        CASE WHEN told.own THEN e.subject END AS subject,
-       a.state, a.code, a.reasons, g.accepted, found.findings
+       a.state, a.code, a.reasons, g.accepted, found.findings, t.body AS request
   FROM fact.event e
   LEFT JOIN fact.registration g ON g.id = e.subject AND e.kind = 'report.examined'
   LEFT JOIN fact.run r ON r.id = e.subject AND e.kind = 'evaluation.computed'
   LEFT JOIN fact.application a ON a.id = coalesce(g.application, e.subject)
    AND e.kind IN ('code.reserved', 'code.withheld', 'code.released', 'report.examined', 'clock.deadline_passed')
-  CROSS JOIN LATERAL (SELECT e.sender = %(party)s OR a.institution IS NOT DISTINCT FROM %(party)s
+  LEFT JOIN fact.retransmission t ON t.id = e.id AND e.kind = 'retransmit.requested' AND t.party = %(party)s
+  CROSS JOIN LATERAL (SELECT e.sender = %(party)s OR t.party IS NOT NULL OR a.institution IS NOT DISTINCT FROM %(party)s
                              OR r.institution IS NOT DISTINCT FROM %(party)s AS own) told
   CROSS JOIN LATERAL (
        SELECT jsonb_agg(jsonb_build_object('code', f.code, 'clause', f.clause, 'severity', f.severity, 'sentence', f.sentence,
@@ -50,6 +51,7 @@ SELECT e.idx, e.id AS entry, e.kind, e.logged_at::text,
  WHERE e.idx > %(after)s AND (told.own OR found.findings IS NOT NULL)
  ORDER BY e.idx LIMIT 200
 """
+_ENTRY = re.compile(r"[0-9a-f]{32}")
 _INDEX = re.compile(r"-?[0-9]{1,15}")
 
 
@@ -158,6 +160,22 @@ async def get_changes(request: Request) -> Response:
         )
         rows = await cur.fetchall()
     return json_response({"items": rows, "next": rows[-1]["idx"] if rows else int(after)})
+
+
+async def get_entry(request: Request) -> Response:
+    """Whether an entry is here and projected, for whoever has its id: a party that sends again waits for what others send before it."""
+    context = context_of(request)
+    got = await received(request, 0)
+    _, key = await context.door.authenticate(got, b"")
+    context.uploads.take(key.key_id)
+    entry = request.path_params["entry"]
+    if not _ENTRY.fullmatch(entry):
+        raise Problem(slug="not-found", detail="入账编号是 32 位十六进制")
+    async with context.pool.connection() as conn:
+        found = await conn.execute("SELECT 1 FROM fact.event WHERE id = %s", [entry])
+        if await found.fetchone() is None:
+            raise Problem(slug="not-found", detail="没有这一条，或还没有入账")
+    return json_response({"entry": entry})
 
 
 async def get_time(request: Request) -> Response:

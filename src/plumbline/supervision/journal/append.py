@@ -22,6 +22,7 @@ from plumbline.supervision.journal.demo_clock import read_demo_clock
 from plumbline.supervision.journal.failpoints import hit
 from plumbline.supervision.journal.heads import CheckpointSigner, HeadRow, SigningStopped, extends, read_head
 from plumbline.supervision.journal.model import Accepted, Outcome, Pending
+from plumbline.supervision.journal.own_acts import OwnActs
 from plumbline.supervision.journal.receipts import receipts_of
 from plumbline.supervision.journal.replication import Doubts
 
@@ -55,12 +56,16 @@ class Journal:
         self._last_seen: HeadRow | None = None
         self._doubts: Doubts | None = None
         self._opening = False
+        self._own: OwnActs | None = None
 
     def close(self) -> None:
         """Drop the connection."""
         if self._conn is not None:
             self._conn.close()
             self._conn = None
+        if self._own is not None:
+            self._own.close()
+            self._own = None
 
     def _connection(self) -> psycopg.Connection:
         if self._conn is None or self._conn.closed:
@@ -85,11 +90,20 @@ class Journal:
         if len(batch) > MAX_BATCH:
             raise ValueError(f"a batch holds at most {MAX_BATCH}")
         unique, repeats, outcomes = _resolve_within_batch(batch)
-        for pending, outcome in zip(unique, self._append_halving(unique), strict=True):
+        made = self._append_halving(unique)
+        made = self._keep_own_acts(unique, made)
+        for pending, outcome in zip(unique, made, strict=True):
             outcomes[id(pending)] = outcome
         for pending, first in repeats:
             outcomes[id(pending)] = _as_repeat(outcomes[id(first)])
         return [outcomes[id(pending)] for pending in batch]
+
+    def _keep_own_acts(self, batch: list[Pending], made: list[Outcome]) -> list[Outcome]:
+        """Before it is answered, what the platform itself decided is kept outside the database too."""
+        if self._own is None:
+            demo = self._last_seen is not None and self._last_seen.origin.startswith("demo.")
+            self._own = OwnActs(self._signer.own_acts, synced=not demo)
+        return self._own.keep_or_tell(batch, made)
 
     def _append_halving(self, batch: list[Pending]) -> list[Outcome]:
         if not batch:

@@ -201,6 +201,11 @@ class CheckpointSigner:
         self._newest: tuple[int, int, str] = (0, 0, "")
         self._lock = threading.Lock()
 
+    @property
+    def own_acts(self) -> Path:
+        """Where the platform's own acts are kept on this host: beside the marks, outside the database."""
+        return self._marks.parent / "own"
+
     def verifier_key(self, origin: str) -> str:
         """C2SP vkey of the log key under the name of the origin line."""
         return Ed25519NoteSigner(origin, self._key).verifier_key()

@@ -10,6 +10,7 @@ from plumbline.supervision.projection.tables import TABLES
 
 #: The gateway reads these to know keys, parties and the state of codes; nothing else of schema fact.
 GATEWAY_READS = (
+    "retransmission",
     "key",
     "party",
     "position",

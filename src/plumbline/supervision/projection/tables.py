@@ -496,6 +496,27 @@ _TABLES = [
         },
     ),
     Table(
+        name="retransmission",
+        meaning="请一个单位补传，和它的答复",
+        sight=OutOfReach(reason="没有页面；单位由变更通知得知给自己的请求"),
+        columns={
+            "party": "text NOT NULL",
+            "stage": "text NOT NULL",
+            "resent": "bigint NOT NULL",
+            "present": "bigint NOT NULL",
+            "not_held": "bigint NOT NULL",
+            "answered_at": _TS,
+        },
+        indexes={"retransmission_of_party": "(party, idx)"},
+    ),
+    Table(
+        name="shown_code",
+        meaning="补传的机构出示的原监管码；键为机构与申请",
+        sight=OutOfReach(reason="只供后台作决定时查"),
+        provenance=False,
+        columns={"institution": "text NOT NULL", "application": "text NOT NULL", "claims": "text NOT NULL"},
+    ),
+    Table(
         name="parked",
         meaning="投影失败而停放的入账",
         sight=OutOfReach(reason="状态页只取条数，走 ops.figures"),

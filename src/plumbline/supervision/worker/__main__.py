@@ -17,6 +17,7 @@ from plumbline.supervision.journal.append import Journal
 from plumbline.supervision.journal.files import FileStore
 from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped
 from plumbline.supervision.journal.keys import PlatformKeys
+from plumbline.supervision.journal.own_acts import OwnActs
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.logs import begin_logging
@@ -28,6 +29,7 @@ from plumbline.supervision.worker.cosigning import Cosigning
 from plumbline.supervision.worker.due import Worker
 from plumbline.supervision.worker.errands import Errands
 from plumbline.supervision.worker.key_rounds import KeyRounds
+from plumbline.supervision.worker.own_replay import OwnReplay
 from plumbline.supervision.worker.publishing import Publisher
 from plumbline.supervision.worker.scanning import Scanning
 from plumbline.supervision.worker.stamping import Stamping
@@ -126,12 +128,14 @@ def _loop(
     stop: threading.Event,
 ) -> None:
     rounds, keys = 0, make_key_rounds(errands.platform, worker)
+    own = OwnReplay(OwnActs(errands.platform.folder("marks").parent / "own"), worker.sender)
     with worker.connect() as work:
         while not stop.is_set():
             if rounds % 10 == 0:
                 keys.round()
                 worker.roots = load_roots(errands.platform.folder("roots"))
             errands.look(conn)
+            own.look(conn)
             if worker.round(work) == 0:
                 _wait(conn, 0.5)
             else:

@@ -26,6 +26,7 @@ from plumbline.exchange.uids import derived_uid
 from plumbline.sdk.pdf.roots import TrustRoot
 from plumbline.supervision.codes.facts import decide
 from plumbline.supervision.codes.issue import reservation, withholding
+from plumbline.supervision.codes.shown import awaiting_codes, shown_claims
 from plumbline.supervision.journal.append import MAX_BATCH
 from plumbline.supervision.journal.demo_clock import DemoClock, read_demo_clock
 from plumbline.supervision.journal.failpoints import hit
@@ -180,7 +181,7 @@ class Worker:
         rows = conn.execute(
             "SELECT * FROM fact.application WHERE state IN ('applied', 'released') AND id <> ALL(%s) "
             "ORDER BY idx LIMIT %s",
-            [self._waiting(), BATCH + len(self.entered)],
+            [[*self._waiting(), *awaiting_codes(conn)], BATCH + len(self.entered)],
         ).fetchall()
         return self._each(self._fresh(rows), lambda row: self._decide(conn, row), "decision")
 
@@ -193,10 +194,17 @@ class Worker:
         told = reported_differences(message, known)
         decision = replace(decision, notes=(*decision.notes, *told))
         at, stated = self._moment(row)
-        return [*made, self._made(row, self._decided(row, message, data, decision, at), stated)]
+        shown = shown_claims(conn, row, message, data)
+        return [*made, self._made(row, self._decided(row, message, data, decision, at, shown), stated)]
 
-    def _decided(
-        self, row: dict[str, Any], message: ReportApplied, data: bytes, decision: GateDecision, at: datetime
+    def _decided(  # noqa: PLR0917 - what a decision rests on
+        self,
+        row: dict[str, Any],
+        message: ReportApplied,
+        data: bytes,
+        decision: GateDecision,
+        at: datetime,
+        shown: str | None,
     ) -> Message:
         """The reservation, or the withholding with every reason."""
         cause = (row["state"], row["logged_at"])
@@ -212,6 +220,7 @@ class Worker:
                     operator=self.operator,
                     issuer=self.issuer,
                     division=row["division"] or "CN",
+                    shown=shown,
                 )
             except ClaimsProblem:  # the claims of a QR code hold 40 bytes of number
                 decision = replace(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import socket
 import threading
@@ -12,9 +11,11 @@ from collections.abc import Callable
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
+from plumbline.evidence.leaf import entry_id
 from plumbline.exchange.decode import outer_batch
 from plumbline.exchange.places import places_of, request_bytes
 from plumbline.exchange.signatures import Target, check_digests, read_signature, verify
@@ -62,6 +63,9 @@ class LoopbackPlatform:
         self.takes: int | None = None
         self.files: dict[str, bytearray] = {}
         self.lengths: dict[str, int] = {}
+        #: Entry ids that have been asked for one by one, and items of the change feed; without items the feed counts to three.
+        self.looked_for: list[str] = []
+        self.changes: list[dict[str, Any]] = []
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self.server.daemon_threads = True
         self.server.platform = self  # type: ignore[attr-defined]
@@ -78,6 +82,10 @@ class LoopbackPlatform:
 
 def _busy(slug: str, status: int, retry_after_s: int) -> dict[str, Any]:
     return {"status": status, "problem": {"type": f"/x/problems/{slug}"}, "retry_after_s": retry_after_s}
+
+
+def _entry_of(uid: str, message: bytes) -> str:
+    return entry_id(bytes.fromhex(json.loads(message)["sender"]), UUID(uid)).hex()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -151,14 +159,25 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/x/v1/dry-run":
             self.reply(200, b'{"would": "reserve"}')
         elif self.path.startswith("/x/v1/changes"):
-            after = int(self.path.partition("after=")[2])
-            items = [{"index": after + 1}] if after < 3 else []
-            page = {"items": items, "next": after + len(items)}
-            self.reply(200, json.dumps(page).encode())
+            self._changes(int(self.path.partition("after=")[2]))
         elif self.path.startswith("/x/v1/receipts/"):
             self.reply(200, b"receipt text", kind="text/plain; charset=utf-8")
         elif self.path.startswith("/x/v1/files"):
             self._file(headers, body)
+        elif self.path.startswith("/x/v1/entries/"):
+            name = self.path.rpartition("/")[2]
+            self.platform.looked_for.append(name)
+            known = {_entry_of(uid, message) for uid, message in self.platform.entries.items()}
+            self.reply(200, b"{}") if name in known else answer_with(404, "not-found")(self)
+
+    def _changes(self, after: int) -> None:
+        if self.platform.changes:
+            items = [each for each in self.platform.changes if each["idx"] > after]
+            following = max([after, *(each["idx"] for each in items)])
+        else:
+            items = [{"index": after + 1}] if after < 3 else []
+            following = after + len(items)
+        self.reply(200, json.dumps({"items": items, "next": following}).encode())
 
     def _part(self, message: bytes, headers: dict[str, str]) -> dict[str, Any]:
         """The answer to one message of several: refused, asked to come again once, or taken."""
@@ -180,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
         uid = json.loads(message)["uid"]
         duplicate = uid in self.platform.entries
         assert self.platform.entries.setdefault(uid, message) == message
-        entry = hashlib.sha256(uid.encode()).hexdigest()[:32]
+        entry = _entry_of(uid, message)
         body = {
             "entry": entry,
             "epoch": 0,

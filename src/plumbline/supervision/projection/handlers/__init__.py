@@ -12,6 +12,7 @@ from plumbline.supervision.projection.handlers import (
     records,
     registry,
     reports,
+    resending,
     testing,
 )
 
@@ -24,6 +25,7 @@ HANDLERS: dict[str, Handler] = {
     **testing.HANDLERS,
     **reports.HANDLERS,
     **decisions.HANDLERS,
+    **resending.HANDLERS,
 }
 
 

@@ -64,7 +64,7 @@ def _applied(number: str) -> ReportApplied:
 @pytest.mark.parametrize(("length", "kind"), [(40, CodeReserved), (41, CodeWithheld)])
 def test_a_number_that_no_qr_code_holds_is_withheld_and_says_why(worker, length: int, kind: type) -> None:
     decision = GateDecision(reserved=True, reasons=(), notes=())
-    made = worker._decided(ROW, _applied("N" * length), b"{}", decision, NOW)
+    made = worker._decided(ROW, _applied("N" * length), b"{}", decision, NOW, None)
     assert isinstance(made, kind)
     if isinstance(made, CodeWithheld):
         assert "报告编号过长" in made.reasons[0].sentence

@@ -1,0 +1,232 @@
+"""Answering a request to send again (补传): same uid and bytes, in order, with files; waits are bounded, and what is gone is told."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
+from plumbline.evidence.leaf import LEAF_SIZE, Leaf
+from plumbline.evidence.proof import format_proof
+from plumbline.exchange.encode import encode_message
+from plumbline.exchange.messages.header import Message
+from plumbline.exchange.messages.registry import EntryWithdrawn
+from plumbline.exchange.origin import sign_origin
+from plumbline.exchange.signatures import Ed25519Signer
+from plumbline.sdk.client import Client, ReceiptBook, SentBook, stamp
+from plumbline.sdk.client import answering as module
+from plumbline.sdk.client.answering import Answered, Answerer, place_in
+from plumbline.sdk.client.client import _entry_of
+from plumbline.sdk.client.tests.loopback_platform import LoopbackPlatform, answer_with
+
+SENDER, OTHERS = "5e" * 16, ("0a" * 16, "0b" * 16, "0c" * 16)
+AT = datetime(2026, 11, 19, 6, 2, tzinfo=UTC)
+TRANSPORT, ORIGIN, FORMER = (
+    Ed25519Signer(f"test.{name}", ed25519.Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32))
+    for number, name in enumerate(("transport", "origin", "former"))
+)
+KEYS = {"test.transport": ("ed25519", TRANSPORT.key.public_key().public_bytes_raw())}
+
+
+class Clock:
+    """A clock that only the pauses of the answerer move."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def pause(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Bench:
+    """A sender with a full book before a platform that has lost everything."""
+
+    def __init__(self, folder: Path, platform: LoopbackPlatform) -> None:
+        self.platform, self.clock = platform, Clock()
+        self.book, self.receipts = SentBook(folder, synced=False), ReceiptBook(folder / "receipts.db")
+        self.client = Client(
+            platform.url,
+            sender=SENDER,
+            transport=TRANSPORT,
+            origin=ORIGIN,
+            retries=0,
+            receipts=self.receipts,
+            sent=self.book,
+            pause=self.clock.pause,
+        )
+        self.answerer = Answerer(
+            self.client, self.book, self.receipts, patience_s=6.0, pause=self.clock.pause
+        )
+
+    def acknowledged(self, index: int, named: str = "", key: Ed25519Signer = ORIGIN) -> tuple[str, bytes]:
+        """A message that was sent and acknowledged at a place of epoch 1: entry id and bytes."""
+        made = stamp(EntryWithdrawn, sender=SENDER, at=AT, entry=named or "0f" * 16, because=f"第 {index} 条")
+        data, entry = encode_message(made), _entry_of(encode_message(made))
+        self.book.keep(entry, data, [sign_origin(key, data)])
+        self.receipts.keep(entry, receipt(index, made))
+        return entry, data
+
+    def ask(self, **asked: Any) -> list[Answered]:
+        """The platform's request, and what the sender makes of it. What names nothing real is taken to be there."""
+        request = {"ranges": [{"epoch": 1, "first": 10}], "entries": [], "since": None} | asked
+        item = {"kind": "retransmit.requested", "entry": "ab" * 16, "request": request}
+        self.platform.changes = [item | {"idx": (2 << 40) + 5 + len(self.platform.changes)}]
+        return self.answerer.answer()
+
+    def said(self) -> list[dict[str, Any]]:
+        """The sender's own words about the request."""
+        told = [json.loads(each) for each in self.platform.entries.values()]
+        return [each for each in told if each["kind"] == "retransmit.answered"]
+
+    def came(self) -> list[bytes]:
+        """What came again, in order."""
+        every = self.platform.entries.values()
+        return [each for each in every if json.loads(each)["kind"] != "retransmit.answered"]
+
+
+def receipt(index: int, message: Message, at: datetime = AT) -> str:
+    leaf = Leaf.decode(bytes([1]) + bytes(LEAF_SIZE - 1))
+    data = bytearray(leaf.encode())
+    data[1:17], data[17:33] = bytes.fromhex(message.sender), message.uid.bytes
+    data[41:49] = round(at.timestamp() * 1_000_000).to_bytes(8, "big")
+    return format_proof(index, [], "plumb.example/log/1\n1\nAAAA\n\n— x y\n", bytes(data))
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    with LoopbackPlatform(KEYS) as running:
+        made = Bench(tmp_path, running)
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: made.clock.now))
+        yield made
+        made.client.close()
+        made.book.close()
+        made.receipts.close()
+
+
+def _present(bench: Bench, name: str) -> None:
+    """An entry of somebody else that never has to be waited for."""
+    bench.answerer._absent.add(name)
+
+
+def test_the_lost_range_comes_again_in_order_with_its_own_bytes_and_nothing_else(bench: Bench) -> None:
+    _present(bench, "0f" * 16)
+    kept = bench.acknowledged(9)
+    lost = [bench.acknowledged(index) for index in (12, 10, 11)]
+    told = bench.ask()
+    assert [each.resent for each in told] == [[entry for entry, _ in lost]]
+    assert bench.came() == [data for _, data in lost]
+    assert kept[1] not in bench.platform.entries.values()
+    assert [(each["stage"], each.get("resent", 0)) for each in bench.said()] == [("begun", 0), ("done", 3)]
+    assert bench.answerer.answer() == []
+
+
+def test_what_the_platform_has_is_not_doubled(bench: Bench) -> None:
+    _present(bench, "0f" * 16)
+    entry, data = bench.acknowledged(10)
+    bench.platform.entries[json.loads(data)["uid"]] = data
+    told = bench.ask()[0]
+    assert (told.resent, told.present) == ([], [entry])
+    assert bench.came() == [data]
+
+
+def test_a_range_that_ends_a_foreign_epoch_and_a_name(bench: Bench) -> None:
+    _present(bench, "0f" * 16)
+    named, inside, _ = (bench.acknowledged(index)[0] for index in (3, 10, 11))
+    assert bench.ask(ranges=[{"epoch": 1, "first": 10, "end": 11}], entries=[named])[0].resent == [
+        named,
+        inside,
+    ]
+    assert bench.ask(ranges=[{"epoch": 2, "first": 0}])[0].resent == []
+
+
+def test_files_since_the_loss_go_before_the_messages(bench: Bench) -> None:
+    _present(bench, "0f" * 16)
+    bench.book.keep_file(b"before", "application/pdf")
+    bench.acknowledged(10)
+    bench.book.keep_file(b"after", "application/pdf")
+    assert bench.ask()[0].files == 1
+    assert bytes(bench.platform.files[hashlib.sha256(b"after").hexdigest()]) == b"after"
+    assert hashlib.sha256(b"before").hexdigest() not in bench.platform.files
+
+
+def test_a_file_that_is_gone_and_a_bare_receipt_are_told(bench: Bench) -> None:
+    _present(bench, "0f" * 16)
+    bench.acknowledged(10)
+    bare = stamp(EntryWithdrawn, sender=SENDER, at=AT, entry="0f" * 16, because="只有回执")
+    entry = _entry_of(encode_message(bare))
+    bench.receipts.keep(entry, receipt(11, bare))
+    bench.book.keep_file(b"after", "application/pdf")
+    digest = hashlib.sha256(b"after").hexdigest()
+    (bench.book.folder / "files" / digest[:2] / digest).unlink()
+    told = bench.ask()[0]
+    assert set(told.not_held) == {entry, digest[:32]}
+    assert {each["entry"] for each in bench.said()[-1]["not_held"]} == {entry, digest[:32]}
+
+
+def test_a_refused_message_is_told_and_the_others_come(bench: Bench) -> None:
+    _present(bench, "0f" * 16)
+    first, second = bench.acknowledged(10)[0], bench.acknowledged(11)[0]
+    bench.platform.faults += [lambda _: False, lambda _: False, answer_with(422, "schema")]
+    told = bench.ask()[0]
+    assert (told.resent, list(told.not_held)) == ([second], [first])
+
+
+def test_a_message_of_a_replaced_key_is_signed_anew(bench: Bench) -> None:
+    _present(bench, "0f" * 16)
+    entry, data = bench.acknowledged(10, key=FORMER)
+    bench.platform.faults += [lambda _: False, lambda _: False, answer_with(401, "key-revoked")]
+    assert bench.ask()[0].resent == [entry]
+    tried = [json.loads(body) for _, path, _, body in bench.platform.seen if path == "/x/v1/entries"][1:3]
+    assert [each["origin"][0]["key_id"] for each in tried] == ["test.former", "test.origin"]
+    assert bench.came() == [data]
+
+
+def test_one_patience_bounds_the_waits_for_all_who_send_nothing(bench: Bench) -> None:
+    lost = [bench.acknowledged(10 + place, named)[0] for place, named in enumerate(OTHERS)]
+    began = bench.clock.now
+    assert bench.ask()[0].resent == lost
+    assert bench.clock.now - began < 9
+    assert set(bench.platform.looked_for) == set(OTHERS)
+
+
+def test_what_came_after_a_wait_renews_the_patience(bench: Bench) -> None:
+    theirs = stamp(EntryWithdrawn, sender="7e" * 16, at=AT, entry="0f" * 16, because="别家的")
+    data = encode_message(theirs)
+    bench.acknowledged(10, _entry_of(data))
+    bench.acknowledged(11, OTHERS[0])
+    began, pause = bench.clock.now, bench.clock.pause
+
+    def sends_meanwhile(seconds: float) -> None:
+        pause(seconds)
+        if bench.clock.now - began > 4:
+            bench.platform.entries.setdefault(str(theirs.uid), data)
+
+    bench.answerer._pause = sends_meanwhile
+    assert len(bench.ask()[0].resent) == 2
+    assert 10 <= bench.clock.now - began < 15
+    assert bench.answerer._absent == {OTHERS[0]}
+
+
+def test_where_nobody_knows_the_range_receipts_of_the_last_days_are_asked_for(bench: Bench) -> None:
+    _present(bench, "0f" * 16)
+    for index, days in enumerate((9, 1)):
+        made = stamp(EntryWithdrawn, sender=SENDER, at=AT, entry="0f" * 16, because=f"第 {index} 条")
+        bench.receipts.keep(_entry_of(encode_message(made)), receipt(index, made, AT - timedelta(days=days)))
+        if days == 1:
+            wanted = _entry_of(encode_message(made))
+            bench.book.keep(wanted, encode_message(made), [])
+    bench.platform.faults += [lambda _: False, answer_with(404, "not-found")]
+    asked = {"ranges": [], "since": (AT - timedelta(days=2)).isoformat()}
+    assert bench.ask(**asked)[0].resent == [wanted]
+
+
+def test_no_place_is_read_from_what_is_no_receipt() -> None:
+    assert place_in(None) is None
+    assert place_in("回执") is None

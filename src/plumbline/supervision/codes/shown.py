@@ -1,0 +1,77 @@
+"""Codes that were issued and lost with the database (原监管码): the institution shows the claims that the platform itself signed.
+
+A report is printed with its code and its QR before it is registered. After a restore the application comes again, and gets the code
+that stands on the paper: whoever holds the paper must not be told that it is unknown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow, tuple_row
+
+from plumbline.exchange.claims import CodeClaims, claims_hold
+from plumbline.exchange.messages.reports import ReportApplied
+
+_SHOWN = "SELECT claims FROM fact.shown_code WHERE id = %s"
+_ISSUERS = (
+    "SELECT algorithm, public_key FROM fact.key WHERE use = 'code' AND revoked_idx IS NULL ORDER BY idx DESC"
+)
+#: How long after a restore an application waits for its institution to show the code that it may have had.
+SHOW_WITHIN = timedelta(days=1)
+_LAST_LOSS = """
+SELECT e.idx FROM fact.epoch e JOIN journal.leaf l ON l.epoch = e.epoch AND l.idx = 0
+ WHERE e.epoch > 1 AND e.lost > 0 AND l.logged_at > (SELECT last_time FROM journal.head) - %s ORDER BY e.epoch DESC LIMIT 1
+"""
+_AWAITING = """
+SELECT a.id FROM fact.application a WHERE a.state IN ('applied', 'released') AND a.idx < %(opened)s
+   AND NOT EXISTS (SELECT 1 FROM fact.retransmission t
+                    WHERE t.party = a.institution AND t.idx > %(opened)s AND t.stage <> 'asked')
+"""
+
+
+def awaiting_codes(conn: psycopg.Connection[DictRow]) -> list[str]:
+    """Applications from before a loss that are not decided again yet: their code may stand on paper, and its institution is being asked.
+
+    The wait ends when it answers, or a day after the epoch was opened.
+    """
+    opened = recent_loss(conn)
+    if opened is None:
+        return []
+    return [row["id"] for row in conn.execute(_AWAITING, {"opened": opened}).fetchall()]
+
+
+def recent_loss(conn: psycopg.Connection[Any]) -> int | None:
+    """The position at which an epoch was opened a short while ago because entries were lost; None when nothing was lost lately."""
+    with conn.cursor(row_factory=tuple_row) as cur:
+        row = cur.execute(_LAST_LOSS, [SHOW_WITHIN]).fetchone()
+    return row[0] if row else None
+
+
+def shown_claims(
+    conn: psycopg.Connection[DictRow], row: dict[str, Any], message: ReportApplied, data: bytes
+) -> str | None:
+    """The claims that were shown for this application, when the platform's issuer signed them for these very bytes and nobody has the
+    code; else None, and a new code is made."""
+    shown = conn.execute(_SHOWN, [f"{row['institution']}/{row['id']}"]).fetchone()
+    if shown is None:
+        return None
+    for key in conn.execute(_ISSUERS).fetchall():
+        claims = claims_hold(shown["claims"], key["algorithm"], bytes(key["public_key"]))
+        if claims is not None and speaks_of(claims, message, data):
+            taken = conn.execute("SELECT 1 FROM fact.code WHERE id = %s", [claims.code]).fetchone()
+            return None if taken else str(shown["claims"])
+    return None
+
+
+def speaks_of(claims: CodeClaims, message: ReportApplied, data: bytes) -> bool:
+    """Whether claims were made for this application: its institution, its number, its verdict and its bytes."""
+    return (
+        claims.institution == bytes.fromhex(message.sender)[:8]
+        and claims.report_digest == hashlib.sha256(data).digest()[:16]
+        and claims.report_number == message.number
+        and claims.verdict == message.conclusion
+    )

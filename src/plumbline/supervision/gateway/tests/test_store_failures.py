@@ -1,0 +1,103 @@
+"""A store that is full or fails (存储满了、出错): nothing is acknowledged, the sender is told to come again, and can."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import json
+import os
+import resource
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from plumbline.supervision.gateway import uploads
+from plumbline.supervision.gateway.answers import guarded
+from plumbline.supervision.journal.files import FileStore
+
+
+def _answer(error: Exception) -> tuple[int, dict[str, str], dict[str, object]]:
+    async def endpoint(_: object) -> None:
+        raise error
+
+    request = SimpleNamespace(url=SimpleNamespace(path="/x/v1/files"))
+    answer = asyncio.run(guarded(endpoint)(request))  # type: ignore[arg-type]
+    return answer.status_code, dict(answer.headers), json.loads(answer.body)
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(errno.ENOSPC, "满了"), (errno.EDQUOT, "满了"), (errno.EFBIG, "满了"), (errno.EIO, "出错")],
+)
+def test_a_store_that_takes_nothing_answers_503_with_a_remedy(number: int, told: str) -> None:
+    status, headers, body = _answer(OSError(number, os.strerror(number)))
+    assert (status, headers["content-type"]) == (503, "application/problem+json")
+    assert headers["retry-after"] == "60"
+    assert told in str(body["detail"])
+    assert body["remedy"]
+
+
+def test_any_other_refusal_of_the_system_is_a_fault_of_ours() -> None:
+    assert _answer(PermissionError(errno.EACCES, "no"))[0] == 500
+
+
+def _note(data: bytes) -> dict[str, object]:
+    return {"sha256": hashlib.sha256(data).hexdigest(), "length": len(data), "media_type": "x", "party": "p"}
+
+
+def test_a_full_store_keeps_what_came_and_goes_on_from_there(tmp_path: Path) -> None:
+    """A real limit of the system on the size of a file: the kernel takes a part and refuses the rest."""
+    data, path = os.urandom(60_000), tmp_path / "0f"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+        with pytest.raises(OSError, match="too large") as refused:
+            uploads._begin(path, _note(data), data)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert _answer(refused.value)[0] == 503
+    reached = path.stat().st_size
+    assert reached <= 20_000
+    assert uploads._write(path, reached, len(data), data[reached:]) == len(data)
+    assert path.read_bytes() == data
+
+
+def test_bytes_that_could_not_be_synced_are_not_built_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, path, genuine = b"x" * 100, tmp_path / "0f", os.fsync
+    uploads._announce(path, _note(data))
+
+    def fails_once(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fsync", genuine)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fails_once)
+    with pytest.raises(OSError, match="Input/output") as refused:
+        uploads._write(path, 0, 100, data)
+    assert _answer(refused.value)[0] == 503
+    assert not path.exists()
+    assert uploads._begin(path, _note(data), data) == 100
+
+
+def test_a_finished_file_that_could_not_be_synced_is_not_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, data, genuine = FileStore(tmp_path), b"y" * 100, os.fsync
+    digest, path = hashlib.sha256(data).hexdigest(), store.incoming("0f" * 16)
+    path.write_bytes(data)
+
+    def fails_once(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fsync", genuine)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fails_once)
+    with pytest.raises(OSError, match="Input/output"):
+        store.adopt(path, digest)
+    assert not store.has(digest)
+    assert store.store(data) == digest

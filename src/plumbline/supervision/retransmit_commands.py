@@ -1,0 +1,199 @@
+"""`plumbline retransmit` (请求补传): after a restore, ask the senders for what was acknowledged and is gone, and see how far they are."""
+
+from __future__ import annotations
+
+import argparse
+import sqlite3
+import sys
+from datetime import UTC, datetime
+
+import msgspec
+import psycopg
+
+from plumbline.domain.basics.identifiers import party_id
+from plumbline.exchange.messages.platform import LostRange
+from plumbline.exchange.problems import Problem
+from plumbline.supervision.boot import operator_of
+from plumbline.supervision.config import Platform
+from plumbline.supervision.journal.append import Journal
+from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped
+from plumbline.supervision.journal.keys import PlatformKeys
+from plumbline.supervision.journal.own_acts import OwnActs, replay_own
+from plumbline.supervision.journal.retransmission import (
+    NothingToAsk,
+    Wanted,
+    anchor_of,
+    ask,
+    is_ready,
+    lost_ranges,
+    plan,
+    present_epoch,
+    senders,
+    standing,
+)
+from plumbline.supervision.journal.submit import PlatformSender
+
+_STAGES = {"asked": "已请求，还没有答复", "begun": "正在补传", "done": "补完"}
+_AUDIT = (
+    "INSERT INTO ops.audit_event (actor, action, subject, outcome, request) VALUES (%s, %s, %s, %s, 'cli')"
+)
+
+
+def run_retransmit_of(platform: Platform, arguments: argparse.Namespace) -> int:
+    """0 when it was done, 1 when a request was refused, 2 for a wrong question or one that was not confirmed."""
+    if arguments.what == "status":
+        return _status(platform)
+    try:
+        if arguments.what == "own":
+            return _own(platform, arguments)
+        return _ask(platform, arguments)
+    except (NothingToAsk, Problem) as refusal:
+        print(f"没有请求：{refusal}", file=sys.stderr)
+        return 2 if isinstance(refusal, NothingToAsk) else 1
+
+
+def _ask(platform: Platform, arguments: argparse.Namespace) -> int:
+    only = _only(arguments)
+    with psycopg.connect(platform.conninfo("plumb_projector"), autocommit=True) as conn:
+        wanted = plan(
+            conn,
+            parties=arguments.party,
+            days=arguments.days,
+            only=only,
+            because=arguments.because.strip() or "恢复备份以后缺少确认过的内容",
+        )
+        told = wanted.ranges if only else tuple(lost_ranges(conn))
+        anchor, epoch = _today() if wanted.since else anchor_of(conn), present_epoch(conn)
+    _print_wanted(wanted, told)
+    if not _is_confirmed(arguments):
+        return 2
+    _audited(platform, arguments.by, "retransmit.request", f"{len(wanted.parties)} parties")
+    # What the platform itself entered comes first: without its keys an institution cannot even sign its request.
+    replay_own_acts(platform, lost_ranges_of(platform))
+    journal, sender = _sender(platform)
+    try:
+        made = ask(sender, wanted, operator=_operator(platform), anchor=anchor, epoch=epoch)
+    finally:
+        journal.close()
+    status = 0
+    for party, outcome in made:
+        name = wanted.parties[party]
+        if not isinstance(outcome, Problem):
+            print(f"{name}：{'以前已经请求过' if outcome.duplicate else '已请求'}（{outcome.entry.hex()}）")
+        elif outcome.slug == "uid-conflict":
+            print(f"{name}：同样的段以前已经请求过")
+        else:
+            print(f"{name}：没有请求成，{outcome}", file=sys.stderr)
+            status = 1
+    print(
+        "各单位从变更通知得知；用开发包 Answerer 的客户端自动补传，其余的请电话通知。进展看 plumbline retransmit status。"
+    )
+    return status
+
+
+def _own(platform: Platform, arguments: argparse.Namespace) -> int:
+    lost = lost_ranges_of(platform)
+    if not lost:
+        raise NothingToAsk("日志没有缺少的段，平台自己的决定都在")
+    if not _is_confirmed(arguments):
+        return 2
+    _audited(platform, arguments.by, "retransmit.own", "platform")
+    return 0 if replay_own_acts(platform, lost) else 1
+
+
+def replay_own_acts(platform: Platform, lost: list[LostRange]) -> bool:
+    """Enter those of the platform's own acts again that the database lacks, in their order; whether that could be done."""
+    if lost and not (platform.data_dir / "own" / "acts.db").exists():
+        print(
+            "这台主机上没有 own/acts.db：平台自己的决定没有留底，请凭记录逐件核对，尤其是停用和销毁。",
+            file=sys.stderr,
+        )
+    book = OwnActs(platform.data_dir / "own")
+    journal, _ = _sender(platform)
+    try:
+        with psycopg.connect(platform.conninfo("plumb_projector"), autocommit=True) as conn:
+            done = replay_own(book, journal, lost, done=set(), ready=lambda message: is_ready(conn, message))
+    except (sqlite3.Error, msgspec.MsgspecError, ValueError, psycopg.Error, SigningStopped) as error:
+        # The epoch stands: the worker goes on as soon as it can.
+        print(
+            f"平台自己的决定没有补完：{type(error).__name__}。排除以后执行 plumbline retransmit own。",
+            file=sys.stderr,
+        )
+        return False
+    finally:
+        journal.close()
+        book.close()
+    print(f"平台自己的决定（登记、密钥、停用、处置等）：补入 {done.entered} 条，原有 {done.present} 条。")
+    if done.waiting:
+        print(f"还有 {done.waiting} 条要等所说的内容补来，后台自动补入。")
+    for each in done.refused:
+        print(f"没有补入：{each}", file=sys.stderr)
+    return not done.refused
+
+
+def lost_ranges_of(platform: Platform) -> list[LostRange]:
+    """What is lost, as the open epoch tells."""
+    with psycopg.connect(platform.conninfo("plumb_projector"), autocommit=True) as conn:
+        return lost_ranges(conn)
+
+
+def _is_confirmed(arguments: argparse.Namespace) -> bool:
+    if arguments.yes and arguments.by.strip() and arguments.because.strip():
+        return True
+    print("还没有改动。确认请加 --yes，并用 --by 写明是谁、--because 写明原因。", file=sys.stderr)
+    return False
+
+
+def _only(arguments: argparse.Namespace) -> tuple[int, int, int | None] | None:
+    given = (arguments.epoch, arguments.first, arguments.end)
+    if given == (None, None, None):
+        return None
+    if arguments.days is not None:
+        raise NothingToAsk("--days 与 --epoch、--first、--end 只能用一种")
+    if arguments.epoch is None or arguments.first is None:
+        raise NothingToAsk("只要一段时，--epoch 和 --first 都要写；--end 不写是到末尾")
+    return arguments.epoch, arguments.first, arguments.end
+
+
+def _print_wanted(wanted: Wanted, told: tuple[LostRange, ...]) -> None:
+    for each in told if wanted.ranges else ():
+        end = "末尾" if each.end is None else f"第 {each.end - 1} 条"
+        print(f"缺少：日志第 {each.epoch} 期第 {each.first} 条到{end}")
+    if wanted.since:
+        print(f"请对照 {wanted.since:%Y-%m-%d} 以后的回执")
+    print(f"请 {len(wanted.parties)} 个单位：{'、'.join(list(wanted.parties.values())[:20])}")
+
+
+def _status(platform: Platform) -> int:
+    with psycopg.connect(platform.conninfo("plumb_projector"), autocommit=True) as conn:
+        rows, names = standing(conn), senders(conn)
+    for row in rows:
+        stage = _STAGES.get(row["stage"], row["stage"])
+        told = f"补入 {row['resent']}，原有 {row['present']}，补不了 {row['not_held']}"
+        print(f"{row['name'] or row['party']}：{stage}{'' if row['stage'] == 'asked' else '；' + told}")
+    if not rows:
+        print("还没有请求过补传。有报送密钥的单位：")
+        for party, name in names.items():
+            print(f"  {party} {name}")
+    return 0
+
+
+def _sender(platform: Platform) -> tuple[Journal, PlatformSender]:
+    keys = PlatformKeys.load(platform.folder("keys"))
+    signer = CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2)
+    journal = Journal(platform.conninfo("plumb_gateway"), signer)
+    return journal, PlatformSender(journal, keys.signer("web"))
+
+
+def _operator(platform: Platform) -> str:
+    return party_id(operator_of(platform)[0]).hex()
+
+
+def _today() -> datetime:
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _audited(platform: Platform, by: str, action: str, subject: str) -> None:
+    with psycopg.connect(platform.conninfo("plumb_migrate")) as conn:
+        conn.execute("SET ROLE plumb_owner")
+        conn.execute(_AUDIT, [by.strip(), action, subject, "done"])
