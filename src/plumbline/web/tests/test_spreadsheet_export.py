@@ -41,7 +41,11 @@ def test_no_cell_of_an_export_begins_a_formula_wherever_it_is_split(rows):
 
 
 def test_a_negative_number_stays_one_unless_it_runs_on_into_the_next_cell():
-    assert list(csv_lines([["甲", "-2", "5"], ["-2"], ["-2", "5"]]))[1:] == ["甲,-2,5\r\n", "-2\r\n", "'-2,5\r\n"]
+    assert list(csv_lines([["甲", "-2", "5"], ["-2"], ["-2", "5"]]))[1:] == [
+        "甲,-2,5\r\n",
+        "-2\r\n",
+        "'-2,5\r\n",
+    ]
 
 
 @pytest.mark.parametrize("cell", ["38.5", "-2", "-0.125", "0", "2026-11-22", "甲=乙", "", "C35；28 d", "a-b"])
