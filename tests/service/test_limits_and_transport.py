@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import httpx
 import psycopg
 import pytest
+from starlette.requests import Request
 
 from plumbline.exchange.encode import encode_message
 from plumbline.exchange.messages.project import TagIssued
@@ -160,13 +161,16 @@ def test_a_stranger_to_our_authority_is_warned_and_plain_http_gets_nothing(secur
         assert not line.recv(200).startswith(b"HTTP/1.1 200")
 
 
-def _request(scheme: str, host: str, **headers: str) -> SimpleNamespace:
+def _request(scheme: str, host: str, **headers: str) -> Request:
     context = SimpleNamespace(trusted_proxies=frozenset({"10.0.0.9"}))
-    return SimpleNamespace(
-        client=SimpleNamespace(host=host),
-        url=SimpleNamespace(scheme=scheme),
-        headers=headers,
-        app=SimpleNamespace(state=SimpleNamespace(context=context)),
+    return Request(
+        {
+            "type": "http",
+            "scheme": scheme,
+            "client": (host, 40000),
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+            "app": SimpleNamespace(state=SimpleNamespace(context=context)),
+        }
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from plumbline.bench.goals import Goal
 from plumbline.bench.stats import Comparison, Verdict
+from plumbline.embedded.source import commit
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,6 +59,7 @@ def as_json(machine: dict[str, str], results: list[Measured]) -> dict[str, objec
     rows = [
         {
             "name": each.goal.name,
+            "one": each.goal.one,
             "limit": each.goal.limit,
             "gate": each.goal.gate,
             "ambition": each.goal.ambition,
@@ -72,7 +74,8 @@ def as_json(machine: dict[str, str], results: list[Measured]) -> dict[str, objec
         }
         for each in results
     ]
-    return {"at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine, "results": rows}
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"at": at, "commit": commit(), "machine": machine, "results": rows}
 
 
 def write(folder: Path, machine: dict[str, str], results: list[Measured]) -> Path:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from plumbline.embedded.source import commit
 
 #: A full drill older than this is called stale.
 STALE_AFTER = timedelta(days=30)
@@ -50,7 +51,7 @@ class Outcome:
             "drill": self.drill,
             "ran_at": self.ran_at.isoformat(timespec="seconds"),
             "host": f"{platform.system()} {platform.release()}, {os.cpu_count()} processors",
-            "commit": _commit(),
+            "commit": commit(),
             "seed": self.seed,
             "seconds": round(self.seconds, 1),
             "held": self.held,
@@ -60,17 +61,6 @@ class Outcome:
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", "utf-8")
-
-
-def _commit() -> str:
-    result = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    return result.stdout.strip() or "unknown"
 
 
 def ages(folder: Path, now: datetime) -> list[str]:

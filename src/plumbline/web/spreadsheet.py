@@ -19,6 +19,8 @@ _IS_NUMBER = re.compile(_NUMBER)
 #: First characters of a formula; what becomes one of them in compatibility form is one, too.
 _BEGINS = "=+-@\u2212"
 _BEHIND_SEMICOLON = re.compile(rf"([;；]\s*)(?!{_NUMBER}\s*(?:[;；]|$))(?=\S)")
+#: A negative number behind the last semicolon of a cell.
+_OPEN_NUMBER = re.compile(r"([;；]\s*)(-[0-9.]+\s*)$")
 #: A quotation mark too: behind a semicolon the writer's own doubled one opens and closes a field of nothing.
 _PASSED_OVER = "".join(each for each in map(chr, range(0x3001)) if each.isspace()) + '"\uff02'
 _GAPS = {"Cc": " ", "Zl": " ", "Zp": " ", "Cf": "", "Cs": ""}
@@ -50,4 +52,13 @@ def csv_lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:
     writer = csv.writer(_Echo())
     yield MARK
     for row in rows:
-        yield writer.writerow([safe_cell(cell) for cell in row])
+        yield writer.writerow(_beside_each_other([safe_cell(cell) for cell in row]))
+
+
+def _beside_each_other(cells: list[str]) -> list[str]:
+    """Where a spreadsheet splits at semicolons alone, cells run together: a negative number that begins what runs on is a formula then
+    (`-2,5+…`). One that stands first in its row, or behind a semicolon, is marked as text; elsewhere a comma comes before it."""
+    marked = [_OPEN_NUMBER.sub(r"\1'\2", cell) for cell in cells]
+    if len(marked) > 1 and marked[0].startswith("-"):
+        marked[0] = f"'{marked[0]}"
+    return marked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,15 +12,17 @@ import pytest
 from plumbline.bench import raw_copy
 from plumbline.bench.goals import read_goals
 from plumbline.bench.load import answers, pack
-from plumbline.bench.report import Measured, exit_status, line, number
+from plumbline.bench.report import Measured, as_json, exit_status, line, number
 from plumbline.bench.stats import Comparison, Verdict, bootstrap, interleave, stray
-from plumbline.bench.table import filled, markdown
+from plumbline.bench.table import newest, page_of, results
 
 PAGE = Path(__file__).parents[4] / "docs" / "reference" / "bench.md"
 
 
-def _measured(ours: tuple[float, ...], limit: tuple[float, ...], name: str = "P1a") -> Measured:
-    return Measured(goal=read_goals()[name], comparison=Comparison(ours=ours, limit=limit))
+def _measured(
+    ours: tuple[float, ...], limit: tuple[float, ...], name: str = "P1a", cpu_us: float = 0
+) -> Measured:
+    return Measured(goal=read_goals()[name], comparison=Comparison(ours=ours, limit=limit), cpu_us=cpu_us)
 
 
 def test_limit_and_ours_run_in_turn_after_one_uncounted_pair() -> None:
@@ -104,9 +107,22 @@ def test_every_gate_is_a_ratio_below_its_ambition() -> None:
     assert all(0 < each.gate < each.ambition for each in read_goals().values())
 
 
-def test_the_page_shows_the_goals_of_the_file() -> None:
+def test_the_page_shows_the_goals_and_the_newest_kept_results() -> None:
     page = PAGE.read_text("utf-8")
-    assert filled(page, markdown(read_goals())) == page
+    assert page_of(page, PAGE.parents[1] / "bench") == page
+
+
+def test_results_name_commit_and_machine_and_what_costs_more_than_before(tmp_path: Path) -> None:
+    machine = {"host": "a", "processor": "x", "cores": "2", "python": "3", "postgresql": "18"}
+    for day, cost in (("2026-11-20", 100.0), ("2026-11-21", 120.0)):
+        content = as_json(machine, [_measured((10.0, 20.0, 40.0), (40.0, 40.0, 40.0), cpu_us=cost)])
+        content["at"] = f"{day}T00:00:00+00:00"
+        (tmp_path / f"{day}.json").write_text(json.dumps(content))
+    told = results(newest(tmp_path), read_goals())
+    assert told.startswith(f"2026-11-21，提交 `{content['commit']}`，2 核 x")
+    assert told.splitlines()[-1].startswith("| P1a | 20/s | raw COPY 40/s | 0.50")
+    assert told.endswith("120 µs，**多了 20%**（上次 100） |")
+    assert results([], read_goals()) == "还没有留存的结果。"
 
 
 def test_binary_copy_counts_microseconds_from_2000() -> None:

@@ -120,10 +120,7 @@ def guarded(endpoint: Endpoint, *, is_watched: bool = False) -> Endpoint:
         except ClientDisconnect:  # cut in the middle: nothing was taken, nobody is there to be told
             return Response(None, 400)
         except Exception as error:
-            problem, number = problem_of(error, request), problem_number()
-            if problem.slug in AUDITED:
-                await audit_refusal(request, problem, number)
-            response = problem_response(problem, number)
+            response, problem, number = await refused(request, error)
         # of several messages the endpoint has noted each, once it had them apart
         if is_watched and not getattr(request.state, "is_noted", False):
             request.app.state.context.monitor.note(
@@ -136,6 +133,14 @@ def guarded(endpoint: Endpoint, *, is_watched: bool = False) -> Endpoint:
         return response
 
     return answer
+
+
+async def refused(request: Request, error: Exception) -> tuple[Response, Problem, str]:
+    """Problem details for a failure, what it was, and the number to quote; what has to be audited is."""
+    problem, number = problem_of(error, request), problem_number()
+    if problem.slug in AUDITED:
+        await audit_refusal(request, problem, number)
+    return problem_response(problem, number), problem, number
 
 
 def problem_of(error: Exception, request: Request) -> Problem:

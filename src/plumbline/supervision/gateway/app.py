@@ -34,8 +34,9 @@ from plumbline.supervision.gateway import (
 )
 from plumbline.supervision.gateway.answers import Endpoint, guarded, json_response, problem_response
 from plumbline.supervision.gateway.appender import Appender
-from plumbline.supervision.gateway.asked import BRIEFLY, AskedCodes
+from plumbline.supervision.gateway.asked import AskedCodes, public_pool
 from plumbline.supervision.gateway.attachments import AREA, FilesHost
+from plumbline.supervision.gateway.briefly import BriefAnswers
 from plumbline.supervision.gateway.context import Context
 from plumbline.supervision.gateway.demo_time import DemoTime, StoppedDoor
 from plumbline.supervision.gateway.directory import Directory
@@ -80,7 +81,7 @@ async def health(request: Request) -> Response:
     )
 
 
-def _context(platform: Platform, pool: AsyncConnectionPool) -> Context:
+def _context(platform: Platform, pool: AsyncConnectionPool, public: AsyncConnectionPool) -> Context:
     limits = GatewaySettings.from_env()
     keys = PlatformKeys.load(platform.folder("keys"))
     signer = CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2)
@@ -90,8 +91,8 @@ def _context(platform: Platform, pool: AsyncConnectionPool) -> Context:
     return Context(
         platform=platform,
         pool=pool,
-        asked=AskedCodes(pool),
-        briefly=AskedCodes(pool, BRIEFLY),
+        asked=AskedCodes(public),
+        briefly=AskedCodes(public, function="verify_briefly"),
         directory=directory,
         door=Door(directory, vault, is_national=keys.log_sm2 is not None),
         appender=Appender(Journal(gateway, signer), queue_limit=limits.queue),
@@ -126,8 +127,10 @@ def build(platform: Platform, relay_to: str | None = None) -> Starlette:
     @contextlib.asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
         pool = AsyncConnectionPool(platform.conninfo("plumb_gateway"), min_size=1, max_size=8, open=False)
+        public = public_pool(platform.conninfo("plumb_gateway"))
         await pool.open(wait=True)
-        context = app.state.context = _context(platform, pool)
+        await public.open()
+        context = app.state.context = _context(platform, pool, public)
         context.appender.start()
         context.watch.start()
         context.log.start()
@@ -142,6 +145,7 @@ def build(platform: Platform, relay_to: str | None = None) -> Starlette:
             context.appender.stop()
             await context.monitor.stop()
             context.log.stop()
+            await public.close()
             await pool.close()
             if relay:
                 await relay.close()
@@ -163,6 +167,7 @@ def build(platform: Platform, relay_to: str | None = None) -> Starlette:
             Middleware(SafeHeaders),
             *([Middleware(FilesHost, urlsplit(files_origin()).netloc)] if files_origin() else []),
             *([Middleware(StoppedDoor)] if platform.demo else []),
+            Middleware(BriefAnswers),
         ],
         exception_handlers={404: _missing, 405: _wrong_method},
     )

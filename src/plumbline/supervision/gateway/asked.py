@@ -7,42 +7,41 @@ nothing. Whoever asks alone is asked for at once: nobody waits for company, only
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
-#: What `ops.verify` takes.
+#: What the functions take.
 MOST = 100
 #: Questions under way at a time: while the database answers one, this process handles the answers of the other.
 AT_ONCE = 2
 Row = dict[str, Any]
-#: What the answer to a program says; the page of a person takes every column.
-BRIEFLY = (
-    "code",
-    "state",
-    "examined",
-    "accepted",
-    "application_attestation",
-    "registration_attestation",
-    "root_kind",
-    "number",
-    "institution_name",
-    "pdf_sha256",
-    "claims",
-)
+
+
+def public_pool(conninfo: str) -> AsyncConnectionPool:
+    """Connections for look-ups of the public only: they take its role as they begin and never have another, so that a question is one
+    round trip and not four."""
+    return AsyncConnectionPool(
+        make_conninfo(conninfo, options="-c role=plumb_public"),
+        min_size=1,
+        max_size=2 * AT_ONCE,
+        kwargs={"autocommit": True, "row_factory": dict_row},
+        open=False,
+    )
 
 
 class AskedCodes:
     """The masked row of a code, or None; one instance a process, on its event loop."""
 
-    def __init__(self, pool: AsyncConnectionPool, columns: Sequence[str] = ()) -> None:
-        """`columns`: of `ops.verify`, all unless given."""
+    def __init__(self, pool: AsyncConnectionPool, *, function: str = "verify") -> None:
+        """`pool` of the public's role; `function` of schema ops: `verify` for pages, `verify_briefly` for programs."""
         self._pool = pool
-        chosen = sql.SQL(", ").join(map(sql.Identifier, columns)) if columns else sql.SQL("*")
-        self._question = sql.SQL("SELECT {} FROM ops.verify(%s)").format(chosen).as_bytes(None)
+        self._question = (
+            sql.SQL("SELECT * FROM {}(%s)").format(sql.Identifier("ops", function)).as_bytes(None)
+        )
         self._waiting: dict[str, asyncio.Future[Row | None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -75,14 +74,9 @@ class AskedCodes:
                 found.set_result(rows.get(code))
 
     async def _rows(self, codes: list[str]) -> dict[str, Row]:
-        async with (
-            self._pool.connection() as conn,
-            conn.transaction(),
-            conn.cursor(row_factory=dict_row) as cur,
-        ):
-            await cur.execute("SET LOCAL ROLE plumb_public")
-            await cur.execute(self._question, [codes])
-            return {row["code"]: row for row in await cur.fetchall()}
+        async with self._pool.connection() as conn:
+            found = await conn.execute(self._question, [codes])
+            return {row["code"]: row for row in await found.fetchall()}
 
 
 def _fail(asked: dict[str, asyncio.Future[Row | None]], error: Exception) -> None:

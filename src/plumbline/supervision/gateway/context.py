@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg_pool import AsyncConnectionPool
+from starlette.datastructures import Headers
 from starlette.requests import Request
+from starlette.types import Scope
 
 from plumbline.exchange.problems import Problem
 from plumbline.exchange.signatures import Target
@@ -77,24 +79,36 @@ def context_of(request: Request) -> Context:
     return context
 
 
-def _peer(request: Request) -> str:
-    return request.client.host if request.client else ""
+def _from_proxy(scope: Scope) -> tuple[str, Headers | None]:
+    """Who is at the other end of the line, and its headers when it is a proxy that PLUMB_TRUSTED_PROXY names."""
+    client = scope.get("client")
+    peer = client[0] if client else ""
+    context: Context = scope["app"].state.context
+    return peer, Headers(scope=scope) if peer in context.trusted_proxies else None
+
+
+def client_in(scope: Scope) -> str:
+    """The address that asks. A forwarded one is believed only from a trusted proxy."""
+    peer, told = _from_proxy(scope)
+    # the last address is the one that our own proxy saw; those before it are whatever the caller wrote
+    return (told.get("x-forwarded-for", "").rpartition(",")[2].strip()[:64] if told else "") or peer
 
 
 def client_of(request: Request) -> str:
-    """The address that asks. A forwarded one is believed only from a proxy that PLUMB_TRUSTED_PROXY names."""
-    peer = _peer(request)
-    if peer not in context_of(request).trusted_proxies:
-        return peer
-    # the last address is the one that our own proxy saw; those before it are whatever the caller wrote
-    return request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()[:64] or peer
+    """The address that asks; see :func:`client_in`."""
+    return client_in(request.scope)
+
+
+def scheme_in(scope: Scope) -> str:
+    """http or https, as the one who asks sees it; the same trust as in :func:`client_in`."""
+    _, told = _from_proxy(scope)
+    scheme = told.get("x-forwarded-proto", "") if told else ""
+    return scheme if scheme in ("http", "https") else str(scope.get("scheme", "http"))
 
 
 def scheme_of(request: Request) -> str:
-    """http or https, as the one who asks sees it; the same trust as in :func:`client_of`."""
-    told = request.headers.get("x-forwarded-proto", "")
-    is_told = _peer(request) in context_of(request).trusted_proxies and told in ("http", "https")
-    return told if is_told else request.url.scheme
+    """http or https; see :func:`scheme_in`."""
+    return scheme_in(request.scope)
 
 
 def is_local(request: Request) -> bool:

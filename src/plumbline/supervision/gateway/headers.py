@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from plumbline.supervision.gateway.context import scheme_of
+from plumbline.supervision.gateway.context import scheme_in
 from plumbline.web.security import STRICT_TRANSPORT
 
 #: For what no page of its own has set: nothing is guessed from the content, nothing is shown inside another site's page.
@@ -15,6 +13,8 @@ ALWAYS = {
     "Referrer-Policy": "same-origin",
     "Content-Security-Policy": "base-uri 'none'; object-src 'none'; frame-ancestors 'none'",
 }
+_ALWAYS = [(name.lower().encode(), value.encode()) for name, value in ALWAYS.items()]
+_SECURE = [*_ALWAYS, (b"strict-transport-security", STRICT_TRANSPORT.encode())]
 
 
 class SafeHeaders:
@@ -31,11 +31,11 @@ class SafeHeaders:
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in ALWAYS.items():
-                    headers.setdefault(name, value)
-                if scheme_of(Request(scope)) == "https":
-                    headers.setdefault("Strict-Transport-Security", STRICT_TRANSPORT)
+                headers = list(message["headers"])
+                present = {name.lower() for name, _ in headers}
+                wanted = _SECURE if scheme_in(scope) == "https" else _ALWAYS
+                headers += [pair for pair in wanted if pair[0] not in present]
+                message["headers"] = headers
             await send(message)
 
         await self._app(scope, receive, sent)

@@ -24,7 +24,6 @@ from plumbline.supervision.gateway.public_page import (
     check_answer,
     offers_document,
     page_of,
-    state_of,
     typed_text,
     unknown_page,
 )
@@ -71,7 +70,7 @@ async def entry_page(request: Request) -> Response:
 
 
 async def code_page(request: Request) -> Response:
-    """The answer to one code: one sentence, then facts, then technical detail."""
+    """The answer to one code: one sentence, then facts, then technical detail. A program is answered by `BriefAnswers`."""
     context = context_of(request)
     context.lookups.take(client_of(request))
     typed = request.path_params["code"][:80]
@@ -79,23 +78,10 @@ async def code_page(request: Request) -> Response:
     now = datetime.now(UTC)
     if isinstance(parsed, CodeProblem):
         return _html(verification_html(unknown_page(typed, now, str(parsed), context.platform)), 404)
-    is_program = "application/json" in request.headers.get("accept", "")
-    row = await (context.briefly if is_program else context.asked).find(parsed.text)
+    row = await _find(context, parsed.text)
     if row is None:
         return _html(
             verification_html(unknown_page(format_code(parsed.text), now, "", context.platform)), 404
-        )
-    if is_program:
-        return json_response(
-            {
-                "code": parsed.text,
-                "state": state_of(row).value,
-                "number": row["number"],
-                "institution": row["institution_name"],
-                "pdf_sha256": row["pdf_sha256"] or "",
-                "claims": row["claims"] or "",
-            },
-            headers={"Cache-Control": "max-age=5"},
         )
     names = await _masked_names(context, row)
     withheld = await _withheld(context, row["pdf_sha256"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +29,7 @@ _ROOT_WORDS = {"licensed": "正式根证书", "demo": "演示证书", "none": "�
 _VERDICT_NOTES = {"PASS": "合格", "FAIL": "不合格", "NOT_JUDGED": "不作判定", "VOID": "无效"}
 
 
-def state_of(row: dict[str, Any]) -> VerificationState:
+def state_of(row: Mapping[str, Any]) -> VerificationState:
     """What the public is told of a code.
 
     Registered but not examined yet, examined and unsound, or sent with a shared secret alone, is never 真.

@@ -29,6 +29,7 @@ def _is_formula(cell: str) -> bool:
 
 @settings(deadline=None)
 @example([["甲", 'x;"=1+1'], ["甲", 'x;" "" =1']])
+@example([["-2", "5+cmd|' /C calc'!A0"], ["甲;-2", "5"], ["甲", "乙,丙;-2"]])
 @given(st.lists(st.lists(_CELLS, min_size=1, max_size=4), max_size=4))
 def test_no_cell_of_an_export_begins_a_formula_wherever_it_is_split(rows):
     text = "".join(csv_lines(rows)).removeprefix(MARK)
@@ -37,6 +38,14 @@ def test_no_cell_of_an_export_begins_a_formula_wherever_it_is_split(rows):
         assert [cell for row in read for cell in row if _is_formula(cell)] == []
     lines = list(csv.reader(io.StringIO(text, newline="")))
     assert [len(row) for row in lines] == [len(row) for row in rows]  # one line is one row
+
+
+def test_a_negative_number_stays_one_unless_it_runs_on_into_the_next_cell():
+    assert list(csv_lines([["甲", "-2", "5"], ["-2"], ["-2", "5"]]))[1:] == [
+        "甲,-2,5\r\n",
+        "-2\r\n",
+        "'-2,5\r\n",
+    ]
 
 
 @pytest.mark.parametrize("cell", ["38.5", "-2", "-0.125", "0", "2026-11-22", "甲=乙", "", "C35；28 d", "a-b"])
