@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import fcntl
-import gc
 import json
 import logging
 import signal
@@ -38,6 +37,7 @@ from plumbline.lab.keys import InstitutionKeys
 from plumbline.supervision.city_progress import Progress, read_progress, write_progress
 from plumbline.supervision.config import Platform
 from plumbline.supervision.journal.demo_clock import begin_telling, end_telling
+from plumbline.supervision.memory import settle
 from plumbline.supervision.roots import save_root
 
 _log = logging.getLogger("plumbline.demo.city")
@@ -77,6 +77,7 @@ class Filling:
             )
             ended = Ended(self.folder / "ended.jsonl")
             reached = NewestTime(self.platform)
+            settle()  # the story stays, too
             with closing(reached):
                 meter = self._meter(story, ended, core, reached)
                 filled = fill(story, senders, enrolment, progress=meter, ended=ended)
@@ -243,9 +244,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    # What has been loaded stays: the collector need not go through it again and again, nor so often.
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    settle()
     platform = Platform.from_env()
     ca = Path(arguments.ca) if arguments.ca else None
     resume_after_crash(platform)

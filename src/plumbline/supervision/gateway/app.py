@@ -57,6 +57,7 @@ from plumbline.supervision.journal.lookup import Lookups
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.logs import begin_logging
+from plumbline.supervision.memory import settle
 from plumbline.supervision.renditions import Renditions
 from plumbline.supervision.scanner import ScanSettings
 from plumbline.web.security import files_origin
@@ -134,6 +135,7 @@ def build(platform: Platform, relay_to: str | None = None) -> Starlette:
         context.monitor.start()
         heartbeat = Heartbeat(platform.conninfo("plumb_gateway"), "gateway")
         heartbeat.start()
+        settle()
         try:
             yield
         finally:

@@ -21,6 +21,7 @@ from plumbline.supervision.journal.own_acts import OwnActs
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.logs import begin_logging
+from plumbline.supervision.memory import settle
 from plumbline.supervision.projection.projector import CHANNEL, GATHER_S
 from plumbline.supervision.roots import load_roots
 from plumbline.supervision.scanner import settings_or_exit
@@ -100,6 +101,7 @@ def main() -> None:
     )
     scanning.start()
     errands = Errands(platform)
+    settle()
     print("worker ready", flush=True)
     while not stop.is_set():
         try:
