@@ -37,8 +37,8 @@ from plumbline.supervision.projection.schema import LIVE
 SET_SIZE = 500
 #: A set costs as much as some dozens of entries: after one of fewer the next may gather a little.
 FEW = 64
-#: How long it may gather while entries keep coming; far below what a page or a sender waits for.
-GATHER_S = 0.05
+#: How long it may gather while entries keep coming, at least and at most; far below what a page or a sender waits for.
+GATHER_S, LONGEST_GATHER_S = 0.05, 0.15
 CHANNEL = "plumb_projected"
 #: No log grows that long: the bound of an unbounded projection.
 END = 2**62
@@ -53,6 +53,11 @@ _PARKED = (
 )
 #: An epoch is left only when all that was kept of it is projected.
 _FOLLOWING = "SELECT max(epoch) FROM journal.epoch WHERE kept_epoch = %s AND kept_size = %s"
+
+
+def gathering_s(took_s: float) -> float:
+    """How long entries may gather after a round that took so long: the busier the machine, the more go into the next one."""
+    return min(LONGEST_GATHER_S, max(GATHER_S, took_s))
 
 
 class StandingBy(Exception):
@@ -170,10 +175,11 @@ class Projector:
         """Until `stop`: project, and wait a little when there was little, so that more come together in the next set; survives a
         lost database."""
         while not stop():
+            began = time.monotonic()
             try:
                 done = self.step()
                 if done < FEW:
-                    time.sleep(GATHER_S if done else idle_s)
+                    time.sleep(gathering_s(time.monotonic() - began) if done else idle_s)
             except StandingBy:
                 time.sleep(1)
             except psycopg.Error as error:
