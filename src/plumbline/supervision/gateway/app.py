@@ -126,7 +126,14 @@ def build(platform: Platform, relay_to: str | None = None) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
-        pool = AsyncConnectionPool(platform.conninfo("plumb_gateway"), min_size=1, max_size=8, open=False)
+        # Each statement is a transaction of its own, on one trip instead of three; where several belong together it is said there.
+        pool = AsyncConnectionPool(
+            platform.conninfo("plumb_gateway"),
+            kwargs={"autocommit": True},
+            min_size=1,
+            max_size=8,
+            open=False,
+        )
         await pool.open(wait=True)
         context = app.state.context = _context(platform, pool)
         context.appender.start()
