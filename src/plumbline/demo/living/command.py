@@ -34,7 +34,7 @@ from plumbline.demo.story import OPENED_BEFORE, SPAN, StationSender
 from plumbline.demo.tools import resume_after_crash
 from plumbline.embedded.problems import EmbeddedProblem
 from plumbline.lab.keys import InstitutionKeys
-from plumbline.supervision.city_progress import Progress, read_progress, write_progress
+from plumbline.supervision.city_progress import Progress, core_file, read_progress, write_progress
 from plumbline.supervision.config import Platform
 from plumbline.supervision.journal.demo_clock import begin_telling, end_telling
 from plumbline.supervision.memory import settle
@@ -262,11 +262,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     told = json.loads((platform.data_dir / "city" / "city.json").read_text("utf-8"))
     work_on(platform, build_city(told["seed"], told["scale"], date.fromisoformat(told["today"])), ca, stop)
     return 0
-
-
-def core_file(data_dir: Path) -> Path:
-    """Is there as soon as the city's core is."""
-    return data_dir / "city" / "core"
 
 
 if __name__ == "__main__":
