@@ -54,6 +54,8 @@ class Filling:
     tell: Callable[[str], None]
     #: Called as soon as the core is there, the rest being under way.
     core_is_there: Callable[[], None] = lambda: None
+    #: Called as soon as it is known what will happen.
+    story_is_told: Callable[[], None] = lambda: None
 
     @property
     def folder(self) -> Path:
@@ -77,7 +79,7 @@ class Filling:
             )
             ended = Ended(self.folder / "ended.jsonl")
             reached = NewestTime(self.platform)
-            settle()  # the story stays, too
+            self.story_is_told()
             with closing(reached):
                 meter = self._meter(story, ended, core, reached)
                 filled = fill(story, senders, enrolment, progress=meter, ended=ended)
@@ -183,6 +185,7 @@ def fill_platform(
     patterns: Sequence[str] | None = None,
     progress: Callable[[str], None] = print,
     core_is_there: Callable[[], None] = lambda: None,
+    story_is_told: Callable[[], None] = lambda: None,
 ) -> Filled:
     """Enrol the city, send its core and its three months up to `now`, and write what was planted beside the data.
 
@@ -191,7 +194,15 @@ def fill_platform(
     told = _remembered(platform.data_dir / "city" / "city.json", seed, scale, now or datetime.now(UTC))
     city = build_city(seed, scale, date.fromisoformat(told["today"]))
     end = datetime.fromisoformat(told["end"])
-    run = Filling(platform=platform, city=city, end=end, ca=ca, tell=progress, core_is_there=core_is_there)
+    run = Filling(
+        platform=platform,
+        city=city,
+        end=end,
+        ca=ca,
+        tell=progress,
+        core_is_there=core_is_there,
+        story_is_told=story_is_told,
+    )
     with told_to_the_end(platform):
         filled, planted = run.run(patterns)
     truth = planted_truth(planted, filled.results)
@@ -258,6 +269,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             patterns=() if arguments.honest else None,
             progress=lambda text: _log.info("%s", text),
             core_is_there=partial(core_file(platform.data_dir).touch, 0o600),
+            story_is_told=settle,  # the story stays, too
         )
     told = json.loads((platform.data_dir / "city" / "city.json").read_text("utf-8"))
     work_on(platform, build_city(told["seed"], told["scale"], date.fromisoformat(told["today"])), ca, stop)

@@ -142,7 +142,6 @@ def build(platform: Platform, relay_to: str | None = None) -> Starlette:
         context.monitor.start()
         heartbeat = Heartbeat(platform.conninfo("plumb_gateway"), "gateway")
         heartbeat.start()
-        settle()
         try:
             yield
         finally:
@@ -248,4 +247,6 @@ def application() -> Starlette:
     """Factory for the ASGI server: platform and relay from the environment."""
     begin_logging()
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    return build(Platform.from_env(), os.environ.get("PLUMB_RELAY_TO") or None)
+    made = build(Platform.from_env(), os.environ.get("PLUMB_RELAY_TO") or None)
+    settle()
+    return made
