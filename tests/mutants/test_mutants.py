@@ -113,10 +113,10 @@ MUTANTS = {
 
 
 def _drop_the_last_leaf(text: str) -> str:
-    """The COPY of leaves is given one row fewer."""
-    marker = '["int4", "int8", "uuid", "bytea", "timestamptz", "bytea"],\n            rows,'
+    """The statement that writes the leaves is given one row fewer."""
+    marker = "                *_columns(rows),\n"
     assert marker in text, "the append has changed: adapt the mutant"
-    return text.replace(marker, marker.replace("rows,", "rows[:-1],"), 1)
+    return text.replace(marker, marker.replace("rows", "rows[:-1]"), 1)
 
 
 def _tree(folder: Path) -> Path:

@@ -14,12 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from plumbline.demo.cast import build_cast
-from plumbline.demo.clients import open_clients
 from plumbline.demo.cosigner import cosigner_process
-from plumbline.demo.living.command import core_file, fill_platform
-from plumbline.demo.public_check import check_public
-from plumbline.demo.replay import replay
 from plumbline.demo.running import running_platform
 from plumbline.demo.story import OPENED_BEFORE, SEED, enrol_cast
 from plumbline.embedded.ports import free_port
@@ -27,7 +22,7 @@ from plumbline.embedded.postgres import Cluster
 from plumbline.embedded.problems import EmbeddedProblem
 from plumbline.embedded.supervisor import ProcessSpec, Supervisor
 from plumbline.supervision.boot import DEMO_OPERATOR, Settings, prepare
-from plumbline.supervision.city_progress import Progress, read_progress
+from plumbline.supervision.city_progress import Progress, core_file, read_progress
 from plumbline.supervision.config import DEMO_ORIGIN, Platform
 from plumbline.supervision.run import Serving, process_specs, run
 from plumbline.supervision.tls import serving_of
@@ -82,6 +77,9 @@ def run_demo(arguments: argparse.Namespace) -> int:
 
 
 def _fill_running(platform: Platform, arguments: argparse.Namespace, city: tuple[int, float]) -> int:
+    # Here: typesetting and signing are a second to load, and who starts a city does without them.
+    from plumbline.demo.living.command import fill_platform
+
     known = read_progress(platform.data_dir)
     if (
         known is not None and known.phase == "done"
@@ -190,6 +188,11 @@ def run_replay(arguments: argparse.Namespace) -> int:
 
 
 def _replay_on(platform: Platform, folder: Path, say: Callable[[str], None]) -> int:
+    from plumbline.demo.cast import build_cast
+    from plumbline.demo.clients import open_clients
+    from plumbline.demo.public_check import check_public
+    from plumbline.demo.replay import replay
+
     now = datetime.now(UTC)
     enrolment = enrol_cast(platform, at=now, stated=False, today=now.date())
     cast = build_cast(SEED, now.date())

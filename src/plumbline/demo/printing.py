@@ -26,7 +26,7 @@ from plumbline.lab.reporting.document import (
     ReportDocument,
 )
 from plumbline.lab.reporting.render import render_report
-from plumbline.lab.reporting.sign import sign_report
+from plumbline.lab.reporting.sign import sign_counted
 
 TITLES = {"concrete_cube": "混凝土立方体抗压强度检测报告", "rebar_tension": "钢筋拉伸性能检测报告"}
 STANDARDS = {
@@ -141,11 +141,12 @@ class SignedReport:
 def signed_report(plan: Plan, cast: Cast, issued: Issued, clients: Clients) -> SignedReport:
     """The signed report; the copy in the institution's folder, when this code was printed before."""
     path = clients.reports / f"{issued.code}.pdf"
-    if not path.exists():
-        printed = render_report(document(plan, cast, issued, clients.public_url))
-        _keep(path, sign_report(printed, clients.keys, signed_at=plan.times.applied))
-    pdf = path.read_bytes()
-    pages = int(PdfFileReader(io.BytesIO(pdf)).root["/Pages"]["/Count"])
+    if path.exists():
+        pdf = path.read_bytes()
+        return SignedReport(pdf=pdf, pages=int(PdfFileReader(io.BytesIO(pdf)).root["/Pages"]["/Count"]))
+    printed = render_report(document(plan, cast, issued, clients.public_url))
+    pdf, pages = sign_counted(printed, clients.keys, signed_at=plan.times.applied)
+    _keep(path, pdf)
     return SignedReport(pdf=pdf, pages=pages)
 
 

@@ -69,6 +69,8 @@ class ProcessSpec:
     #: `on-failure`: not after exit code 0.
     restart: Literal["always", "on-failure", "never"] = "always"
     cwd: Path | None = None
+    #: Starts together with the one before it, which it does not need; the next one that does not say so waits for both.
+    together: bool = False
 
 
 class _Child:
@@ -212,15 +214,17 @@ class Supervisor:
                 self.stop()
 
     def start(self) -> None:
-        """Start in order, each after the one before is ready; on a problem stop what was started."""
+        """Start in order, each after those before it are ready, or together with them; on a problem stop what was started."""
         self._log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            for child in self._children:
-                if self._stop_requests:
-                    return
-                _turn(child.log_path)
-                child.launch()
-                self._await_ready(child)
+            for group in _together(self._children):
+                for child in group:
+                    if self._stop_requests:
+                        return
+                    _turn(child.log_path)
+                    child.launch()
+                for child in group:
+                    self._await_ready(child)
         except BaseException:
             self.stop()
             raise
@@ -306,6 +310,16 @@ class Supervisor:
         finally:
             for signum, handler in before.items():
                 signal.signal(signum, handler)
+
+
+def _together(children: Sequence[_Child]) -> list[list[_Child]]:
+    groups: list[list[_Child]] = []
+    for child in children:
+        if groups and child.spec.together:
+            groups[-1].append(child)
+        else:
+            groups.append([child])
+    return groups
 
 
 def _has_ended(pid: int) -> bool:

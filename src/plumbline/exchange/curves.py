@@ -10,6 +10,8 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Sequence
+from itertools import chain
+from operator import sub
 
 from plumbline.exchange.messages.testing import CurveChannel
 
@@ -26,19 +28,28 @@ class CurveProblem(ValueError):
         self.too_long = too_long
 
 
-def encode_dzv(values: Iterable[int]) -> bytes:
-    """Delta-zigzag-varint bytes of scaled integers."""
-    out = bytearray()
-    previous = 0
-    for value in values:
-        delta = value - previous
-        previous = value
+class _Numbers(dict[int, bytes]):
+    """Difference → its bytes; those of two bytes at most are written once."""
+
+    def __missing__(self, delta: int) -> bytes:
+        out = bytearray()
         z = delta << 1 if delta >= 0 else ((-delta) << 1) - 1
         while z > 0x7F:
             out.append((z & 0x7F) | 0x80)
             z >>= 7
         out.append(z)
-    return bytes(out)
+        if len(out) <= 2:
+            self[delta] = bytes(out)
+        return bytes(out)
+
+
+_NUMBERS = _Numbers()
+
+
+def encode_dzv(values: Iterable[int]) -> bytes:
+    """Delta-zigzag-varint bytes of scaled integers."""
+    given = list(values)
+    return b"".join(map(_NUMBERS.__getitem__, map(sub, given, chain((0,), given))))
 
 
 def decode_dzv(data: bytes, limit: int = MAX_POINTS) -> list[int]:

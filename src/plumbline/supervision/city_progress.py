@@ -48,3 +48,8 @@ def write_progress(data_dir: Path, progress: Progress) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(asdict(progress), ensure_ascii=False), "utf-8")
     os.replace(temporary, path)
+
+
+def core_file(data_dir: Path) -> Path:
+    """Is there as soon as the city's core is."""
+    return data_dir / "city" / "core"

@@ -50,7 +50,7 @@ class Serving:
 
 
 def process_specs(platform: Platform, serving: Serving, web_port: int) -> list[ProcessSpec]:
-    """The four kinds of process of the product, in the order in which they start."""
+    """The four kinds of process of the product; none of them needs another one to start."""
     python, common = sys.executable, platform.environment() | {"PYTHONUNBUFFERED": "1"}
     bind = "0.0.0.0" if serving.certificate else serving.host  # noqa: S104 - only with TLS, by --lan
     granian = [python, "-m", "granian", "--no-ws", "--log-level", "warning", "--workers", "1"]
@@ -93,10 +93,14 @@ def process_specs(platform: Platform, serving: Serving, web_port: int) -> list[P
             ReadyLine("projector ready"),
         ),
         ProcessSpec(
-            "worker", [python, "-m", "plumbline.supervision.worker"], common, ReadyLine("worker ready")
+            "worker",
+            [python, "-m", "plumbline.supervision.worker"],
+            common,
+            ReadyLine("worker ready"),
+            together=True,
         ),
-        ProcessSpec("web", web, common, ReadyUrl(f"http://127.0.0.1:{web_port}/healthz/")),
-        ProcessSpec("gateway", gateway, common | relay, ReadyUrl(loopback, serving.ca)),
+        ProcessSpec("web", web, common, ReadyUrl(f"http://127.0.0.1:{web_port}/healthz/"), together=True),
+        ProcessSpec("gateway", gateway, common | relay, ReadyUrl(loopback, serving.ca), together=True),
     ]
 
 

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 SLOT = timedelta(minutes=15)
 #: A pour with the way there: nobody witnesses two of them within it.
 WITNESS_SLOT = timedelta(hours=2)
+#: Slots away from the one that was wanted: a small town's one witness is busy for weeks on end.
+_FARTHEST = 600
 
 
 class Booking:
@@ -20,7 +22,7 @@ class Booking:
         """The free slot of a working day nearest to `wanted`, at first later, then earlier; it is taken on return."""
         midnight = wanted.replace(hour=0, minute=0, second=0, microsecond=0)
         nearest = midnight + (wanted - midnight) // slot * slot
-        for away in range(200):
+        for away in range(_FARTHEST):
             for at in (nearest + away * slot, nearest - away * slot):
                 if 8 <= at.hour < 18 and (who, at) not in self._taken:
                     self._taken.add((who, at))

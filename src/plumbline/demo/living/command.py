@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import fcntl
-import gc
 import json
 import logging
 import signal
@@ -35,9 +34,10 @@ from plumbline.demo.story import OPENED_BEFORE, SPAN, StationSender
 from plumbline.demo.tools import resume_after_crash
 from plumbline.embedded.problems import EmbeddedProblem
 from plumbline.lab.keys import InstitutionKeys
-from plumbline.supervision.city_progress import Progress, read_progress, write_progress
+from plumbline.supervision.city_progress import Progress, core_file, read_progress, write_progress
 from plumbline.supervision.config import Platform
 from plumbline.supervision.journal.demo_clock import begin_telling, end_telling
+from plumbline.supervision.memory import settle
 from plumbline.supervision.roots import save_root
 
 _log = logging.getLogger("plumbline.demo.city")
@@ -54,6 +54,8 @@ class Filling:
     tell: Callable[[str], None]
     #: Called as soon as the core is there, the rest being under way.
     core_is_there: Callable[[], None] = lambda: None
+    #: Called as soon as it is known what will happen.
+    story_is_told: Callable[[], None] = lambda: None
 
     @property
     def folder(self) -> Path:
@@ -77,6 +79,7 @@ class Filling:
             )
             ended = Ended(self.folder / "ended.jsonl")
             reached = NewestTime(self.platform)
+            self.story_is_told()
             with closing(reached):
                 meter = self._meter(story, ended, core, reached)
                 filled = fill(story, senders, enrolment, progress=meter, ended=ended)
@@ -182,6 +185,7 @@ def fill_platform(
     patterns: Sequence[str] | None = None,
     progress: Callable[[str], None] = print,
     core_is_there: Callable[[], None] = lambda: None,
+    story_is_told: Callable[[], None] = lambda: None,
 ) -> Filled:
     """Enrol the city, send its core and its three months up to `now`, and write what was planted beside the data.
 
@@ -190,7 +194,15 @@ def fill_platform(
     told = _remembered(platform.data_dir / "city" / "city.json", seed, scale, now or datetime.now(UTC))
     city = build_city(seed, scale, date.fromisoformat(told["today"]))
     end = datetime.fromisoformat(told["end"])
-    run = Filling(platform=platform, city=city, end=end, ca=ca, tell=progress, core_is_there=core_is_there)
+    run = Filling(
+        platform=platform,
+        city=city,
+        end=end,
+        ca=ca,
+        tell=progress,
+        core_is_there=core_is_there,
+        story_is_told=story_is_told,
+    )
     with told_to_the_end(platform):
         filled, planted = run.run(patterns)
     truth = planted_truth(planted, filled.results)
@@ -243,9 +255,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    # What has been loaded stays: the collector need not go through it again and again, nor so often.
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    settle()
     platform = Platform.from_env()
     ca = Path(arguments.ca) if arguments.ca else None
     resume_after_crash(platform)
@@ -259,15 +269,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             patterns=() if arguments.honest else None,
             progress=lambda text: _log.info("%s", text),
             core_is_there=partial(core_file(platform.data_dir).touch, 0o600),
+            story_is_told=settle,  # the story stays, too
         )
     told = json.loads((platform.data_dir / "city" / "city.json").read_text("utf-8"))
     work_on(platform, build_city(told["seed"], told["scale"], date.fromisoformat(told["today"])), ca, stop)
     return 0
-
-
-def core_file(data_dir: Path) -> Path:
-    """Is there as soon as the city's core is."""
-    return data_dir / "city" / "core"
 
 
 if __name__ == "__main__":

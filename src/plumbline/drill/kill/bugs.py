@@ -103,8 +103,8 @@ def _no_fsync() -> None:
             inner = conn.execute
 
             def execute(query: Any, *arguments: Any, **options: Any) -> Any:
-                if query == "SET LOCAL synchronous_commit = on":
-                    query = "SET LOCAL synchronous_commit = off"
+                if isinstance(query, str):
+                    query = query.replace("synchronous_commit = on", "synchronous_commit = off")
                 return inner(query, *arguments, **options)
 
             cast(Any, conn).execute = execute

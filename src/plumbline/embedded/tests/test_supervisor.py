@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,24 @@ def test_processes_start_in_order_and_stop_in_reverse(tmp_path: Path) -> None:
     words = record.read_text().split("\n")[:-1]
     assert words == [*(f"start {n}" for n in names), *(f"stop {n}" for n in reversed(names))]
     assert supervisor.pids == {}
+
+
+def test_processes_that_start_together_do_not_wait_for_one_another_but_the_next_one_does(
+    tmp_path: Path, supervisors: list[Supervisor]
+) -> None:
+    code = (
+        "import pathlib, sys, time\n"
+        f"folder = pathlib.Path({str(tmp_path)!r})\n"
+        "(folder / sys.argv[1]).touch()\n"
+        "while not all((folder / name).exists() for name in sys.argv[2:]): time.sleep(0.01)\n"
+        "print('ready now', flush=True); time.sleep(600)"
+    )
+    one, two = spec("one", code), spec("two", code, together=True)
+    last = ProcessSpec("last", [sys.executable, "-c", code, "last"], ready=ReadyLine("ready now"))
+    pair = [replace(one, argv=[*one.argv, "1", "2"]), replace(two, argv=[*two.argv, "2", "1"])]
+    supervisors.append(Supervisor([*pair, last], tmp_path / "logs"))
+    supervisors[0].start()
+    assert list(supervisors[0].pids) == ["one", "two", "last"]
 
 
 def test_output_goes_to_the_log_with_name_and_time(tmp_path: Path, supervisors: list[Supervisor]) -> None:

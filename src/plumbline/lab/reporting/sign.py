@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import binascii
 import io
+import threading
 import uuid
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -40,6 +41,8 @@ from plumbline.lab.reporting.stamp import STAMP_TEXT, stamp_pdf
 FIELD_NAME = "TestingStamp"
 #: room for the CMS object (hex digits): a P-256 signature with one certificate takes about 3 400
 _BYTES_RESERVED = 12288
+#: A drawing that was read once serves all signatures of its institution; its reader moves about in one file.
+_ONE_READS = threading.Lock()
 
 
 class SigningRefusedError(Exception):
@@ -49,14 +52,14 @@ class SigningRefusedError(Exception):
 class _StampContent(PdfContent):
     """The stamp's drawing, imported from memory (pyHanko's own importer wants a file)."""
 
-    def __init__(self, drawing: bytes) -> None:
+    def __init__(self, drawing: PdfFileReader) -> None:
         self._drawing = drawing
         super().__init__()
 
     def render(self) -> bytes:
         """Import the drawing as a form object and return the operator that paints it."""
-        reader = PdfFileReader(io.BytesIO(self._drawing))
-        form = self._ensure_writer.import_page_as_xobject(reader)
+        with _ONE_READS:
+            form = self._ensure_writer.import_page_as_xobject(self._drawing)
         left, bottom, right, top = form.get_object()["/BBox"]
         self.box = BoxConstraints(width=abs(right - left), height=abs(top - bottom))
         name = b"/Stamp" + binascii.hexlify(uuid.uuid4().bytes)
@@ -64,7 +67,7 @@ class _StampContent(PdfContent):
         return name + b" Do"
 
 
-# Loading a key and drawing a stamp cost more than a signature: both are done once for each loaded key folder.
+# Loading a key, drawing a stamp and reading the drawing cost more than a signature: both are done once for each loaded key folder.
 @lru_cache(maxsize=32)
 def _signer(keys: InstitutionKeys) -> RepeatingSigner:
     der = keys.report_key.private_bytes(
@@ -81,8 +84,8 @@ def _signer(keys: InstitutionKeys) -> RepeatingSigner:
 
 
 @lru_cache(maxsize=32)
-def _stamp(keys: InstitutionKeys, text: str) -> bytes:
-    return stamp_pdf(keys.name, is_demo=keys.is_demo, text=text)
+def _stamp(keys: InstitutionKeys, text: str) -> PdfFileReader:
+    return PdfFileReader(io.BytesIO(stamp_pdf(keys.name, is_demo=keys.is_demo, text=text)))
 
 
 class _DatedSigner(PdfSigner):
@@ -122,17 +125,25 @@ def sign_report(
     cannot be read or is signed already: a second signature would make the first one's reader guess what was
     added.
     """
+    return sign_counted(pdf, keys, signed_at=signed_at, stamp_text=stamp_text)[0]
+
+
+def sign_counted(
+    pdf: bytes, keys: InstitutionKeys, *, signed_at: datetime, stamp_text: str = STAMP_TEXT
+) -> tuple[bytes, int]:
+    """As :func:`sign_report`, and how many pages the file has, which the signing has read anyway."""
     if signed_at.tzinfo is None:
         raise ValueError("signed_at carries a time zone")
     try:
         writer = _StampingWriter(io.BytesIO(pdf), strict=True)
         if writer.prev.embedded_signatures or "/AcroForm" in writer.root:
             raise SigningRefusedError("这份文件已有签章或表单，不能再签。")
+        pages = int(writer.root["/Pages"]["/Count"])
         signer = _pdf_signer(keys, signed_at, stamp_text)
         output = signer.sign_pdf(writer, bytes_reserved=_BYTES_RESERVED)
     except PdfError as error:
         raise SigningRefusedError("这不是一份完整的 PDF 文件，没有签章。") from error
-    return bytes(output.getvalue())
+    return bytes(output.getvalue()), pages
 
 
 def _pdf_signer(keys: InstitutionKeys, signed_at: datetime, stamp_text: str) -> PdfSigner:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -22,6 +23,8 @@ TEMPLATE_FOLDER = Path(__file__).parent / "templates"
 SYSTEM_FONT_FOLDER = Path("/usr/share/fonts/opentype/noto")
 _SYSTEM_FONTS = ("NotoSerifCJK-Regular.ttc", "NotoSerifCJK-Bold.ttc")
 _BREAKS = frozenset("\n")
+#: Typst keeps one memory for all compilations of a process: those that run side by side wait for one another there, spinning.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class TypesettingError(Exception):
@@ -113,7 +116,8 @@ def _compile(
         sys_inputs={"data": json.dumps(inputs, ensure_ascii=False)},
     )
     try:
-        output = compiler.compile(input=str(TEMPLATE_FOLDER / template), **options)
+        with _ONE_AT_A_TIME:
+            output = compiler.compile(input=str(TEMPLATE_FOLDER / template), **options)
     except typst.TypstError as error:
         # PDF/A forbids a missing glyph: the full font, too, lacks the character.
         if "could not be displayed" in str(error.message) and (lacking := missing_characters("".join(texts))):

@@ -51,14 +51,18 @@ class Meter:
         return self.left < 0
 
 
-_read = io.BytesIO.read
+_read, _tell, _seek = io.BytesIO.read, io.BytesIO.tell, io.BytesIO.seek
 
 
 class MeteredFile(io.BytesIO):
-    """Bytes whose reads are counted, long ones as many."""
+    """Bytes whose reads are counted, long ones as many.
 
-    def __init__(self, data: bytes, meter: Meter) -> None:
+    `blanks` (from, to) is a run of them that a reader passes in one step: who reads one of them alone stands behind the last.
+    """
+
+    def __init__(self, data: bytes, meter: Meter, blanks: tuple[int, int] = (0, 0)) -> None:
         self._meter = meter
+        self._blanks = blanks
         super().__init__(data)
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -69,6 +73,8 @@ class MeteredFile(io.BytesIO):
         meter.left -= 1 + len(found) // _BYTES_A_READ
         if meter.left < 0:
             meter.spend(0)
+        if found == b" " and self._blanks[0] < _tell(self) <= self._blanks[1]:
+            _seek(self, self._blanks[1])
         return found
 
 

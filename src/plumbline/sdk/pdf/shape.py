@@ -40,6 +40,8 @@ _STREAM_END = re.compile(rb"%s{0,4}+endstream%s{1,4}+endobj" % (_SPACE, _SPACE))
 _DEEPEST = 20
 #: Bytes of an object without its stream; a report's have a few hundred.
 _LONGEST = 256 * 1024
+#: What is remembered of objects: bytes of one, and how many; some ten megabytes at most.
+_LONGEST_KNOWN, _MOST_KNOWN = 1024, 20_000
 #: A value that stands for what was found in order; no number, so that it never becomes part of a reference.
 _DONE = b" null "
 
@@ -101,6 +103,27 @@ def common_length(data: bytes, start: int, number: int, generation: int) -> int:
     if length is None or _STREAM_END.match(data, found.end() + length) is None:
         return 0
     return found.end() - start
+
+
+class KnownShapes:
+    """Objects that were seen to be of the common shape (已核过的对象), byte for byte: reports of one layout have nine in ten of theirs in
+    common. Only bytes that were all looked at count, so that what is known of an object holds in every file."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int, bytes], int] = {}
+
+    def length(self, data: bytes, start: int, following: int, reference: tuple[int, int]) -> int:
+        """As :func:`common_length` of the object at `start`; the next one begins at `following`."""
+        key = (*reference, data[start:following]) if following - start <= _LONGEST_KNOWN else None
+        if key is not None and (known := self._known.get(key)):
+            return known
+        found = common_length(data, start, *reference)
+        # A stream's end depends on what lies beyond these bytes.
+        if key is not None and 0 < found <= following - start and key[2][:found].endswith(b"endobj"):
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[key] = found
+        return found
 
 
 def _closed(found: re.Match[bytes]) -> bytes:

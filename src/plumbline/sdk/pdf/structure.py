@@ -8,12 +8,13 @@ any report does is not read to its end.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from plumbline.sdk.pdf.envelope import Envelope
 from plumbline.sdk.pdf.metered import Meter, MeteredFile, Packed, decode_limits, refuse_endless_lists
 from plumbline.sdk.pdf.problems import Problem, problem
-from plumbline.sdk.pdf.shape import common_length, names_pattern
+from plumbline.sdk.pdf.shape import KnownShapes, names_pattern
 
 #: anything that a reader may run, open, send or unpack by itself
 _ACTIVE = frozenset(
@@ -23,6 +24,7 @@ _ACTIVE = frozenset(
     }
 )
 _ACTIVE_SPELLED = names_pattern(_ACTIVE)
+_KNOWN = KnownShapes()
 _MOST_OBJECTS = 50_000
 _DEEPEST = 40
 
@@ -44,7 +46,7 @@ def structure_problems(data: bytes, envelope: Envelope) -> list[Problem]:
 def _structure_problems(data: bytes, envelope: Envelope, meter: Meter) -> list[Problem]:
     from pyhanko.pdf_utils.reader import PdfFileReader
 
-    file = MeteredFile(_without_padding(data, envelope), meter)
+    file = MeteredFile(*_without_padding(data, envelope, meter))
     refuse_endless_lists(file)
     reader = PdfFileReader(file, strict=True, decode_limits=decode_limits())
     packed = Packed(reader, meter)
@@ -76,14 +78,14 @@ def _signature_problems(signature: Any, envelope: Envelope) -> list[Problem]:
     return found
 
 
-def _without_padding(data: bytes, envelope: Envelope) -> bytes:
-    """The file with blanks for the zeros behind the CMS object, which `find_envelope` has seen to be zeros: they are as many
-    digits again for the reader. Everything keeps its place."""
+def _without_padding(data: bytes, envelope: Envelope, meter: Meter) -> tuple[bytes, Meter, tuple[int, int]]:
+    """The file with blanks for the zeros behind the CMS object, which `find_envelope` has seen to be zeros, and where the blanks are:
+    they are as many digits, and as many places, again for the reader. Everything keeps its place."""
     if envelope.cms is None or not envelope.contiguous:
-        return data
+        return data, meter, (0, 0)
     _, length, second, _ = envelope.byte_range
     last = length + 1 + 2 * len(envelope.cms)
-    return data[:last] + b">".ljust(second - last) + data[second:]
+    return data[:last] + b">".ljust(second - last) + data[second:], meter, (last + 1, second)
 
 
 def _active_names(reader: Any, data: bytes, packed: Packed, meter: Meter) -> Iterator[str]:
@@ -95,15 +97,19 @@ def _active_names(reader: Any, data: bytes, packed: Packed, meter: Meter) -> Ite
         references |= set(reader.xrefs.explicit_refs_in_revision(revision))
     if len(references) > _MOST_OBJECTS:
         raise ValueError("too many objects")
+    places = {} if spelled else {each: reader.xrefs[each] for each in references}
+    starts = sorted(place for place in places.values() if isinstance(place, int))
+    following = dict(pairwise([*starts, len(data)]))
     for reference in references:
-        if packed.silent(reference, _ACTIVE_SPELLED):
-            continue
-        place = None if spelled else reader.xrefs[reference]
+        place = places.get(reference)
         if isinstance(place, int):
-            length = common_length(data, place, reference.idnum, reference.generation)
+            number = (reference.idnum, reference.generation)
+            length = _KNOWN.length(data, place, following[place], number)
             meter.spend_common(length)
             if length:
                 continue
+        elif packed.silent(reference, _ACTIVE_SPELLED):
+            continue
         yield from _active_in(reader.get_object(reference), 0)
 
 

@@ -58,6 +58,7 @@ from plumbline.supervision.journal.lookup import Lookups
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.logs import begin_logging
+from plumbline.supervision.memory import settle
 from plumbline.supervision.renditions import Renditions
 from plumbline.supervision.scanner import ScanSettings
 from plumbline.web.security import files_origin
@@ -126,7 +127,14 @@ def build(platform: Platform, relay_to: str | None = None) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
-        pool = AsyncConnectionPool(platform.conninfo("plumb_gateway"), min_size=1, max_size=8, open=False)
+        # Each statement is a transaction of its own, on one trip instead of three; where several belong together it is said there.
+        pool = AsyncConnectionPool(
+            platform.conninfo("plumb_gateway"),
+            kwargs={"autocommit": True},
+            min_size=1,
+            max_size=8,
+            open=False,
+        )
         public = public_pool(platform.conninfo("plumb_gateway"))
         await pool.open(wait=True)
         await public.open()
@@ -244,4 +252,6 @@ def application() -> Starlette:
     """Factory for the ASGI server: platform and relay from the environment."""
     begin_logging()
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    return build(Platform.from_env(), os.environ.get("PLUMB_RELAY_TO") or None)
+    made = build(Platform.from_env(), os.environ.get("PLUMB_RELAY_TO") or None)
+    settle()
+    return made

@@ -48,6 +48,12 @@ _SHOWN = (
     "user-agent",
 )
 _INSERT = "INSERT INTO ops.exchange_request SELECT r.* FROM jsonb_populate_recordset(NULL::ops.exchange_request, %s) r"
+_BODY = "INSERT INTO ops.exchange_body (request, holder, body, masked) VALUES (%s, %s, %s, %s)"
+_LAST = (
+    "INSERT INTO ops.exchange_last (holder, kind, request, at, body) VALUES (%s, %s, %s, %s, %s) "
+    "ON CONFLICT (holder, kind) DO UPDATE SET request = excluded.request, at = excluded.at, body = excluded.body "
+    "WHERE ops.exchange_last.request < excluded.request"
+)
 _log = logging.getLogger("plumbline.gateway")
 
 
@@ -331,19 +337,15 @@ async def _write(conn: psycopg.AsyncConnection[Any], batch: list[_Written]) -> N
     async with conn.transaction(), conn.cursor() as cur:
         # one statement for all: COPY is not to be had under row security
         await cur.execute(_INSERT.encode(), [Jsonb([each.row for each in batch], dumps=_dumps)])
+        bodies, lasts = [], []
         # in one order in every process, so that none waits for another in a circle
         for each in sorted(batch, key=lambda written: (written.row["holder"], written.row["kind"])):
-            if each.kept is None:
-                continue
-            if not each.is_last:
-                await cur.execute(
-                    "INSERT INTO ops.exchange_body (request, holder, body, masked) VALUES (%s, %s, %s, %s)",
-                    [each.row["id"], each.row["holder"], each.kept.data, each.kept.masked],
-                )
-            else:
-                await cur.execute(
-                    "INSERT INTO ops.exchange_last (holder, kind, request, at, body) VALUES (%s, %s, %s, %s, %s) "
-                    "ON CONFLICT (holder, kind) DO UPDATE SET request = excluded.request, at = excluded.at, body = excluded.body "
-                    "WHERE ops.exchange_last.request < excluded.request",
-                    [each.row["holder"], each.row["kind"], each.row["id"], each.row["at"], each.kept.data],
-                )
+            row, kept = each.row, each.kept
+            if kept is not None and each.is_last:
+                lasts.append((row["holder"], row["kind"], row["id"], row["at"], kept.data))
+            elif kept is not None:
+                bodies.append((row["id"], row["holder"], kept.data, kept.masked))
+        if bodies:
+            await cur.executemany(_BODY, bodies)
+        if lasts:
+            await cur.executemany(_LAST, lasts)

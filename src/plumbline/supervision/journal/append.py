@@ -144,12 +144,11 @@ class Journal:
         assert self._doubts is not None
         self._doubts.clear()
         with conn.transaction():
-            conn.execute("SET LOCAL synchronous_commit = on")
             new, lost = _insert_entries_and_claims(conn, batch)
             if new:
                 _insert_personal(conn, new)
                 hit("append.after_personal")
-                before = read_head(conn, lock=True)
+                before = read_head(conn, lock=True, first="RELEASE SAVEPOINT b")
                 if (before.size == 0) != self._opening:
                     opened = "已经开启" if before.size else "还没有开启，请执行 plumbline log resume"
                     raise SigningStopped(f"日志第 {before.epoch} 期{opened}")
@@ -203,26 +202,28 @@ class Journal:
         hashes = [leaf_hash(each.leaf.encode()) for each in placed]
         grown = before.frontier.append(hashes)
         rows = [
-            (before.epoch, each.index, each.pending.uid, each.pending.sender_id, at, digest)
+            (each.index, each.pending.uid, each.pending.sender_id, at, digest)
             for each, at, digest in zip(placed, times, hashes, strict=True)
         ]
-        _copy(
-            conn,
-            "journal.leaf (epoch, idx, uid, sender_id, logged_at, leaf_hash)",
-            ["int4", "int8", "uuid", "bytea", "timestamptz", "bytea"],
-            rows,
-        )
         if grown.nodes:
             nodes = [(before.epoch, node.level, node.start, node.hash) for node in grown.nodes]
             _copy(conn, "journal.node (epoch, level, start, hash)", ["int4", "int4", "int8", "bytea"], nodes)
-        hit("append.after_leaves")
         after = before.grown(grown.frontier, times[-1])
         changed = conn.execute(
-            "UPDATE journal.head SET size = %s, root = %s, frontier = %s, last_time = %s WHERE single AND size = %s",
-            [after.size, after.root, after.frontier.encode(), after.last_time, before.size],
+            _GROW,
+            [
+                before.epoch,
+                *_columns(rows),
+                after.size,
+                after.root,
+                after.frontier.encode(),
+                after.last_time,
+                before.size,
+            ],
         )
         if changed.rowcount != 1:
             raise RuntimeError("the head moved under its lock")
+        hit("append.after_leaves")
         return after, placed
 
     def _times(self, conn: psycopg.Connection, before: HeadRow, new: list[Pending]) -> list[datetime]:
@@ -331,8 +332,26 @@ def _as_repeat(outcome: Outcome) -> Outcome:
     )
 
 
+#: Leaves and head in one statement: every trip to the database under the head's lock holds up all who append.
+_GROW = """
+WITH leaves AS (
+  INSERT INTO journal.leaf (epoch, idx, uid, sender_id, logged_at, leaf_hash)
+  SELECT %b::int4, * FROM unnest(%b::int8[], %b::uuid[], %b::bytea[], %b::timestamptz[], %b::bytea[]))
+UPDATE journal.head SET size = %b, root = %b, frontier = %b, last_time = %b WHERE single AND size = %b
+"""
+_CLAIM = """
+INSERT INTO journal.claim (kind, value, entry)
+SELECT kind, value, entry FROM unnest(%b::text[], %b::text[], %b::bytea[]) WITH ORDINALITY t(kind, value, entry, n) ORDER BY n
+ON CONFLICT DO NOTHING RETURNING kind, value, entry
+"""
+#: Up to so many bytes a batch goes as one statement, on one trip; more of them by COPY, which holds no second copy of them.
+_AT_ONCE_BYTES = 1024 * 1024
 _ENTRY_COLUMNS = "uid, sender_id, key_id, envelope, message, arrived_at"
 _ENTRY_TYPES = ["uuid", "bytea", "text", "bytea", "bytea", "timestamptz"]
+_ENTRIES = (
+    f"INSERT INTO journal.entry ({_ENTRY_COLUMNS}) "
+    f"SELECT * FROM unnest({', '.join(f'%b::{kind}[]' for kind in _ENTRY_TYPES)})"
+).encode()
 
 
 def _copy(
@@ -342,6 +361,11 @@ def _copy(
         copy.set_types(types)
         for row in rows:
             copy.write_row(row)
+
+
+def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
+    """The rows as unnest() takes them: a list for each column."""
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _entry_row(p: Pending) -> tuple[object, ...]:
@@ -355,13 +379,13 @@ def _insert_entries_and_claims(
     remaining: list[Pending] = list(batch)
     lost: list[tuple[Pending, str]] = []
     while True:
-        conn.execute("SAVEPOINT b")
+        # One trip for both; not prepared, because a prepared statement is one alone.
+        conn.execute("SET LOCAL synchronous_commit = on; SAVEPOINT b", prepare=False)
         new = _insert_entries(conn, remaining)
         hit("append.after_entries")
         losers = _insert_claims(conn, new)
         if not losers:
             hit("append.after_claims")
-            conn.execute("RELEASE SAVEPOINT b")
             return new, lost
         conn.execute("ROLLBACK TO SAVEPOINT b")
         lost += losers
@@ -372,14 +396,17 @@ def _insert_entries_and_claims(
 
 
 def _insert_entries(conn: psycopg.Connection, batch: list[Pending]) -> list[Pending]:
-    """COPY first, which is cheaper; ON CONFLICT only after a repeat was met."""
+    """All at once first, which is cheaper; ON CONFLICT only after a repeat was met. Savepoint `b` is fresh."""
     ordered = sorted(batch, key=lambda p: (p.uid.bytes, p.sender_id))
-    conn.execute("SAVEPOINT c")
+    rows = [_entry_row(p) for p in ordered]
     try:
-        _copy(conn, f"journal.entry ({_ENTRY_COLUMNS})", _ENTRY_TYPES, [_entry_row(p) for p in ordered])
+        if sum(len(p.envelope) + len(p.message) for p in ordered) > _AT_ONCE_BYTES:
+            _copy(conn, f"journal.entry ({_ENTRY_COLUMNS})", _ENTRY_TYPES, rows)
+        else:
+            conn.execute(_ENTRIES, _columns(rows))
         return batch
     except errors.UniqueViolation:
-        conn.execute("ROLLBACK TO SAVEPOINT c")
+        conn.execute("ROLLBACK TO SAVEPOINT b")
     new: set[tuple[object, bytes]] = set()
     with conn.cursor() as cur:
         for pending in ordered:
@@ -395,14 +422,15 @@ def _insert_entries(conn: psycopg.Connection, batch: list[Pending]) -> list[Pend
 
 def _insert_claims(conn: psycopg.Connection, new: list[Pending]) -> list[tuple[Pending, str]]:
     wanted = sorted((kind, value, p.entry, index) for index, p in enumerate(new) for kind, value in p.claims)
-    losers: dict[int, str] = {}
+    if not wanted:
+        return []
+    # In one order everywhere, so that nobody waits for another in a circle.
+    won = conn.execute(_CLAIM, _columns([row[:3] for row in wanted])).fetchall()
+    held, losers = {(kind, value, bytes(entry)) for kind, value, entry in won}, dict[int, str]()
     for kind, value, entry, index in wanted:
-        won = conn.execute(
-            "INSERT INTO journal.claim (kind, value, entry) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING RETURNING kind",
-            [kind, value, entry],
-        ).fetchone()
-        if won is None:
+        if (kind, value, entry) not in held:
             losers[index] = value
+        held.discard((kind, value, entry))
     return [(new[index], value) for index, value in losers.items()]
 
 

@@ -92,12 +92,19 @@ def closing_origin(origin: str, kept_epoch: int, epoch: int) -> str:
     return f"{origin}/{kept_epoch}-{epoch}"
 
 
-def read_head(conn: psycopg.Connection, *, lock: bool = False) -> HeadRow:
-    """The head, with `lock` under FOR UPDATE. A missing row means that the log was never opened."""
+def read_head(conn: psycopg.Connection, *, lock: bool = False, first: str = "") -> HeadRow:
+    """The head, with `lock` under FOR UPDATE. A missing row means that the log was never opened.
+
+    `first` is a statement without result that goes before it on the same trip to the database.
+    """
     suffix = " FOR UPDATE" if lock else ""
-    row = conn.execute(
-        f"SELECT origin, epoch, size, root, frontier, last_time FROM journal.head WHERE single{suffix}".encode()
-    ).fetchone()
+    asked = f"SELECT origin, epoch, size, root, frontier, last_time FROM journal.head WHERE single{suffix}"
+    if first:
+        found = conn.execute(f"{first}; {asked}".encode(), prepare=False)
+        found.nextset()
+    else:
+        found = conn.execute(asked.encode())
+    row = found.fetchone()
     if row is None:
         raise SigningStopped("日志还没有创世")
     return HeadRow(

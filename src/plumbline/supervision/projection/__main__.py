@@ -8,6 +8,7 @@ import threading
 from plumbline.supervision.config import Platform
 from plumbline.supervision.heartbeat import Heartbeat
 from plumbline.supervision.logs import begin_logging
+from plumbline.supervision.memory import settle
 from plumbline.supervision.projection.projector import Projector
 
 
@@ -21,6 +22,7 @@ def main() -> None:
     heartbeat = Heartbeat(platform.conninfo("plumb_projector"), "projector")
     heartbeat.start()
     projector = Projector(platform.conninfo("plumb_projector"))
+    settle()
     print("projector ready", flush=True)
     try:
         projector.run(stop.is_set)

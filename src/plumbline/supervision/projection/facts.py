@@ -48,11 +48,13 @@ class FactState:
     def parked(self) -> set[str]:
         """Keys of everything that a parked entry may still create or change; few or none in a healthy log."""
         if self._parked is None:
-            rows = self._conn.execute(
-                sql.SQL("SELECT id FROM {}").format(sql.Identifier(self._schema, "parked_key"))
-            ).fetchall()
-            self._parked = {row[0] for row in rows}
+            self._parked = {row[0] for row in self._ask_parked().fetchall()}
         return self._parked
+
+    def _ask_parked(self) -> psycopg.Cursor[tuple[Any, ...]]:
+        return self._conn.execute(
+            sql.SQL("SELECT id FROM {}").format(sql.Identifier(self._schema, "parked_key"))
+        )
 
     def preload(self, wanted: Iterable[tuple[str, str | None]]) -> None:
         """Fetch rows that the set will read; an absent row is remembered as absent."""
@@ -60,9 +62,14 @@ class FactState:
         for table, key in wanted:
             if key and key not in self._rows[table]:
                 by_table[table].add(key)
+        if not by_table:
+            return
         # All questions go out together; the server answers them one after another.
         with self._conn.pipeline():
+            parked = self._ask_parked() if self._parked is None else None
             asked = [(table, keys, self._ask(table, keys)) for table, keys in by_table.items()]
+        if parked is not None:
+            self._parked = {row[0] for row in parked.fetchall()}
         for table, keys, cursor in asked:
             self._keep(table, keys, cursor)
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -37,8 +38,8 @@ from plumbline.supervision.projection.schema import LIVE
 SET_SIZE = 500
 #: A set costs as much as some dozens of entries: after one of fewer the next may gather a little.
 FEW = 64
-#: How long it may gather while entries keep coming; far below what a page or a sender waits for.
-GATHER_S = 0.05
+#: How long it may gather while entries keep coming, at least and at most; far below what a page or a sender waits for.
+GATHER_S, LONGEST_GATHER_S = 0.05, 0.15
 CHANNEL = "plumb_projected"
 #: No log grows that long: the bound of an unbounded projection.
 END = 2**62
@@ -53,6 +54,11 @@ _PARKED = (
 )
 #: An epoch is left only when all that was kept of it is projected.
 _FOLLOWING = "SELECT max(epoch) FROM journal.epoch WHERE kept_epoch = %s AND kept_size = %s"
+
+
+def gathering_s(took_s: float) -> float:
+    """How long entries may gather after a round that took so long: the busier the machine, the more go into the next one."""
+    return min(LONGEST_GATHER_S, max(GATHER_S, took_s))
 
 
 class StandingBy(Exception):
@@ -123,16 +129,9 @@ class Projector:
             raws = [_Raw.of(row) for row in rows]
             write_set(conn, self._schema, raws)
             hit("project.after_rows")
-            moved = conn.execute(
-                sql.SQL("UPDATE {} SET epoch = %s, pos = %s WHERE id = 'projector' AND pos = %s").format(
-                    sql.Identifier(self._schema, "position")
-                ),
-                [epoch, raws[-1].idx + 1, pos],
-            )
+            moved = conn.execute(_moved(self._schema), [epoch, raws[-1].idx + 1, pos])
             if moved.rowcount != 1:
                 raise RuntimeError("the position moved under its lock")
-            if self._schema == LIVE:
-                conn.execute(f"NOTIFY {CHANNEL}, '{raws[-1].idx}'".encode())
             hit("project.before_commit")
         hit("project.after_commit")
         return len(raws)
@@ -141,6 +140,11 @@ class Projector:
         """The next rows of an epoch from `index` on, below `until`."""
         last = min(self.until - position_of(epoch, 0), EPOCH_SPAN)
         return conn.execute(_NEXT, [epoch, index, last, self._set_size]).fetchall()
+
+    def _is_due(self) -> bool:
+        """Whether the log has more than the position says, or a later epoch; the set itself looks closer, under its lock."""
+        row = self._connection().execute(_due(self._schema)).fetchone()
+        return bool(row and row[0])
 
     @staticmethod
     def _following(conn: psycopg.Connection, epoch: int, size: int) -> int | None:
@@ -169,17 +173,40 @@ class Projector:
     def run(self, stop: Callable[[], bool], *, idle_s: float = 0.02) -> None:
         """Until `stop`: project, and wait a little when there was little, so that more come together in the next set; survives a
         lost database."""
+        done = 1
         while not stop():
+            began = time.monotonic()
             try:
-                done = self.step()
+                # After a look in vain one small question tells whether there is anything to lock the position for.
+                done = self.step() if done or self._is_due() else 0
                 if done < FEW:
-                    time.sleep(GATHER_S if done else idle_s)
+                    time.sleep(gathering_s(time.monotonic() - began) if done else idle_s)
             except StandingBy:
+                done = 1
                 time.sleep(1)
             except psycopg.Error as error:
                 _log.warning("database lost, trying again: %s", type(error).__name__)
                 self.close()
                 time.sleep(0.5)
+
+
+@cache
+def _due(schema: str) -> bytes:
+    """Asks for the next leaf behind the position and for an epoch that continues its own."""
+    asked = (
+        "SELECT EXISTS (SELECT 1 FROM journal.leaf WHERE epoch = p.epoch AND idx >= p.pos - (p.epoch - 1) * {}::bigint) "
+        "OR EXISTS (SELECT 1 FROM journal.epoch WHERE kept_epoch = p.epoch) FROM {} p WHERE p.id = 'projector'"
+    )
+    table = sql.Identifier(schema, "position")
+    return sql.SQL(asked).format(sql.Literal(EPOCH_SPAN), table).as_bytes(None)
+
+
+@cache
+def _moved(schema: str) -> bytes:
+    """UPDATE of the position; where pages and senders wait for it, whoever listens is told on the same trip."""
+    told = f" RETURNING pg_notify('{CHANNEL}', (pos - 1)::text)" if schema == LIVE else ""
+    update = "UPDATE {} SET epoch = %s, pos = %s WHERE id = 'projector' AND pos = %s" + told
+    return sql.SQL(update).format(sql.Identifier(schema, "position")).as_bytes(None)
 
 
 def _attestation(state: FactState, raw: _Raw, envelope: Envelope) -> str:
@@ -264,7 +291,7 @@ def _project_set(state: FactState, raws: list[_Raw]) -> None:
             origin = [each.key_id for each in decode_envelope(raw.envelope).origin]
             wanted += reads(raw.entry, (raw.key_id, *origin), message)
     state.preload(wanted)
-    state.preload(_witnessings(state, messages))
+    state.preload([*_witnessings(state, messages), *_behind(state, wanted)])
     for raw, message in zip(raws, messages, strict=True):
         if message is None:
             _log.error("entry %s is parked: its message cannot be read", raw.idx)
@@ -279,6 +306,14 @@ def _witnessings(state: FactState, messages: list[Message | None]) -> Iterator[t
         if isinstance(message, CommissionPlaced):
             rows = [state.peek("sample", each) for each in message.samples]
             yield from (("witnessing", row["witnessing"]) for row in rows if row)
+
+
+def _behind(state: FactState, wanted: Sequence[tuple[str, str | None]]) -> Iterator[tuple[str, str | None]]:
+    """What the rows of the first look lie in: nearly every handler asks for the project of what it is about."""
+    for table, key in wanted:
+        row = state.peek(table, key) if key else None
+        if row is not None:
+            yield from ((name, row[name]) for name in ("project", "application") if row.get(name))
 
 
 def project_one(state: FactState, arrival: Arrival) -> bool:

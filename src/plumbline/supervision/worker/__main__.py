@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 
 import psycopg
 
@@ -21,7 +22,8 @@ from plumbline.supervision.journal.own_acts import OwnActs
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.logs import begin_logging
-from plumbline.supervision.projection.projector import CHANNEL, GATHER_S
+from plumbline.supervision.memory import settle
+from plumbline.supervision.projection.projector import CHANNEL, gathering_s
 from plumbline.supervision.roots import load_roots
 from plumbline.supervision.scanner import settings_or_exit
 from plumbline.supervision.worker.anchoring import Anchoring
@@ -36,6 +38,8 @@ from plumbline.supervision.worker.stamping import Stamping
 
 _log = logging.getLogger("plumbline.worker")
 SIGNING_STOPPED_WAIT_S = 30.0
+#: How often keys that end and accepted roots are looked at, however busy the rounds are.
+SLOW_LOOK_S = 5.0
 
 
 def make_worker(platform: Platform) -> tuple[Worker, CheckpointSigner]:
@@ -100,6 +104,7 @@ def main() -> None:
     )
     scanning.start()
     errands = Errands(platform)
+    settle()
     print("worker ready", flush=True)
     while not stop.is_set():
         try:
@@ -127,11 +132,13 @@ def _loop(
     conn: psycopg.Connection,
     stop: threading.Event,
 ) -> None:
-    rounds, keys = 0, make_key_rounds(errands.platform, worker)
+    looked, keys = float("-inf"), make_key_rounds(errands.platform, worker)
     own = OwnReplay(OwnActs(errands.platform.folder("marks").parent / "own"), worker.sender)
     with worker.connect() as work:
         while not stop.is_set():
-            if rounds % 10 == 0:
+            began = time.monotonic()
+            if began - looked >= SLOW_LOOK_S:
+                looked = began
                 keys.round()
                 worker.roots = load_roots(errands.platform.folder("roots"))
             errands.look(conn)
@@ -139,8 +146,7 @@ def _loop(
             if worker.round(work) == 0:
                 _wait(conn, 0.5)
             else:
-                stop.wait(GATHER_S)
-            rounds += 1
+                stop.wait(gathering_s(time.monotonic() - began))
 
 
 if __name__ == "__main__":

@@ -90,7 +90,11 @@ class Worker:
                 return self.round(own)
         if self.demo:
             self.clock = read_demo_clock(conn)
-        done = self.decisions(conn) + self.examinations(conn) + self.evaluations(conn)
+        done = self.decisions(conn)
+        # Nobody waits for these as for a decision: what came of both is entered together.
+        done += self._enter_all(
+            [*self.examinations(conn), *self.evaluations(conn)], "examination or evaluation"
+        )
         # Deadlines are days long: where there is other work, a second is soon enough.
         if not done or time.monotonic() - self._looked > 1:
             self._looked = time.monotonic()
@@ -112,7 +116,13 @@ class Worker:
     def _each(
         self, rows: Sequence[dict[str, Any]], work: Callable[[dict[str, Any]], list[_Made]], what: str
     ) -> int:
-        """Do the work for every row and enter what came of it together; a row that fails is logged and tried again later."""
+        """Do the work for every row and enter what came of it together."""
+        return self._enter_all(self._work(rows, work, what), what)
+
+    def _work(
+        self, rows: Sequence[dict[str, Any]], work: Callable[[dict[str, Any]], list[_Made]], what: str
+    ) -> list[_Made]:
+        """What comes of every row, not entered yet; a row that fails is logged and tried again later."""
         made: list[_Made] = []
         for row in rows:
             try:
@@ -124,12 +134,16 @@ class Worker:
             except Exception:
                 _log.exception("%s of %s failed", what, row["id"])
                 self.failed[row["id"]] = time.monotonic() + RETRY_S
+        return made
+
+    def _enter_all(self, made: Sequence[_Made], what: str) -> int:
+        """Append what was made; returns how many entries there are of it."""
         # Stated times and the clock's own do not go into one batch: its entries have one kind of time.
         told = [each for each in made if each.pending.stated_at is not None]
         return self._enter(told, what) + self._enter([e for e in made if e.pending.stated_at is None], what)
 
     def _enter(self, made: Sequence[_Made], what: str) -> int:
-        """Append what was made; returns how many entries there are of it."""
+        """The same of entries of one kind of time."""
         done = 0
         for start in range(0, len(made), MAX_BATCH):
             part = made[start : start + MAX_BATCH]
@@ -246,13 +260,13 @@ class Worker:
             entries.append(entry)
         return known, entries
 
-    def evaluations(self, conn: psycopg.Connection[DictRow]) -> int:
+    def evaluations(self, conn: psycopg.Connection[DictRow]) -> list[_Made]:
         """Recompute runs that nobody has recomputed."""
         rows = conn.execute(
             "SELECT * FROM fact.run WHERE NOT evaluated AND id <> ALL(%s) ORDER BY idx LIMIT %s",
             [self._waiting(), BATCH + len(self.entered)],
         ).fetchall()
-        return self._each(self._fresh(rows), lambda row: [self._evaluated(conn, row)[1]], "evaluation")
+        return self._work(self._fresh(rows), lambda row: [self._evaluated(conn, row)[1]], "evaluation")
 
     def _evaluated(
         self, conn: psycopg.Connection[DictRow], row: dict[str, Any]
@@ -273,7 +287,7 @@ class Worker:
         # the entry's uid must not depend on the moment of work, so that two workers make one entry
         return evaluation_message(row, curves, operator=self.operator, at=row["logged_at"])
 
-    def examinations(self, conn: psycopg.Connection[DictRow]) -> int:
+    def examinations(self, conn: psycopg.Connection[DictRow]) -> list[_Made]:
         """Examine registered PDFs whose file has arrived: strict PAdES, one revision, signer under an accepted root."""
         rows = conn.execute(
             # only those whose file has arrived: registrations without one may be many and must not fill the batch
@@ -282,7 +296,7 @@ class Worker:
             "WHERE NOT r.examined AND r.id <> ALL(%s) ORDER BY r.idx LIMIT %s",
             [self._waiting(), BATCH + len(self.entered)],
         ).fetchall()
-        return self._each(self._fresh(rows), self._examine, "examination")
+        return self._work(self._fresh(rows), self._examine, "examination")
 
     def _examine(self, row: dict[str, Any]) -> list[_Made]:
         try:

@@ -17,7 +17,7 @@ from plumbline.exchange.messages.platform import ComputedValue, EvaluationComput
 from plumbline.exchange.messages.reports import GateReason, ReportApplied
 from plumbline.exchange.uids import derived_uid
 from plumbline.supervision.codes.issue import reason_of
-from plumbline.supervision.projection.handlers.testing import unpack
+from plumbline.supervision.projection.handlers.testing import unpacked
 
 _PEAKS = {"load_kN": "force", "Fm_kN": "force"}
 
@@ -50,8 +50,8 @@ def curve_findings(body: Mapping[str, Any], curves: list[dict[str, Any]]) -> lis
         )
         if row is None:
             continue
-        counts = np.asarray(unpack(row["values"]), dtype=np.float64)
-        times = np.asarray(unpack(row["times_us"]), dtype=np.float64) / 1e6
+        counts = unpacked(row["values"]).astype(np.float64)
+        times = unpacked(row["times_us"]).astype(np.float64) / 1e6
         found += check_series(
             Series(times, counts * float(row["scale"]))
         )  # curve points are floats by nature; readings are not

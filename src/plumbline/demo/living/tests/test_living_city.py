@@ -181,3 +181,9 @@ def test_every_pattern_can_be_planted_in_a_small_city(seed: int):
 def test_a_scale_out_of_range_is_refused(scale: float):
     with pytest.raises(ValueError, match="规模"):
         build_city(1, scale, TODAY)
+
+
+@pytest.mark.parametrize("seed", [1, 7])
+def test_a_city_whose_one_witness_is_busy_for_weeks_is_told_too(seed: int):
+    placed = tell(build_city(seed, 0.2, TODAY), start=START, end=END)[1].placed
+    assert len(placed) == 600

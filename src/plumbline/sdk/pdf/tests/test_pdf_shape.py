@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from plumbline.sdk.pdf.shape import is_common, names_pattern
+from plumbline.sdk.pdf.metered import Meter, MeteredFile
+from plumbline.sdk.pdf.shape import KnownShapes, common_length, is_common, names_pattern
 
 COMMON = [
     b"<</Type/Page/Kids[1 0 R 2 0 R]/Box[0 0 -5.5 .5]>>\nendobj",
@@ -75,3 +76,35 @@ def test_a_name_is_found_however_it_is_spelled(text: bytes) -> None:
 @pytest.mark.parametrize("text", [b"/JSON 1", b"/J#54", b"JS", b"/AAAAAA+Font"])
 def test_another_name_is_not_taken_for_it(text: bytes) -> None:
     assert not names_pattern(["/JS", "/AA"]).search(text)
+
+
+@pytest.mark.parametrize("body", [*COMMON, *OTHER])
+def test_what_is_known_of_an_object_is_what_would_be_found_again(body: bytes) -> None:
+    known = KnownShapes()
+    for before, after in ((b"x", b"\n"), (b"xyz", b"\n"), (b"", b"\nstartxref"), (b"x", b"")):
+        data = before + b"7 0 obj\n" + body + after
+        for start, following in ((len(before), len(data) - len(after) + 1), (len(before), len(data))):
+            found = known.length(data, start, following, (7, 0))
+            assert found == common_length(data, start, 7, 0)
+        assert known.length(data, len(before), len(data), (8, 0)) == 0
+
+
+def test_an_object_that_ends_beyond_the_next_one_is_never_taken_for_known() -> None:
+    known, body = KnownShapes(), b"<</A 1>>"
+    inner = b"7 0 obj\n" + body + b"\nendobj"
+    assert known.length(inner, 0, 12, (7, 0)) == len(inner)
+    assert known.length(inner[:12] + b"oops", 0, 12, (7, 0)) == 0
+    longer = b"7 0 obj\n<</Length 3>>\nstream\nabc\nendstream\nendobj"
+    assert known.length(longer, 0, len(longer), (7, 0)) > 0
+    assert known.length(longer.replace(b"abc\n", b"abcd"), 0, len(longer), (7, 0)) == 0
+
+
+def test_a_reader_passes_known_blanks_in_one_step_and_finds_what_lies_behind_them() -> None:
+    data, meter = b"<ab>" + b" " * 1000 + b"/Next /Other", Meter(20)
+    file = MeteredFile(data, meter, (4, 1004))
+    assert [file.read(1) for _ in range(6)] == [b"<", b"a", b"b", b">", b" ", b"/"]
+    file.seek(-2, 1)
+    assert file.read(1) == b" " and file.read(5) == b"/Next"
+    assert (file.read(1), file.read(1)) == (b" ", b"/"), "other blanks are read one by one"
+    file.seek(0)
+    assert file.read() == data

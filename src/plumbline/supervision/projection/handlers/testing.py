@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -11,11 +12,11 @@ import pcodec
 from plumbline.domain.basics.calendar import local_date
 from plumbline.domain.basics.findings import Finding, Severity
 from plumbline.domain.custody.timing import AgeFacts, age_outside_window
-from plumbline.exchange.curves import channel_times_us, channel_values
 from plumbline.exchange.messages import platform as platform_messages
 from plumbline.exchange.messages import testing as messages
 from plumbline.exchange.uids import derived_uid
 from plumbline.supervision.projection.arrival import NotTakenOver, Projection
+from plumbline.supervision.projection.curve_points import Counts, point_times_us, point_values
 from plumbline.supervision.projection.facts import Row
 from plumbline.supervision.projection.handlers.custody import foreign_commission
 from plumbline.supervision.projection.handlers.standing import (
@@ -30,7 +31,7 @@ from plumbline.supervision.rules import parameters
 _BULKY = ("values", "dzv", "times_us", "times_dzv")
 
 
-def pack(values: list[int]) -> bytes:
+def pack(values: Sequence[int] | Counts) -> bytes:
     """Lossless storage of scaled integers: pcodec, at the noise floor of the sensor."""
     array = np.asarray(values, dtype=np.int64)
     return bytes(pcodec.standalone.simple_compress(array, pcodec.ChunkConfig()))
@@ -38,11 +39,16 @@ def pack(values: list[int]) -> bytes:
 
 def unpack(data: bytes) -> list[int]:
     """Inverse of :func:`pack`."""
+    return [int(each) for each in unpacked(data).tolist()]
+
+
+def unpacked(data: bytes) -> Counts:
+    """Inverse of :func:`pack`, as an array."""
     result = pcodec.standalone.simple_decompress(data)
-    return [] if result is None else [int(v) for v in result]
+    return np.asarray([] if result is None else result, dtype=np.int64)
 
 
-def curve_digest(times_us: list[int], values: list[int]) -> str:
+def curve_digest(times_us: Sequence[int] | Counts, values: Sequence[int] | Counts) -> str:
     """SHA-256 of the canonical integers (not of the compressed bytes): equal curves have equal digests."""
     payload = np.asarray(times_us, dtype=">i8").tobytes() + np.asarray(values, dtype=">i8").tobytes()
     return hashlib.sha256(payload).hexdigest()
@@ -53,16 +59,16 @@ def _curve_rows(m: messages.RunRecorded) -> dict[str, Row]:
     rows: dict[str, Row] = {}
     for specimen in m.specimens:
         for channel in specimen.curve.channels if specimen.curve else ():
-            values = channel_values(channel)
-            if not values:
+            values = point_values(channel)
+            if not values.size:
                 continue
-            times = channel_times_us(channel)
+            times = point_times_us(channel)
             rows[f"{specimen.ordinal}/{channel.channel}"] = {
                 "ordinal": specimen.ordinal,
                 "channel": channel.channel,
                 "unit": channel.unit,
                 "scale": channel.scale,
-                "points": len(values),
+                "points": int(values.size),
                 "times_us": pack(times),
                 "values": pack(values),
                 "digest": curve_digest(times, values),

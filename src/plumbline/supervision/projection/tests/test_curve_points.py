@@ -1,0 +1,71 @@
+"""Points of a curve as arrays (曲线点) are those of the wire's own decoding, and so are the refusals."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+import pytest
+
+from plumbline.exchange.curves import (
+    MAX_VALUE,
+    CurveProblem,
+    channel_times_us,
+    channel_values,
+    encode_dzv,
+)
+from plumbline.exchange.messages.testing import CurveChannel
+from plumbline.supervision.projection.curve_points import point_times_us, point_values
+from plumbline.supervision.projection.handlers.testing import curve_digest, pack, unpack
+
+
+def _channel(data: bytes, count: int, **fields: Any) -> CurveChannel:
+    given = {"dzv": base64.b64encode(data).decode(), "period_us": 50_000} | fields
+    return CurveChannel(channel="force", unit="kN", scale="0.01", count=count, **given)
+
+
+def _told(form: Any, channel: CurveChannel) -> Any:
+    try:
+        return [int(each) for each in form(channel)]
+    except CurveProblem as problem:
+        return problem.reason
+
+
+@pytest.mark.parametrize("spread", [3, 200, 20_000, 3_000_000, 2**40])
+def test_numbers_of_every_length_are_those_of_the_long_way(spread: int) -> None:
+    rng = np.random.default_rng(spread)
+    values = [int(each) for each in rng.integers(-spread, spread, 400)]
+    channel = _channel(encode_dzv(values), len(values))
+    assert point_values(channel).tolist() == channel_values(channel) == values
+    times = point_times_us(channel)
+    assert times.tolist() == channel_times_us(channel)
+    assert unpack(pack(point_values(channel))) == values
+    assert curve_digest(times, point_values(channel)) == curve_digest(times.tolist(), values)
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [
+        _channel(b"", 0),
+        _channel(b"\x80", 1),
+        _channel(b"\x02\x80", 1),
+        _channel(b"\x02\x02", 3),
+        _channel(b"\x80\x00\x02", 2),
+        _channel(b"\xff" * 40, 1),
+        _channel(encode_dzv([MAX_VALUE]), 1),
+        _channel(encode_dzv([MAX_VALUE + 1]), 1),
+        _channel(b"\x02", 1, dzv="*"),
+        _channel(b"\x02", 1, values=[1]),
+        _channel(b"\x02", 1, dzv=None, values=[7]),
+        _channel(b"\x02", 2_000_000),
+        _channel(b"\x02", 1, period_us=0),
+        _channel(b"\x02", 1, period_us=MAX_VALUE),
+        _channel(b"\x02", 1, period_us=None, times_us=[5]),
+        _channel(b"\x02", 1, times_us=[5]),
+        _channel(b"\x02", 1, start_us=-MAX_VALUE - 1),
+    ],
+)
+def test_what_is_not_the_usual_form_is_told_as_before(channel: CurveChannel) -> None:
+    for quick, long in ((point_values, channel_values), (point_times_us, channel_times_us)):
+        assert _told(quick, channel) == _told(long, channel)
