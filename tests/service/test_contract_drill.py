@@ -43,11 +43,11 @@ def _course(world, url: str, senders: list[Sender]) -> Course:
 
 def test_a_share_of_the_hostile_requests_gets_documented_answers(world, senders) -> None:
     course = _course(world, world.url, senders)
-    course.hostile(senders[:1], every=11)
-    course.hostile(senders[1:], every=83)
+    course.hostile(senders[:1], every=23)
+    course.hostile(senders[1:], every=157)
     course.asking.line.close()
     assert course.sentences == []
-    assert course.asking.asked > 300
+    assert course.asking.asked > 150
     assert {each.name for each in course.operations} <= set(course.by_operation)
 
 

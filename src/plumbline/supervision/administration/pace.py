@@ -16,20 +16,23 @@ from plumbline.supervision.access.sessions import principal_of
 from plumbline.supervision.administration.paces import Paces
 from plumbline.supervision.administration.trail import record
 from plumbline.supervision.gateway.limits import RateLimit
-from plumbline.supervision.reading.lists.listing import KINDS
 
-#: What takes out many records at once, or makes the platform work for them.
-_COSTLY = frozenset(
+#: What takes out many records at once, or makes the platform work for them: lists, and whatever is named an export.
+COSTLY = frozenset(
     {
-        "search",
+        "institutions",
+        "projects",
+        "reports",
+        "samples",
+        "tests",
+        "findings",
+        "people",
+        "instruments",
         "numbers",
+        "search",
         "bundle",
         "exchange",
-        "exchange-export",
         "audit",
-        "audit-export",
-        *KINDS,
-        *(f"{kind}-export" for kind in KINDS),
     }
 )
 #: A refusal of a person is written down once in so many seconds.
@@ -59,7 +62,8 @@ class PersonalPace:
         if not person:
             return None
         match = request.resolver_match
-        limit = self._costly if match and match.url_name in _COSTLY else self._others
+        name = str(match.url_name) if match else ""
+        limit = self._costly if name in COSTLY or name.endswith("-export") else self._others
         try:
             limit.take(person)
         except Problem as problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -112,3 +113,10 @@ def test_the_platform_has_it_behind_the_sign_in() -> None:
     assert order.index("django.contrib.auth.middleware.AuthenticationMiddleware") < order.index(
         "plumbline.supervision.administration.pace.PersonalPace"
     )
+
+
+def test_whatever_can_be_exported_is_a_list_of_the_slow_pace() -> None:
+    named = {each.name for each in import_module("plumbline.supervision.urls").urlpatterns}
+    exported = {name.removesuffix("-export") for name in named if name.endswith("-export")}
+    assert exported
+    assert exported <= pace.COSTLY <= named
