@@ -214,7 +214,7 @@ def _log_paths() -> dict[str, Any]:
         signed=True,
         parameters=[_query("after", "已经处理到的日志序号，从 -1 开始", _INTEGER)],
     )
-    return {
+    return _proof_paths() | {
         "/x/v1/changes": {"get": changes},
         "/x/v1/entries/{entry}": {"get": _entry()},
         "/x/v1/checkpoint": {
@@ -241,6 +241,12 @@ def _log_paths() -> dict[str, Any]:
                 "getLogMark", "本机签过的最大日志水位", {"200": _json("水位", "Mark")}, refuses=_NONE
             )
         },
+        "/x/v1/time": {"get": _operation("getTime", "平台时间", {"200": _json("平台时间", "Time")})},
+    }
+
+
+def _proof_paths() -> dict[str, Any]:
+    return {
         "/x/v1/log/{epoch}/consistency/{old}/{new}": {
             "get": _operation(
                 "getConsistency",
@@ -267,7 +273,6 @@ def _log_paths() -> dict[str, Any]:
                 ],
             )
         },
-        "/x/v1/time": {"get": _operation("getTime", "平台时间", {"200": _json("平台时间", "Time")})},
     }
 
 
@@ -413,7 +418,10 @@ def _all_of(**fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answers() -> dict[str, Any]:
-    error = _object({"pointer": _STRING, "reason": _STRING, "remedy": _STRING}, "pointer", "reason", "remedy")
+    return _answers_to_messages() | _answers_to_questions()
+
+
+def _answers_to_messages() -> dict[str, Any]:
     reason = _object(
         {"code": _STRING, "clause": _STRING, "sentence": _STRING, "remedy": _STRING}, "code", "sentence"
     )
@@ -455,6 +463,12 @@ def _answers() -> dict[str, Any]:
             },
             *("reserved", "reasons", "notes"),
         ),
+    }
+
+
+def _answers_to_questions() -> dict[str, Any]:
+    error = _object({"pointer": _STRING, "reason": _STRING, "remedy": _STRING}, "pointer", "reason", "remedy")
+    return {
         "Changes": _object(
             {"items": {"type": "array", "items": {"type": "object"}}, "next": _INTEGER}, "items", "next"
         ),
