@@ -36,6 +36,10 @@ if _servers := os.environ.get("PLUMB_TEST_DATABASES", "").split():
     os.environ["DATABASE_URL"] = _servers[int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])]
 
 
+#: Tests turn pages faster than people do; the limit itself has tests of its own.
+os.environ.setdefault("PLUMB_PAGE_RATE", "50")
+
+
 def _dress(conn: psycopg.Connection, name: str, like: str) -> None:
     """Rights and settings on a database are not part of its copy; the next start of a platform gives them again."""
     conn.execute(f'GRANT CREATE, CONNECT ON DATABASE "{name}" TO plumb_owner'.encode())

@@ -154,10 +154,12 @@ def test_while_the_past_is_told_neither_a_page_nor_an_upload_of_today_ends_it(de
         "SELECT logged_at, occurred_at FROM fact.event WHERE kind = 'blob.stored' ORDER BY idx DESC LIMIT 1"
     )
     with open_clients(city.teams[0].cast, platform.data_dir, platform.public_url) as clients:
-        clients.parties["institution"].upload(b"a person's file", "image/jpeg")
+        clients.parties["institution"].upload(b"a person's file", "application/octet-stream")
         assert demo.soon(stored) == [(newest, newest)]
         later = newest + timedelta(minutes=1)
-        clients.parties["institution"].upload(b"the city's next file", "image/jpeg", stated_at=later)
+        clients.parties["institution"].upload(
+            b"the city's next file", "application/octet-stream", stated_at=later
+        )
     assert newest_time(platform) == later
     with psycopg.connect(platform.conninfo("plumb_migrate")) as conn:
         end_telling(conn, by="test")

@@ -11,6 +11,7 @@ import pytest
 
 from plumbline.exchange.curves import MAX_POINTS
 from plumbline.exchange.decode import MAX_BODY_BYTES, MAX_DEPTH
+from plumbline.supervision.administration.paces import Paces
 from plumbline.supervision.gateway import live, uploads
 from plumbline.supervision.gateway.appender import QUEUE_LIMIT
 from plumbline.supervision.gateway.settings import GatewaySettings
@@ -75,6 +76,8 @@ def test_the_words_that_no_password_may_hold_are_those_of_the_page() -> None:
     [
         ("限额", f"每秒 {GatewaySettings.rate:.0f}，一次可连发 {GatewaySettings.rate * 2:.0f}"),
         ("限额", f"每秒 {GatewaySettings.lookup_rate:.0f}，一次可连发 {GatewaySettings.lookup_rate * 4:.0f}"),
+        ("限额", f"每秒 {Paces.costly:.0f}，一次可连开 {Paces.costly_burst}"),
+        ("限额", f"每秒 {Paces.others:.0f}，一次可连开 {Paces.others_burst}"),
         ("限额", f"| 等待入账的请求 | {QUEUE_LIMIT} |"),
         ("限额", f"{MAX_BODY_BYTES // 2**20} MB，{MAX_DEPTH} 层"),
         ("限额", f"{MAX_POINTS} 点"),

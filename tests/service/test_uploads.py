@@ -17,13 +17,15 @@ def _b64(text: str) -> str:
 
 
 _SOME = _b64("0" * 64)
+BYTES = "application/octet-stream"
 
 
-def _announce(world, data: bytes, party: str = "institution", sha: str | None = None, **headers):
+def _announce(
+    world, data: bytes, party: str = "institution", sha: str | None = None, kind: str = BYTES, **headers
+):
     digest = sha or hashlib.sha256(data).hexdigest()
     meta = ",".join(
-        f"{k} {base64.b64encode(v.encode()).decode()}"
-        for k, v in (("sha256", digest), ("media_type", "application/pdf"))
+        f"{k} {base64.b64encode(v.encode()).decode()}" for k, v in (("sha256", digest), ("media_type", kind))
     )
     fields = {"Upload-Length": str(len(data)), "Upload-Metadata": meta, "Tus-Resumable": "1.0.0"} | headers
     return world.request(
@@ -58,10 +60,10 @@ def test_a_cut_upload_goes_on_where_it_stopped_and_is_entered_once(world) -> Non
     assert (world.platform.folder("files") / digest[:2] / digest).read_bytes() == data
 
 
-def _at_once(world, data: bytes, brought: bytes, sha: str | None = None):
+def _at_once(world, data: bytes, brought: bytes, sha: str | None = None, kind: str = BYTES):
     meta = ",".join(
         f"{k} {base64.b64encode(v.encode()).decode()}"
-        for k, v in (("sha256", sha or hashlib.sha256(data).hexdigest()), ("media_type", "application/pdf"))
+        for k, v in (("sha256", sha or hashlib.sha256(data).hexdigest()), ("media_type", kind))
     )
     headers = {"Upload-Length": str(len(data)), "Upload-Metadata": meta, "Tus-Resumable": "1.0.0"}
     headers["Content-Type"] = "application/offset+octet-stream"
@@ -239,3 +241,17 @@ def test_a_file_is_entered_as_of_whoever_brought_it_not_of_who_had_only_announce
     assert len(entered) == 1
     assert entered[0]["message"]["uploaded_by"] == world.parties["institution"].party
     assert entered[0]["message"]["bytes"] == 3000
+
+
+def test_a_file_that_is_not_of_its_stated_type_is_refused_and_nothing_is_kept(world) -> None:
+    """Whether it comes at once, in parts, or lies here already under another type."""
+    data = b"MZ" + secrets.token_bytes(1000)
+    digest = hashlib.sha256(data).hexdigest()
+    told = world.refused(_at_once(world, data, data, kind="application/pdf"), 422, "file-type-mismatch")
+    assert told["errors"][0]["pointer"] == "/header/Upload-Metadata"
+    path = _announce(world, data, kind="image/png").headers["location"]
+    world.refused(_patch(world, path, data, 0), 422, "file-type-mismatch")
+    assert not (world.platform.folder("files") / digest[:2] / digest).exists()
+    assert _at_once(world, data, data).status_code == 201
+    world.refused(_announce(world, data, kind="image/jpeg"), 422, "file-type-mismatch")
+    assert _announce(world, data).status_code == 200

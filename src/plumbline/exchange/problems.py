@@ -82,6 +82,12 @@ _KINDS = [
         remedy="这类消息由手册“谁可以发”一栏列出的单位发送",
     ),
     ProblemKind(
+        slug="media-type",
+        status=415,
+        title="没有收下：请求体的类型不对",
+        remedy="Content-Type 写手册里这个接口的类型，或者不写",
+    ),
+    ProblemKind(
         slug="malformed-json", status=400, title="没有收下：不是正确的 JSON", remedy="按位置提示改正后重发"
     ),
     ProblemKind(
@@ -169,6 +175,12 @@ _KINDS = [
         slug="file-digest-mismatch", status=422, title="文件与声明的摘要不一致", remedy="核对文件后重新上传"
     ),
     ProblemKind(
+        slug="file-type-mismatch",
+        status=422,
+        title="没有收下：文件内容与声明的类型不一致",
+        remedy="按文件的实际内容写 media_type",
+    ),
+    ProblemKind(
         slug="plain-http", status=403, title="没有收下：不能用不加密的连接", remedy="改用 https 地址"
     ),
     ProblemKind(
@@ -220,3 +232,9 @@ class Problem(Exception):
                 {"pointer": e.pointer, "reason": e.reason, "remedy": e.remedy} for e in self.errors
             ]
         return result | dict(self.extra)
+
+
+def field_problem(pointer: str, reason: str, remedy: str, *, slug: str = "schema") -> Problem:
+    """A refusal for one field, header or parameter (`/header/Upload-Length`, `/query/after`)."""
+    told = FieldProblem(pointer=pointer, reason=reason, remedy=remedy)
+    return Problem(slug=slug, detail=reason, errors=(told,))

@@ -49,6 +49,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "plumbline.web.forms.FormTexts",
     "plumbline.web.accounts.middleware.SessionLimits",
+    "plumbline.supervision.administration.pace.PersonalPace",
     "allauth.account.middleware.AccountMiddleware",
     "axes.middleware.AxesMiddleware",
 ]

@@ -53,6 +53,9 @@ class FormTexts:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer the request, or 400 in one plain sentence."""
         if request.method == "POST":
+            if (request.encoding or "utf-8").lower().replace("_", "-") not in ("utf-8", "utf8"):
+                told = "表单的字符集不是 UTF-8，没有收下。请用 UTF-8 提交。"
+                return HttpResponse(told.encode(), "text/plain; charset=utf-8", 400)
             fields = [(name, value) for name, values in request.POST.lists() for value in values]
             for name, value in fields:
                 if problem := form_problem(name, str(value)):

@@ -179,12 +179,12 @@ EXPECTED: dict[str, tuple[Callable[[Caller], httpx.Response], set[int], bool]] =
     "GET /x/v1/log/key": (_at("/x/v1/log/key"), {200}, False),
     "GET /x/v1/log/trust.txt": (_at("/x/v1/log/trust.txt"), {200}, False),
     "GET /x/v1/log/mark": (_at("/x/v1/log/mark"), {200}, False),
-    "GET /x/v1/log/{epoch:int}/consistency/{old:int}/{new:int}": (
+    "GET /x/v1/log/{epoch:number}/consistency/{old:number}/{new:number}": (
         _at("/x/v1/log/1/consistency/1/2"),
         {200},
         False,
     ),
-    "GET /x/v1/log/{epoch:int}/tile/{level:int}/{index:path}": (
+    "GET /x/v1/log/{epoch:number}/tile/{level:number}/{index:path}": (
         _at("/x/v1/log/1/tile/0/000"),
         {200, 404},
         False,

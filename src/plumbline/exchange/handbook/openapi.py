@@ -8,6 +8,7 @@ from typing import Any
 
 from plumbline.exchange.decode import MAX_BODY_BYTES
 from plumbline.exchange.handbook.examples import example_bytes
+from plumbline.exchange.handbook.refusals import ENTRY, JSON, LOOKUP, MESSAGE, SIGNED, UPLOAD, refusal_answers
 from plumbline.exchange.handbook.schema import components
 from plumbline.exchange.problems import KINDS as PROBLEMS
 from plumbline.exchange.signatures import COMPONENTS, MAX_SKEW_S
@@ -16,6 +17,8 @@ from plumbline.exchange.submission import MAX_SUBMISSIONS
 _Operation = dict[str, Any]
 _STRING = {"type": "string"}
 _INTEGER = {"type": "integer"}
+#: What an address that names something may answer.
+_NONE = ("not-found",)
 
 
 def openapi_document(public_url: str) -> dict[str, Any]:
@@ -33,7 +36,6 @@ def openapi_document(public_url: str) -> dict[str, Any]:
             "schemas": components() | _answers() | {"Batch": _batch_answer()},
             "securitySchemes": {"signature": _security()},
             "parameters": _parameters(),
-            "responses": {"Problem": _problem_answer()},
         },
     }
 
@@ -66,14 +68,16 @@ _SIGNED = [
 
 
 def _operation(identifier: str, summary: str, answers: dict[str, Any], **more: Any) -> _Operation:
+    """`refuses`: slugs of what may be refused, those of a signature or of a look-up come by themselves."""
     signed = more.pop("signed", False)
+    refuses = (*(SIGNED if signed else LOOKUP), *more.pop("refuses", ()))
     made: _Operation = {"operationId": identifier, "summary": summary}
     parameters = (_SIGNED if signed else []) + more.pop("parameters", [])
     if parameters:
         made["parameters"] = parameters
     if signed:
         made["security"] = [{"signature": []}]
-    return made | more | {"responses": answers | {"default": {"$ref": "#/components/responses/Problem"}}}
+    return made | more | {"responses": refusal_answers(refuses) | answers}
 
 
 def _path(name: str, text: str) -> dict[str, Any]:
@@ -88,18 +92,34 @@ def _query(name: str, text: str, kind: dict[str, Any], *, required: bool = False
     return {"name": name, "in": "query", "required": required, "schema": kind, "description": text}
 
 
-def _json(text: str, schema: str) -> dict[str, Any]:
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+def _json(text: str, *schemas: str) -> dict[str, Any]:
+    """JSON of one of these shapes."""
+    named = [{"$ref": f"#/components/schemas/{each}"} for each in schemas]
+    content = {"application/json": {"schema": named[0] if len(named) == 1 else {"oneOf": named}}}
     return {"description": text, "content": content}
+
+
+def _any(text: str) -> dict[str, Any]:
+    """A JSON object whose shape is a standard of its own."""
+    return {"description": text, "content": {"application/json": {"schema": {"type": "object"}}}}
+
+
+def _receipt() -> dict[str, Any]:
+    """A receipt as JSON, or the proof alone."""
+    made = _json("最新检查点下的回执", "Accepted")
+    made["content"]["text/plain"] = {"schema": _STRING}
+    return made
+
+
+def _page(text: str, schema: str) -> dict[str, Any]:
+    """A page for people; JSON for programs that ask for it."""
+    media_type = "application/problem+json" if schema == "Problem" else "application/json"
+    told = {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {"description": text, "content": {"text/html": {"schema": _STRING}} | told}
 
 
 def _media(text: str, media_type: str) -> dict[str, Any]:
     return {"description": text, "content": {media_type: {"schema": _STRING}}}
-
-
-def _problem_answer() -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {"description": "没有收下；字段、原因、怎样改正都在里面", "content": content}
 
 
 def _body(example: str) -> dict[str, Any]:
@@ -136,9 +156,10 @@ def _entry_paths() -> dict[str, Any]:
         "报送一条消息",
         {
             "201": _json("已入账，附回执", "Accepted"),
-            "200": _json("以前收过同样的内容，附那一条的回执", "Accepted"),
+            "200": _json("以前收过同样的内容，附那一条的回执；沙箱密钥的试报", "Accepted", "Trial"),
         },
         signed=True,
+        refuses=ENTRY,
         parameters=[wait],
         requestBody=_body("contract.signed"),
     )
@@ -147,6 +168,7 @@ def _entry_paths() -> dict[str, Any]:
         "一个请求报送多条消息，各有自己的答复",
         {"200": _json("按报送的次序，每条一个答复", "Batch")},
         signed=True,
+        refuses=JSON,
         parameters=[wait],
         requestBody=_batch_body("contract.signed"),
     )
@@ -155,12 +177,14 @@ def _entry_paths() -> dict[str, Any]:
         "申请监管码的试算，不入账",
         {"200": _json("现在申请会得到什么", "DryRun")},
         signed=True,
+        refuses=MESSAGE,
         requestBody=_body("report.applied"),
     )
     receipt = _operation(
         "getReceipt",
         "取回执；Accept: text/plain 时只要证明本身",
-        {"200": _json("最新检查点下的回执", "Accepted")},
+        {"200": _receipt()},
+        refuses=_NONE,
         parameters=[_path("sender", "发送单位编号"), _path("uid", "消息的 uid")],
     )
     return {
@@ -177,6 +201,7 @@ def _entry() -> dict[str, Any]:
         "一条入账在不在：补传的单位据此等别人先补",
         {"200": _json("在，且已入账", "Entered")},
         signed=True,
+        refuses=_NONE,
         parameters=[_path("entry", "入账编号（32 位十六进制）")],
     )
 
@@ -189,7 +214,7 @@ def _log_paths() -> dict[str, Any]:
         signed=True,
         parameters=[_query("after", "已经处理到的日志序号，从 -1 开始", _INTEGER)],
     )
-    return {
+    return _proof_paths() | {
         "/x/v1/changes": {"get": changes},
         "/x/v1/entries/{entry}": {"get": _entry()},
         "/x/v1/checkpoint": {
@@ -212,13 +237,22 @@ def _log_paths() -> dict[str, Any]:
             )
         },
         "/x/v1/log/mark": {
-            "get": _operation("getLogMark", "本机签过的最大日志水位", {"200": _json("水位", "Mark")})
+            "get": _operation(
+                "getLogMark", "本机签过的最大日志水位", {"200": _json("水位", "Mark")}, refuses=_NONE
+            )
         },
+        "/x/v1/time": {"get": _operation("getTime", "平台时间", {"200": _json("平台时间", "Time")})},
+    }
+
+
+def _proof_paths() -> dict[str, Any]:
+    return {
         "/x/v1/log/{epoch}/consistency/{old}/{new}": {
             "get": _operation(
                 "getConsistency",
                 "日志从 old 条长到 new 条的一致性证明（RFC 6962）",
                 {"200": _media("散列，一行一个，base64", "text/plain")},
+                refuses=_NONE,
                 parameters=[
                     _path("epoch", "日志的第几期"),
                     _path("old", "较早的条数"),
@@ -231,6 +265,7 @@ def _log_paths() -> dict[str, Any]:
                 "getLogTile",
                 "日志的一个满片，256 个散列（C2SP tlog-tiles）",
                 {"200": _media("片", "application/octet-stream")},
+                refuses=_NONE,
                 parameters=[
                     _path("epoch", "日志的第几期"),
                     _path("level", "层，叶子是 0"),
@@ -238,7 +273,6 @@ def _log_paths() -> dict[str, Any]:
                 ],
             )
         },
-        "/x/v1/time": {"get": _operation("getTime", "平台时间", {"200": _json("平台时间", "Time")})},
     }
 
 
@@ -249,6 +283,7 @@ def _file_paths() -> dict[str, Any]:
         "登记要传的文件（tus 1.0）",
         {"201": {"description": "Location 是续传地址"}, "200": {"description": "平台已有这个文件，不用再传"}},
         signed=True,
+        refuses=UPLOAD,
         parameters=[
             tus,
             _header("Upload-Length", "文件字节数", required=True),
@@ -262,6 +297,7 @@ def _file_paths() -> dict[str, Any]:
         "已收到多少字节",
         {"200": {"description": "Upload-Offset"}},
         signed=True,
+        refuses=_NONE,
         parameters=upload,
     )
     patch = _operation(
@@ -269,6 +305,7 @@ def _file_paths() -> dict[str, Any]:
         "续传一段",
         {"204": {"description": "新的 Upload-Offset"}},
         signed=True,
+        refuses=(*UPLOAD, *_NONE, "media-type", "offset-mismatch"),
         parameters=[*upload, _header("Upload-Offset", "从哪里开始", required=True)],
         requestBody={"required": True, "content": {"application/offset+octet-stream": {"schema": _STRING}}},
     )
@@ -282,14 +319,13 @@ def _document_paths() -> dict[str, Any]:
         "/x/manual.pdf": {
             "get": _operation("getManualPdf", "本手册的 PDF", {"200": _media("PDF", "application/pdf")})
         },
-        "/x/openapi.json": {
-            "get": _operation("getOpenapi", "本接口描述", {"200": _media("OpenAPI 3.1", "application/json")})
-        },
+        "/x/openapi.json": {"get": _operation("getOpenapi", "本接口描述", {"200": _any("OpenAPI 3.1")})},
         "/x/schemas/{kind}.json": {
             "get": _operation(
                 "getSchema",
                 "一种消息的 JSON Schema",
-                {"200": _media("JSON Schema", "application/json")},
+                {"200": _any("JSON Schema")},
+                refuses=_NONE,
                 parameters=[kind],
             )
         },
@@ -297,7 +333,8 @@ def _document_paths() -> dict[str, Any]:
             "get": _operation(
                 "getProblem",
                 "错误表的一行",
-                {"200": _media("错误说明", "application/json")},
+                {"200": _json("错误说明", "ProblemKind")},
+                refuses=_NONE,
                 parameters=[slug],
             )
         },
@@ -312,7 +349,7 @@ def _public_paths() -> dict[str, Any]:
             "get": _operation(
                 "getCode",
                 "查验一个监管码；Accept: application/json 时给出登记的摘要",
-                {"200": _media("查验页", "text/html")},
+                {"200": _page("查验页；登记的摘要", "Registered"), "404": _page("没有这个监管码", "Problem")},
                 parameters=[code],
             )
         },
@@ -321,6 +358,7 @@ def _public_paths() -> dict[str, Any]:
                 "checkFile",
                 "比对一份 PDF",
                 {"200": _json("一句话结论", "FileCheck")},
+                refuses=("schema", *_NONE),
                 parameters=[code, sha256],
             )
         },
@@ -329,6 +367,7 @@ def _public_paths() -> dict[str, Any]:
                 "getDocument",
                 "登记的原件",
                 {"200": _media("PDF", "application/pdf")},
+                refuses=_NONE,
                 parameters=[code],
             )
         },
@@ -336,7 +375,8 @@ def _public_paths() -> dict[str, Any]:
             "post": _operation(
                 "fileComplaint",
                 "纸面与登记不一致，举报；Accept: application/json 时给出编号和回执地址",
-                {"201": _json("已受理", "Complaint")},
+                {"201": _page("已受理", "Complaint"), "429": _page("反映得太多，稍后再来", "Problem")},
+                refuses=(*_NONE, "schema", "too-large", "media-type"),
                 parameters=[code],
                 requestBody=_complaint_form(),
             )
@@ -367,7 +407,8 @@ def _batch_answer() -> dict[str, Any]:
         *("status", "problem"),
     )
     taken = {"type": "object", "properties": {"status": {"enum": [200, 201]}}, "required": ["status"]}
-    either = {"oneOf": [{"allOf": [{"$ref": "#/components/schemas/Accepted"}, taken]}, refusal]}
+    shapes = [{"allOf": [{"$ref": f"#/components/schemas/{name}"}, taken]} for name in ("Accepted", "Trial")]
+    either = {"oneOf": [*shapes, refusal]}
     return _object({"answers": {"type": "array", "items": either}}, "answers")
 
 
@@ -377,7 +418,10 @@ def _all_of(**fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answers() -> dict[str, Any]:
-    error = _object({"pointer": _STRING, "reason": _STRING, "remedy": _STRING}, "pointer", "reason", "remedy")
+    return _answers_to_messages() | _answers_to_questions()
+
+
+def _answers_to_messages() -> dict[str, Any]:
     reason = _object(
         {"code": _STRING, "clause": _STRING, "sentence": _STRING, "remedy": _STRING}, "code", "sentence"
     )
@@ -397,6 +441,20 @@ def _answers() -> dict[str, Any]:
             },
             *("entry", "epoch", "index", "position", "logged_at", "duplicate", "receipt"),
         ),
+        "Trial": _object(
+            {
+                "sandbox": {"const": True},
+                "stored": {"const": False},
+                "kind": _STRING,
+                "uid": _STRING,
+                "conforming": {**_INTEGER, "description": "试报合格的条数"},
+                "detail": _STRING,
+            },
+            *("sandbox", "stored", "kind", "uid", "conforming", "detail"),
+        ),
+        "Registered": _all_of(
+            **dict.fromkeys(("code", "state", "number", "institution", "pdf_sha256", "claims"), _STRING)
+        ),
         "DryRun": _object(
             {
                 "reserved": {"type": "boolean"},
@@ -405,6 +463,12 @@ def _answers() -> dict[str, Any]:
             },
             *("reserved", "reasons", "notes"),
         ),
+    }
+
+
+def _answers_to_questions() -> dict[str, Any]:
+    error = _object({"pointer": _STRING, "reason": _STRING, "remedy": _STRING}, "pointer", "reason", "remedy")
+    return {
         "Changes": _object(
             {"items": {"type": "array", "items": {"type": "object"}}, "next": _INTEGER}, "items", "next"
         ),
@@ -420,6 +484,7 @@ def _answers() -> dict[str, Any]:
             },
             *("number", "position", "logged_at", "receipt_url"),
         ),
+        "ProblemKind": _all_of(slug=_STRING, status=_INTEGER, title=_STRING, remedy=_STRING),
         "FileCheck": {"type": "object", "description": "state 与一句话结论"},
         "Problem": _object(
             {

@@ -25,6 +25,7 @@ WORDS = {
     "session.ended_elsewhere": "结束了别处的登录",
     "session.ended_by_limit": "同时登录太多，最早的已结束",
     "access.refused": "看无权看的页面，被拒绝",
+    "access.too_fast": "打开网页太快，像程序，被限速",
     "session.address_refused": "来源地址不在管理员名单里",
     "security.changed": "改了账号安全参数或管理员地址名单",
     "session.refused": "登录失败",

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from psycopg_pool import AsyncConnectionPool
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -63,6 +64,20 @@ from plumbline.supervision.renditions import Renditions
 from plumbline.supervision.scanner import ScanSettings
 from plumbline.web.security import files_origin
 
+
+class _Number(Convertor[int]):
+    """A number of an address, short enough to be read: thousands of digits would be a fault of ours, and there is no such entry."""
+
+    regex = "[0-9]{1,19}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("number", _Number())
 EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 OWN_AREAS = ("/x/", "/v/", "/V/", "/live/", AREA)
 STATIC = Path(__file__).parents[2] / "web" / "static"
@@ -205,7 +220,10 @@ async def _missing(request: Request, error: Exception) -> Response:
 
 
 async def _wrong_method(request: Request, error: Exception) -> Response:
-    return problem_response(Problem(slug="method-not-allowed"))
+    """A method that no address has; RFC 9110 wants to be told which it has."""
+    answer = problem_response(Problem(slug="method-not-allowed"))
+    answer.headers["Allow"] = (getattr(error, "headers", None) or {}).get("Allow", ", ".join(EVERY_METHOD))
+    return answer
 
 
 #: Who asks these asks to have something stored: the exchange monitor notes every such request.
@@ -222,8 +240,8 @@ ROUTES = [
     ("/x/v1/log/key", log.get_log_key, ["GET"]),
     ("/x/v1/log/trust.txt", log.get_trust, ["GET"]),
     ("/x/v1/log/mark", log.get_mark, ["GET"]),
-    ("/x/v1/log/{epoch:int}/consistency/{old:int}/{new:int}", log.get_consistency, ["GET"]),
-    ("/x/v1/log/{epoch:int}/tile/{level:int}/{index:path}", log.get_tile, ["GET"]),
+    ("/x/v1/log/{epoch:number}/consistency/{old:number}/{new:number}", log.get_consistency, ["GET"]),
+    ("/x/v1/log/{epoch:number}/tile/{level:number}/{index:path}", log.get_tile, ["GET"]),
     ("/x/v1/changes", entries.get_changes, ["GET"]),
     ("/x/v1/time", entries.get_time, ["GET"]),
     ("/x/v1/files", uploads.create, ["POST"]),

@@ -21,10 +21,16 @@ from plumbline.supervision.gateway.answers import (
     problem_number,
     receipt_body,
 )
-from plumbline.supervision.gateway.context import Context, context_of, received, stated_times_of
+from plumbline.supervision.gateway.context import (
+    Context,
+    context_of,
+    received,
+    require_media,
+    stated_times_of,
+)
 from plumbline.supervision.gateway.directory import KnownKey
 from plumbline.supervision.gateway.door import Admitted, Turned
-from plumbline.supervision.gateway.entries import stored_note
+from plumbline.supervision.gateway.entries import JSON, stored_note
 from plumbline.supervision.gateway.refusals import AUDITED, audit_refusals
 from plumbline.supervision.gateway.results import asked_wait_s, results
 from plumbline.supervision.gateway.sandbox import TRIAL, sandbox_body
@@ -37,6 +43,7 @@ Answer = dict[str, object]
 async def post_batch(request: Request) -> Response:
     """Receive up to 64 submissions of one sender; 200 with an answer for each, in their order."""
     context, began = context_of(request), time.perf_counter()
+    require_media(request, JSON)
     got = await received(request, MAX_BODY_BYTES, several=True)
     found, key = await context.door.admit_batch(got, stated_times_of(request))
     found = _within_rate(context, key, found)

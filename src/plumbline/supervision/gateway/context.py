@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import Scope
 
-from plumbline.exchange.problems import Problem
+from plumbline.exchange.problems import Problem, field_problem
 from plumbline.exchange.signatures import Target
 from plumbline.supervision.attachments import Attachments
 from plumbline.supervision.config import Platform
@@ -133,6 +133,15 @@ def target_of(request: Request) -> Target:
     return Target(method=request.method, uri=uri)
 
 
+def require_media(request: Request, *types: str) -> None:
+    """The body is of one of these types, or says nothing of its type; said twice it is of none (RFC 9110 §8.3)."""
+    for stated in request.headers.getlist("content-type"):
+        if stated.partition(";")[0].strip().lower() not in types:
+            reason = f"Content-Type 是 {stated[:80]}，这里收 {'、'.join(types)}"
+            remedy = f"Content-Type 写 {types[0]}，或者不写"
+            raise field_problem("/header/Content-Type", reason, remedy, slug="media-type")
+
+
 async def read_body(request: Request, limit: int) -> bytes:
     """The body, refused as soon as it is larger than `limit`."""
     announced = request.headers.get("content-length", "0")
@@ -156,9 +165,9 @@ def stated_times_of(request: Request) -> list[datetime]:
         try:
             at = datetime.fromisoformat(text.strip())
         except ValueError:
-            raise Problem(slug="schema", detail="Plumb-Demo-Time 不是 RFC 3339 时刻") from None
+            raise _wrong_time("Plumb-Demo-Time 不是 RFC 3339 时刻") from None
         if at.tzinfo is None:
-            raise Problem(slug="schema", detail="Plumb-Demo-Time 没有时区")
+            raise _wrong_time("Plumb-Demo-Time 没有时区")
         times.append(at)
     return times
 
@@ -167,8 +176,12 @@ def stated_at_of(request: Request) -> datetime | None:
     """The one time that a demo generator states for a request."""
     times = stated_times_of(request)
     if len(times) > 1:
-        raise Problem(slug="schema", detail="Plumb-Demo-Time 只能有一个时刻")
+        raise _wrong_time("Plumb-Demo-Time 只能有一个时刻")
     return times[0] if times else None
+
+
+def _wrong_time(reason: str) -> Problem:
+    return field_problem("/header/Plumb-Demo-Time", reason, "写 RFC 3339 时刻，带时区，成批时用逗号分开")
 
 
 async def received(request: Request, limit: int, *, several: bool = False) -> Received:

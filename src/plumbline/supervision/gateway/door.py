@@ -27,7 +27,7 @@ from plumbline.exchange.messages.header import Message
 from plumbline.exchange.origin import verify_origin
 from plumbline.exchange.personal import PersonalRecord
 from plumbline.exchange.places import places_of, request_bytes
-from plumbline.exchange.problems import FieldProblem, Problem
+from plumbline.exchange.problems import FieldProblem, Problem, field_problem
 from plumbline.exchange.signatures import (
     NATIONAL,
     SignedRequest,
@@ -198,9 +198,8 @@ class Door:
         else:
             items, root, places = _apart(received.body, self._max_bytes)
         if stated and len(stated) != len(items):
-            raise Problem(
-                slug="schema", detail=f"Plumb-Demo-Time 有 {len(stated)} 个，消息有 {len(items)} 条"
-            )
+            reason = f"Plumb-Demo-Time 有 {len(stated)} 个，消息有 {len(items)} 条"
+            raise field_problem("/header/Plumb-Demo-Time", reason, "每条消息一个时刻，用逗号分开")
         whole = replace(received, stated_at=max(stated, default=None))
         signed, key = await self.authenticate(whole, request_bytes(root, len(items)), is_trial=True)
         if is_large:

@@ -19,10 +19,10 @@ from plumbline.exchange.decode import MAX_BODY_BYTES
 from plumbline.exchange.messages import kind_of
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.reports import ReportApplied
-from plumbline.exchange.problems import Problem
+from plumbline.exchange.problems import Problem, field_problem
 from plumbline.supervision.codes.facts import dry_run_decision
 from plumbline.supervision.gateway.answers import json_response, receipt_body
-from plumbline.supervision.gateway.context import client_of, context_of, received
+from plumbline.supervision.gateway.context import client_of, context_of, received, require_media
 from plumbline.supervision.gateway.monitor import Stored
 from plumbline.supervision.gateway.results import asked_wait_s, results
 from plumbline.supervision.gateway.sandbox import TRIAL, sandbox_body
@@ -51,6 +51,8 @@ SELECT e.idx, e.id AS entry, e.kind, e.logged_at::text,
  WHERE e.idx > %(after)s AND (told.own OR found.findings IS NOT NULL)
  ORDER BY e.idx LIMIT 200
 """
+#: The one type of a body of messages.
+JSON = "application/json"
 _ENTRY = re.compile(r"[0-9a-f]{32}")
 _INDEX = re.compile(r"-?[0-9]{1,15}")
 
@@ -67,6 +69,7 @@ def stored_note(message: Message, accepted: Accepted | None) -> Stored:
 async def post_entry(request: Request) -> Response:
     """Receive one submission; 201 for a new entry, 200 for one that was there with the same bytes."""
     context = context_of(request)
+    require_media(request, JSON)
     got = await received(request, MAX_BODY_BYTES)
     pending, message, key = await context.door.admit(got)
     context.uploads.take(key.key_id)
@@ -86,11 +89,12 @@ async def post_entry(request: Request) -> Response:
 async def dry_run(request: Request) -> Response:
     """What the gate would say to this application now; nothing is stored."""
     context = context_of(request)
+    require_media(request, JSON)
     got = await received(request, MAX_BODY_BYTES)
     _, _, key, message = await context.door.open(got)
     context.uploads.take(key.key_id)
     if not isinstance(message, ReportApplied):
-        raise Problem(slug="schema", detail="试算只接受 report.applied")
+        raise field_problem("/message/kind", "试算只接受 report.applied", "其他消息直接报送")
     if message.sender != key.party:
         raise Problem(slug="sender-mismatch", detail="sender 不是密钥的主人")
     # judged as of now, as the application itself would be
@@ -152,7 +156,7 @@ async def get_changes(request: Request) -> Response:
     context.uploads.take(key.key_id)
     after = request.query_params.get("after", "-1")
     if not _INDEX.fullmatch(after):
-        raise Problem(slug="schema", detail="after 是日志序号")
+        raise field_problem("/query/after", "after 是日志序号", "写上一次答复里的 next，从头取写 -1")
     async with context.pool.connection() as conn, conn.cursor(row_factory=dict_row) as cur:
         await cur.execute(
             _CHANGES,

@@ -16,10 +16,10 @@ from plumbline.domain.reporting.code import CodeProblem, format_code, parse_code
 from plumbline.evidence.position import place_text
 from plumbline.exchange.masks import name_for
 from plumbline.exchange.messages.reports import ComplaintFiled
-from plumbline.exchange.problems import Problem
+from plumbline.exchange.problems import Problem, field_problem
 from plumbline.exchange.uids import new_uid
 from plumbline.supervision.gateway.answers import json_response
-from plumbline.supervision.gateway.context import Context, client_of, context_of, read_body
+from plumbline.supervision.gateway.context import Context, client_of, context_of, read_body, require_media
 from plumbline.supervision.gateway.public_page import (
     check_answer,
     offers_document,
@@ -132,7 +132,7 @@ async def check_file(request: Request) -> Response:
     sha256 = request.query_params.get("sha256", "").lower()
     parsed = parse_code(request.path_params["code"][:80])
     if not _SHA.fullmatch(sha256):
-        raise Problem(slug="schema", detail="sha256 是 64 位十六进制")
+        raise field_problem("/query/sha256", "sha256 是 64 位十六进制", "对文件的字节计算 SHA-256")
     row = None if isinstance(parsed, CodeProblem) else await _find(context, parsed.text)
     return json_response(check_answer(row, sha256), headers={"Cache-Control": "no-store"})
 
@@ -145,10 +145,11 @@ async def file_complaint(request: Request) -> Response:
     row = None if isinstance(parsed, CodeProblem) else await _find(context, parsed.text)
     if row is None or isinstance(parsed, CodeProblem):
         raise Problem(slug="not-found", detail="查不到这个监管码")
+    require_media(request, "application/x-www-form-urlencoded")
     try:
         form = parse_qs((await read_body(request, 20_000)).decode("utf-8"), max_num_fields=20)
     except ValueError:  # not UTF-8, or more fields than the form has
-        raise Problem(slug="schema", detail="表单内容不对，请刷新页面后重新填写") from None
+        raise field_problem("", "表单内容不对，请刷新页面后重新填写", "UTF-8 编码，最多 20 个字段") from None
     try:
         context.complaints.take(f"{client_of(request)}/{parsed.text}")
         context.all_complaints.take("")

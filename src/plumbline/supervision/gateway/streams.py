@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from plumbline.exchange.decode import check_json
-from plumbline.exchange.problems import Problem
+from plumbline.exchange.problems import Problem, field_problem
 from plumbline.supervision.gateway.answers import json_response
 from plumbline.supervision.gateway.context import context_of, is_local, received, scheme_of
 
@@ -24,6 +24,15 @@ def _name(request: Request) -> str:
     return str(name)
 
 
+def event_of(body: bytes) -> object:
+    """The value of a body; what one reader of JSON takes and another does not is refused like what none takes."""
+    check_json(body, max_bytes=MAX_EVENT_BYTES)
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError as error:  # half a surrogate pair, a number beyond all bounds, no content
+        raise Problem(slug="malformed-json", detail=f"请求体不能解析：{error}") from None
+
+
 async def publish(request: Request) -> Response:
     """One event of a running test, signed by the institution."""
     context = context_of(request)
@@ -33,10 +42,9 @@ async def publish(request: Request) -> Response:
     context.uploads.take(key.key_id)
     if "institution" not in key.roles:
         raise Problem(slug="kind-not-allowed", detail="实时曲线由检测机构发送")
-    check_json(got.body, max_bytes=MAX_EVENT_BYTES)
-    event = msgspec.json.decode(got.body)
+    event = event_of(got.body)
     if not isinstance(event, dict) or event.get("event") not in ("start", "samples", "end"):
-        raise Problem(slug="schema", detail="event 只能是 start、samples、end")
+        raise field_problem("/event", "event 只能是 start、samples、end", "改成其中之一")
     return json_response(
         {"viewers": context.live.publish(_name(request), key.party, event["event"], event.get("data"))}
     )

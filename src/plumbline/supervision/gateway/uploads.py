@@ -20,9 +20,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from plumbline.exchange.messages.platform import BlobStored
-from plumbline.exchange.problems import Problem
+from plumbline.exchange.problems import Problem, field_problem
 from plumbline.exchange.uids import derived_uid
-from plumbline.supervision.gateway.context import Context, context_of, received, stated_at_of
+from plumbline.supervision.gateway.content import content_problem
+from plumbline.supervision.gateway.context import Context, context_of, received, require_media, stated_at_of
 from plumbline.supervision.journal.failpoints import hit
 from plumbline.supervision.journal.files import FileDigestMismatch
 from plumbline.supervision.journal.keys import write_private
@@ -35,6 +36,7 @@ OFFSET_STREAM = "application/offset+octet-stream"
 MEDIA_TYPES = frozenset(
     {"application/pdf", "image/png", "image/jpeg", "image/webp", "application/octet-stream", "video/mp4"}
 )
+_METADATA_REMEDY = "写 sha256 和 media_type，名与值之间一个空格，值用 base64，两项之间用逗号"
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _TUS = {"Tus-Resumable": "1.0.0"}
 
@@ -46,7 +48,8 @@ def _metadata(header: str) -> dict[str, str]:
         try:
             result[name] = base64.b64decode(value, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
-            raise Problem(slug="schema", detail="Upload-Metadata 里的值要用 base64") from None
+            reason = "Upload-Metadata 里的值要用 base64"
+            raise field_problem("/header/Upload-Metadata", reason, _METADATA_REMEDY) from None
     return result
 
 
@@ -72,7 +75,10 @@ async def create(request: Request) -> Response:
     if await run_in_threadpool(context.files.has, sha256):
         # a crash, or another request, may stand between the file's name and its entry: the announcement heals it
         await run_in_threadpool(context.files.make_durable, sha256)
-        note["length"] = (await run_in_threadpool(context.files.path(sha256).stat)).st_size
+        stored = context.files.path(sha256)
+        if problem := await run_in_threadpool(content_problem, stored, str(note["media_type"])):
+            raise problem  # of whoever brought it first it may be something else; that stays
+        note["length"] = (await run_in_threadpool(stored.stat)).st_size
         await _enter(context, note, request)
         return Response(None, 200, location | {"Upload-Offset": str(note["length"])})
     path, length = context.files.incoming(upload), int(str(note["length"]))
@@ -91,12 +97,14 @@ def _announced(request: Request, party: str) -> dict[str, object]:
     length = request.headers.get("upload-length", "")
     meta = _metadata(request.headers.get("upload-metadata", ""))
     if not _LENGTH.fullmatch(length) or int(length) == 0:
-        raise Problem(slug="schema", detail="Upload-Length 要写文件的字节数，大于 0")
+        reason = "Upload-Length 要写文件的字节数，大于 0"
+        raise field_problem("/header/Upload-Length", reason, "写文件的字节数")
     if int(length) > MAX_FILE_BYTES:
         raise Problem(slug="too-large", detail=f"Upload-Length 最多 {MAX_FILE_BYTES} 字节")
     sha256, media_type = meta.get("sha256", ""), meta.get("media_type", "application/octet-stream")
     if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef") or media_type not in MEDIA_TYPES:
-        raise Problem(slug="schema", detail="Upload-Metadata 要有 sha256（64 位十六进制）和 media_type")
+        reason = "Upload-Metadata 要有 sha256（64 位十六进制）和 media_type"
+        raise field_problem("/header/Upload-Metadata", reason, _METADATA_REMEDY)
     return {"sha256": sha256, "length": int(length), "media_type": media_type, "party": party}
 
 
@@ -175,6 +183,7 @@ async def offset(request: Request) -> Response:
 
 async def append(request: Request) -> Response:
     """The next bytes; at the end the hash is checked, the file becomes durable, and `blob.stored` is entered."""
+    require_media(request, OFFSET_STREAM)
     context, path, note, body = await _known(request, MAX_CHUNK_BYTES)
     stated, length = request.headers.get("upload-offset", ""), int(str(note["length"]))
     if not _LENGTH.fullmatch(stated):
@@ -208,8 +217,17 @@ def _write(path: Path, offset: int, length: int, body: bytes) -> int:
     return have + len(body)
 
 
+def _require_content(path: Path, note: dict[str, object]) -> None:
+    """The bytes are all there, and not what they were said to be: nothing of them is kept."""
+    if problem := content_problem(path, str(note["media_type"])):
+        path.unlink(missing_ok=True)
+        path.with_suffix(".json").unlink(missing_ok=True)
+        raise problem
+
+
 async def _finish(context: Context, path: Path, note: dict[str, object], request: Request) -> None:
     try:
+        await run_in_threadpool(_require_content, path, note)
         await run_in_threadpool(context.files.adopt, path, str(note["sha256"]))
     except FileDigestMismatch:
         path.unlink(missing_ok=True)

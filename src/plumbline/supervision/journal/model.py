@@ -10,7 +10,7 @@ from datetime import datetime
 
 from plumbline.evidence.leaf import entry_id
 from plumbline.evidence.position import position_of
-from plumbline.exchange.problems import Problem
+from plumbline.exchange.problems import Problem, field_problem
 from plumbline.supervision.journal.vault import SealedRecord
 
 
@@ -72,5 +72,5 @@ def canonical_claim(kind: str, value: str) -> tuple[str, str]:
     """NFKC, trimmed, upper case; at most 200 bytes (PROTOCOL §2)."""
     text = unicodedata.normalize("NFKC", value).strip().upper()
     if len(text.encode()) > 200:
-        raise Problem(slug="schema", detail="占用的号码超过 200 字节")
+        raise field_problem("/message", "占用的号码超过 200 字节", "缩短编号、前缀或场所")
     return kind, text

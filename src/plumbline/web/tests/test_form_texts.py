@@ -66,3 +66,21 @@ def test_a_form_is_handed_on_in_normal_form_and_its_secrets_as_they_are() -> Non
     answer, seen = _answer({"name": "\u202e"})
     assert (answer.status_code, seen) == (400, [])
     assert answer["Content-Type"].startswith("text/plain")
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "gb18030", "utf-16", "UTF_16_LE"])
+def test_a_form_of_another_character_set_is_refused_before_anybody_reads_it(charset: str) -> None:
+    """The framework raises where it is read first, which is no place to answer from."""
+    kind = f"application/x-www-form-urlencoded; charset={charset}"
+    request = RequestFactory().post("/", data=b"a=+AGE-", content_type=kind)
+    answer = FormTexts(lambda _: HttpResponse("seen"))(request)
+    assert answer.status_code == 400
+    assert "UTF-8" in answer.content.decode()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "UTF-8"])
+def test_a_form_of_our_character_set_is_read(charset: str) -> None:
+    kind = f"application/x-www-form-urlencoded; charset={charset}"
+    request = RequestFactory().post("/", data=b"a=b", content_type=kind)
+    answer = FormTexts(lambda asked: HttpResponse(asked.POST["a"]))(request)
+    assert answer.content == b"b"  # type: ignore[attr-defined]
