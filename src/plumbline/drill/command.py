@@ -27,12 +27,13 @@ class Drill:
 
 def drills() -> list[Drill]:
     """All drills; imported only when one is asked for."""
-    from plumbline.drill import anchor, cosign, pdf, privacy, restore, scan, tamper
+    from plumbline.drill import anchor, cosign, faults, pdf, privacy, restore, scan, tamper
     from plumbline.drill.kill.drills import KILL, POWER
 
     return [
         anchor.DRILL,
         cosign.DRILL,
+        faults.DRILL,
         KILL,
         pdf.DRILL,
         POWER,

@@ -54,7 +54,7 @@ def test_a_rebuild_years_later_has_a_partition_for_every_old_code(log, monkeypat
 
 
 @pytest.mark.service
-def test_the_supervising_process_makes_partitions_once_an_hour(log):
+def test_the_supervising_process_makes_partitions_that_are_missing(log):
     with psycopg.connect(log.conninfo["plumb_migrate"]) as conn:
         conn.execute("SET ROLE plumb_owner")
         newest = max(_partitions(log))
@@ -76,7 +76,7 @@ def test_a_database_out_of_reach_stops_nothing(log):
     broken = {"conninfo": lambda self, role: "host=127.0.0.1 port=1 connect_timeout=1"}
     each.platform = type("Gone", (), broken)()
     each.make_partitions()
-    assert told == ["分区没有建成，一小时内再试：OperationalError"]
+    assert told == ["分区没有建成，一分钟以后再试：OperationalError"]
 
 
 @pytest.mark.service
