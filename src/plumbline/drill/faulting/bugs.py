@@ -25,20 +25,32 @@ def _fsync_error_swallowed() -> None:
 
 def _fsync_asked_again() -> None:
     """A failed fsync is asked again, and believed the second time: the kernel has dropped the bytes meanwhile."""
+    genuine = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        try:
+            genuine(descriptor)
+        except OSError:
+            genuine(descriptor)
+
+    cast(Any, os).fsync = fsync
+
+
+def _gone_on_with() -> None:
+    """The file whose fsync failed stays, and whoever comes again goes on where it ended."""
     from plumbline.supervision.gateway import uploads
 
     plain = uploads._write
 
     def write(path: Any, offset: int, length: int, body: bytes) -> int:
-        kept = path.with_suffix(".json").read_bytes()
-        os.link(path, spare := path.with_suffix(".again"))
+        kept, spare = path.with_suffix(".json").read_bytes(), path.with_suffix(".again")
+        os.link(path, spare)
         try:
             return plain(path, offset, length, body)
         except OSError:
-            if not path.exists():  # the product has taken away what it does not trust any more
-                os.link(spare, path)
-                path.with_suffix(".json").write_bytes(kept)
-            return int(path.stat().st_size)
+            os.link(spare, path)
+            path.with_suffix(".json").write_bytes(kept)
+            raise
         finally:
             spare.unlink()
 
@@ -109,10 +121,18 @@ def _one_fails_all() -> None:
     cast(Any, Journal)._append_halving = refuse
 
 
+def _left_half_done() -> None:
+    """Nobody looks after a job whose process was killed."""
+    from plumbline.supervision.worker import errands
+
+    cast(Any, errands).RESCUE_EVERY_S = 1e9
+
+
 #: In the platform's own processes.
 IN_PROCESSES: dict[str, Callable[[], None]] = {
     "fsync-error-swallowed": _fsync_error_swallowed,
     "fsync-asked-again": _fsync_asked_again,
+    "gone-on-with": _gone_on_with,
     "full-disk-not-told": _full_disk_not_told,
     "mark-error-swallowed": _mark_error_swallowed,
     "clock-step-taken": _clock_step_taken,
@@ -120,6 +140,7 @@ IN_PROCESSES: dict[str, Callable[[], None]] = {
     "peers-not-asked": _peers_not_asked,
     "mark-not-compared": _mark_not_compared,
     "one-fails-all": _one_fails_all,
+    "left-half-done": _left_half_done,
 }
 
 
@@ -141,7 +162,8 @@ def _partitions_not_made() -> Iterator[None]:
     """Nobody makes a partition that is missing."""
     from plumbline.supervision import run
 
-    module, plain = cast(Any, run), run.ensure_partitions
+    module = cast(Any, run)
+    plain = module.ensure_partitions
     module.ensure_partitions = lambda conninfo, now: []
     try:
         yield
@@ -158,10 +180,11 @@ IN_SUPERVISION: dict[str, Callable[[], contextlib.AbstractContextManager[None]]]
 #: What is put in, and the cell that has to find it.
 FOUND_BY = {
     "full-disk-not-told": "磁盘满：文件",
-    "mark-error-swallowed": "磁盘满：消息和水位",
+    "mark-error-swallowed": "fsync 出错：水位",
     "database-given-up": "磁盘满：数据库的预写日志",
     "fsync-error-swallowed": "fsync 出错：文件",
-    "fsync-asked-again": "fsync 出错：文件",
+    "fsync-asked-again": "fsync 出错：文件，只报一次",
+    "gone-on-with": "fsync 出错：文件，只报一次",
     "clock-step-taken": "时钟：整机倒退一小时",
     "no-baseline": "时钟：整机前进一天，进程还没有入过账",
     "no-idempotency": "两个网关：同一条消息同时送到",
@@ -169,4 +192,5 @@ FOUND_BY = {
     "mark-not-compared": "水位：数据库回到以前",
     "one-fails-all": "缺分区：一条消息的月份",
     "partitions-not-made": "缺分区：一条消息的月份",
+    "left-half-done": "被杀死的任务：自己补办",
 }

@@ -1,17 +1,21 @@
-"""Steps of the clock (时钟跳变): no entry is logged in a time that was not, the sender is told to come again, and nobody starts anything anew."""
+"""Steps of the clock (时钟跳变): no entry in a time that was not; the sender is told to come again; nothing is started anew."""
 
 from __future__ import annotations
 
 import itertools
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import httpx
 
 from plumbline.drill.faulting.course import Course
 
 _DAY, _HOUR = 86_400, 3600
+#: Clocks of gateways.
+_GATEWAYS = {"host": 0, "other": 1}
 #: What the real clock may say later than the log, and no more.
 _SLACK = timedelta(seconds=2)
 
@@ -20,23 +24,21 @@ def _set(course: Course, **clocks: int) -> None:
     """Set clocks by name, and wait until those who have them see it."""
     for name, seconds in clocks.items():
         course.ground.set(name, seconds)
-    wanted = {"host": 0, "other": 1}
     for name, seconds in clocks.items():
-        if name == "database":
-            course.site.wait(lambda ahead=seconds: _is_at(_database_now(course), ahead), "数据库看到时钟")
-        else:
-            number = wanted[name]
-            course.site.wait(
-                lambda ahead=seconds, at=number: _is_at(_gateway_now(course, at), ahead), "网关看到时钟"
-            )
+        now = (
+            partial(_gateway_now, course, _GATEWAYS[name])
+            if name in _GATEWAYS
+            else partial(_database_now, course)
+        )
+        course.site.wait(partial(_is_at, now, seconds), f"{name} 看到时钟")
 
 
 def _all(course: Course, seconds: int) -> None:
     _set(course, host=seconds, other=seconds, database=seconds)
 
 
-def _is_at(told: datetime, ahead: int) -> bool:
-    return abs((told - datetime.now(UTC)).total_seconds() - ahead) < 5
+def _is_at(now: Callable[[], datetime], ahead: int) -> bool:
+    return abs((now() - datetime.now(UTC)).total_seconds() - ahead) < 5
 
 
 def _database_now(course: Course) -> datetime:

@@ -13,7 +13,7 @@ from plumbline.drill.faulting.course import Course
 from plumbline.drill.faulting.grounds import failing_calls, filled, log_since, said
 from plumbline.drill.kill.invariants import find_file, find_message, signed
 from plumbline.drill.kill.ledger import Upload, registered_person
-from plumbline.drill.kill.lossy_files import cut_power, let_fsync_fail
+from plumbline.drill.kill.lossy_files import cut_power, let_fsync_fail, let_one_fsync_fail
 from plumbline.embedded.processes import is_alive, wait_until
 from plumbline.evidence.mark import HeadMark
 from plumbline.exchange.personal import PersonalFields, make_record
@@ -201,6 +201,18 @@ def bytes_not_synced(course: Course) -> None:
         course.require(found == "entry", f"fsync 出错、恢复、答复已收、断电之后：{found}")
 
 
+def told_once(course: Course) -> None:
+    """A kernel tells a failed fsync once, and says that all is well when it is asked again: nobody may go on with those bytes."""
+    for size in (900, 70_000, 1_300_000):
+        upload = course.ledger.file(size)
+        let_one_fsync_fail(course.ground, "files")
+        course.must_come_again(upload, "只报一次的 fsync 出错时，文件", saying="出错")
+        course.delivered(upload)
+        _cut(course)
+        found = find_file(course.site, upload)
+        course.require(found == "entry", f"fsync 出错一次、重发、答复已收、断电之后：{found}")
+
+
 def mark_not_synced(course: Course) -> None:
     """The mark of the signing host: nothing is signed that it does not remember."""
     upload = course.ledger.next(course.site)
@@ -251,6 +263,7 @@ DISK = {
 }
 FSYNC = {
     "fsync 出错：文件": bytes_not_synced,
+    "fsync 出错：文件，只报一次": told_once,
     "fsync 出错：水位": mark_not_synced,
     "fsync 出错：主体密钥": key_not_synced,
     "fsync 出错：又被杀死": file_swept_away,

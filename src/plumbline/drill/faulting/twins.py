@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 from psycopg import sql
 
 from plumbline.drill.faulting.course import Course, Told
@@ -134,8 +141,8 @@ def two_workers(course: Course) -> None:
         course.delivered(upload)
         entries.append(str((upload.answer or {})["entry"]))
     for entry in entries:
-        course.site.wait(lambda of=entry: chain.state_of(course.site, of), "申请得到决定")
-        course.site.wait(lambda of=entry: find_decisions(course.site, of), "决定入账")
+        course.site.wait(partial(chain.state_of, course.site, entry), "申请得到决定")
+        course.site.wait(partial(find_decisions, course.site, entry), "决定入账")
     course.site.settle()
     made = [find_decisions(course.site, entry) for entry in entries]
     course.require(made == [1] * len(entries), f"每份申请的决定数：{made}")
@@ -159,6 +166,54 @@ def second_supervisor(course: Course) -> None:
     course.require("Traceback" not in said, "拒绝的话是一段程序出错")
     course.some(3)
     course.require(course.pids() == before, "第一套的进程重新启动过")
+
+
+def killed_job(course: Course) -> None:
+    """A job that a page ordered, its process killed in the middle: it is done again by itself, and settled once."""
+    site, job = course.site, uuid.uuid4().hex
+    principal = {"role": "officer", "account": f"drill-{job[:8]}", "division": "610300"}
+    state = "SELECT state, problem, finished_at IS NOT NULL FROM ops.job WHERE id = %s"
+    with course.as_owner() as conn:
+        with conn.transaction():
+            conn.execute(
+                "LOCK TABLE web.accounts_account IN ACCESS EXCLUSIVE MODE"
+            )  # what the job reads first
+            with psycopg.connect(site.platform.conninfo("plumb_web")) as web:
+                web.execute(
+                    "INSERT INTO ops.job (id, kind, owner, principal) VALUES (%s, 'list_export', 'drill', %s::jsonb)",
+                    [job, json.dumps(principal)],
+                )
+            site.wait(lambda: site.rows(state, job, role="plumb_web")[0][0] == "running", "任务开始办")
+            killed = site.wait(
+                lambda: [pid for pid in _jobs(site.platform.data_dir) if _killed(pid)], "任务的进程"
+            )
+            course.count("杀死的任务进程", len(killed))
+        began = time.monotonic()
+    site.wait(lambda: site.rows(state, job, role="plumb_web")[0][2], "任务办完", 120)
+    course.count("任务补办用了几秒（最多 120）", int(time.monotonic() - began))
+    told = site.rows(state, job, role="plumb_web")[0]
+    course.require(told[0] == "failed" and "停用" in told[1], f"补办的结果不是这个人该得到的：{told}")
+
+
+def _jobs(data_dir: Path) -> list[int]:
+    """Processes that do jobs of this platform."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                words = (entry / "cmdline").read_bytes()
+                around = (entry / "environ").read_bytes()
+                if b"plumbline.supervision.jobs" in words and str(data_dir).encode() in around:
+                    found.append(int(entry.name))
+    return found
+
+
+def _killed(pid: int) -> bool:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 # Partitions ---------------------------------------------------------------------------------------------
@@ -400,6 +455,7 @@ TWINS = {
     "两个网关：一个停在事务里": held_in_transaction,
     "两个网关：一个停在签名前": held_before_signing,
     "两个后台、两个投影": two_workers,
+    "被杀死的任务：自己补办": killed_job,
     "同一个数据目录启动两次": second_supervisor,
     "缺分区：一条消息的月份": month_of_one,
     "缺分区：本月": this_month,

@@ -21,8 +21,9 @@ from typing import Any
 
 #: Making a folder of this name at the top cuts the power; it is refused as ECANCELED when that is done.
 CUT = ".power-cut"
-#: Making `.fsync-fails-NAME` at the top lets `fsync` fail as EIO below NAME, `.fsync-works-NAME` ends that; refused as ECANCELED too.
-FAILS, WORKS = ".fsync-fails-", ".fsync-works-"
+#: Making `.fsync-fails-NAME` at the top lets `fsync` fail as EIO below NAME, `.fsync-works-NAME` ends that; `.fsync-hiccup-NAME` lets it
+#: fail for one file only, once. All are refused as ECANCELED when they are done.
+FAILS, WORKS, HICCUP = ".fsync-fails-", ".fsync-works-", ".fsync-hiccup-"
 _BLOCK = 4096
 
 
@@ -68,7 +69,8 @@ class LossyTree:
         self.cuts = 0
         #: Folders of the top below which `fsync` fails.
         self.failing: set[str] = set()
-        self.failed = 0
+        #: Folders of the top below which it fails for the next file.
+        self.once: set[str] = set()
 
     def _find(self, path: str) -> Node:
         node = self.root
@@ -109,15 +111,21 @@ class LossyTree:
             self.root.lose()
             self.cuts += 1
             raise OSError(errno.ECANCELED, "the power was cut")
-        if name.startswith(FAILS):
-            self.failing.add(name.removeprefix(FAILS))
-            raise OSError(errno.ECANCELED, "fsync fails from now on")
-        if name.startswith(WORKS):
-            self.failing.discard(name.removeprefix(WORKS))
-            raise OSError(errno.ECANCELED, "fsync works again")
+        self._told(name)
         if name in folder.names:
             raise OSError(errno.EEXIST, path)
         folder.names[name] = Node(stat.S_IFDIR | mode)
+
+    def _told(self, name: str) -> None:
+        """Names that are no folders but orders."""
+        for prefix, act in (
+            (FAILS, self.failing.add),
+            (WORKS, self.failing.discard),
+            (HICCUP, self.once.add),
+        ):
+            if name.startswith(prefix):
+                act(name.removeprefix(prefix))
+                raise OSError(errno.ECANCELED, name)
 
     def rmdir(self, path: str) -> None:
         """Remove an empty folder."""
@@ -192,22 +200,18 @@ class LossyTree:
     def fsync(self, path: str, datasync: int, fh: int | None = None) -> None:
         """The file's bytes; not its name."""
         node = self._find(path)
-        if self._fails(path):
+        top = path.strip("/").partition("/")[0]
+        if top in self.failing | self.once:
+            self.once.discard(top)
             node.is_dropped = True
             raise OSError(errno.EIO, path)
         node.sync()
 
     def fsyncdir(self, path: str, datasync: int, fh: int | None = None) -> None:
         """The folder's names; not the bytes of what they name. A failure here is no more than that: names are in a journal."""
-        if self._fails(path):
+        if path.strip("/").partition("/")[0] in self.failing:
             raise OSError(errno.EIO, path)
         self._find(path).sync()
-
-    def _fails(self, path: str) -> bool:
-        if path.strip("/").partition("/")[0] not in self.failing:
-            return False
-        self.failed += 1
-        return True
 
     def statfs(self, path: str) -> dict[str, int]:
         """Room enough."""
@@ -228,6 +232,11 @@ def cut_power(mounted: Path) -> None:
 def let_fsync_fail(mounted: Path, name: str, *, on: bool) -> None:
     """From now on `fsync` fails below the folder `name` of the top, or succeeds again."""
     _ask((mounted / f"{FAILS if on else WORKS}{name}").mkdir)
+
+
+def let_one_fsync_fail(mounted: Path, name: str) -> None:
+    """The next `fsync` of a file below the folder `name` of the top fails, once: as kernels tell a failure."""
+    _ask((mounted / f"{HICCUP}{name}").mkdir)
 
 
 def _ask(act: Callable[[], None]) -> None:

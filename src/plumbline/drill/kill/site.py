@@ -239,7 +239,11 @@ class Site:
     def _spec(self, name: str) -> ProcessSpec:
         argv = [sys.executable, "-m", "plumbline.drill.kill.child", name]
         return ProcessSpec(
-            name, argv, self._environment(name), ReadyLine(f"{name} ready"), ready_timeout=BACK_S
+            name,
+            argv,
+            self._environment(name),
+            ReadyLine(f"{name.partition('-')[0]} ready"),
+            ready_timeout=BACK_S,
         )
 
     def _gateway(self, number: int, port: int) -> ProcessSpec:
