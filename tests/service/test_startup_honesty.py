@@ -29,7 +29,9 @@ def administrator(request) -> str:
 
 
 @pytest.mark.clause("BJ 4.1.2")
-@pytest.mark.parametrize("name", sorted(set(REQUIRED_SETTINGS) - {"fsync", "full_page_writes"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(REQUIRED_SETTINGS) - {"fsync", "full_page_writes", "data_sync_retry"})
+)
 def test_a_setting_that_would_lose_or_leak_stops_the_start(quiet_platform, administrator, name: str) -> None:
     other = {
         "synchronous_commit": "off",

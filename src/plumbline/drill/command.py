@@ -27,13 +27,14 @@ class Drill:
 
 def drills() -> list[Drill]:
     """All drills; imported only when one is asked for."""
-    from plumbline.drill import anchor, contract, cosign, pdf, privacy, restore, scan, tamper
+    from plumbline.drill import anchor, contract, cosign, faults, pdf, privacy, restore, scan, tamper
     from plumbline.drill.kill.drills import KILL, POWER
 
     return [
         anchor.DRILL,
         contract.DRILL,
         cosign.DRILL,
+        faults.DRILL,
         KILL,
         pdf.DRILL,
         POWER,

@@ -85,6 +85,8 @@ class Cluster:
         self._identity: Identity | None = None
         self._server: subprocess.Popen[bytes] | None = None
         self._socket_dir: Path | None = None
+        #: Its clients know the socket: what fails now is a restart.
+        self._was_up = False
 
     @property
     def data_dir(self) -> Path:
@@ -116,6 +118,7 @@ class Cluster:
 
         Calling it again returns the running server, or restarts a crashed one behind the same socket.
         After a crash the recovery may take longer: the wait goes on while the server says that it recovers.
+        A restart that fails (the disk is full) may be tried again: folder and socket stay ours.
         """
         if self._server is not None and self._server.poll() is None:
             running = self.running()
@@ -127,19 +130,23 @@ class Cluster:
             self.folder.require_space(FREE_TO_START)
             self._clear_what_a_crash_left()
             self._write_settings()
-            return self._launch(timeout)
+            running = self._launch(timeout)
         except BaseException:
-            self.stop()
+            if self._was_up:
+                self._end_server(5)
+            else:
+                self.stop()
             raise
+        self._was_up = True
+        return running
 
     def stop(self, timeout: float = 30) -> None:
         """Stop the server (fast, then immediate after `timeout` seconds) and give the folder free."""
-        if self._server is not None:
-            _end(self._server, timeout)
-            self._server = None
+        self._end_server(timeout)
         if self.folder.is_locked_here:
             self._remove_socket_dir()
         self._socket_dir = None
+        self._was_up = False
         self.folder.unlock()
 
     def status(self) -> Status:
@@ -275,6 +282,11 @@ class Cluster:
         if running is None:
             raise self._explained(self._log_since(begun_at))
         return running
+
+    def _end_server(self, timeout: float) -> None:
+        if self._server is not None:
+            _end(self._server, timeout)
+            self._server = None
 
     def _wait_until_ready(self, server: subprocess.Popen[bytes], timeout: float, begun_at: int) -> None:
         def settled() -> bool:

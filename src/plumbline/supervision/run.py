@@ -14,18 +14,22 @@ import psycopg
 
 from plumbline.embedded.folder import DataFolder
 from plumbline.embedded.ports import free_port, require_free_port
-from plumbline.embedded.postgres import Cluster
+from plumbline.embedded.postgres import Cluster, Running
+from plumbline.embedded.problems import EmbeddedProblem
 from plumbline.embedded.supervisor import ProcessSpec, ReadyLine, ReadyUrl, Supervisor
 from plumbline.supervision.boot import Settings, prepare
 from plumbline.supervision.config import Platform
 from plumbline.supervision.fetch import own_networks
 from plumbline.supervision.journal.setup import ensure_partitions
+from plumbline.supervision.projection.projector import reproject
 from plumbline.supervision.projection.schema import ensure_code_partitions
 from plumbline.supervision.scanner import settings_or_exit
 from plumbline.web.security import files_origin
 
-#: Partitions reach three months ahead, so an hour is early enough by far.
-PARTITIONS_EVERY_S = 3600.0
+#: Partitions reach three months ahead. A look costs milliseconds, and is needed soon after a step of the clock or a long sleep.
+PARTITIONS_EVERY_S = 60.0
+#: How long a database that did not come back is left alone before it is tried again.
+DATABASE_AGAIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +109,37 @@ def process_specs(platform: Platform, serving: Serving, web_port: int) -> list[P
 
 
 @dataclass(slots=True)
+class DatabaseKeeper:
+    """Starts the embedded database again when it has died, until it is back: a full disk may be cleared meanwhile, and nothing else
+    has to be started anew then."""
+
+    cluster: Cluster
+    report: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    #: What was said last, so that it is said once.
+    _told: str = field(default="", init=False)
+    _again: float = field(default=0.0, init=False)
+
+    def look(self) -> Running | None:
+        """The running database; None while it cannot be started."""
+        if self.clock() < self._again:
+            return None
+        try:
+            running = self.cluster.start()
+        except (EmbeddedProblem, OSError) as problem:
+            self._again = self.clock() + DATABASE_AGAIN_S
+            said = problem.chinese if isinstance(problem, EmbeddedProblem) else str(problem)
+            if said != self._told:
+                self.report(f"数据库没有恢复，过一会儿再试：{said}")
+            self._told = said
+            return None
+        if self._told:
+            self.report("数据库恢复了。")
+        self._told = ""
+        return running
+
+
+@dataclass(slots=True)
 class EachSecond:
     """What the supervising process sees to while the others run: the database is up, and the coming months have partitions.
 
@@ -116,27 +151,35 @@ class EachSecond:
     report: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
     _next: float = field(default=0.0, init=False)
+    _keeper: DatabaseKeeper | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        """`prepare` has just made them: the first look is an hour from now."""
+        """`prepare` has just made them: the first look is a minute from now."""
         self._next = self.clock() + PARTITIONS_EVERY_S
+        if self.cluster is not None:
+            self._keeper = DatabaseKeeper(self.cluster, self.report)
 
     def __call__(self) -> None:
         """Called about once a second."""
-        if self.cluster is not None:
-            self.cluster.start()
+        if self._keeper is not None and self._keeper.look() is None:
+            return
         if self.clock() >= self._next:
             self._next = self.clock() + PARTITIONS_EVERY_S
             self.make_partitions()
 
     def make_partitions(self) -> None:
-        """Make what is missing; a database that is out of reach or busy is tried again within the hour."""
+        """Make what is missing, and project what had to wait for it; a database that is busy is tried again in a minute."""
         migrate, now = self.platform.conninfo("plumb_migrate"), datetime.now(UTC)
         try:
-            ensure_partitions(migrate, now)
-            ensure_code_partitions(migrate, now)
+            made = ensure_partitions(migrate, now)
+            codes = ensure_code_partitions(migrate, now)
+            if codes:
+                reproject(self.platform.conninfo("plumb_projector"))
         except psycopg.Error as error:
-            self.report(f"分区没有建成，一小时内再试：{type(error).__name__}")
+            self.report(f"分区没有建成，一分钟以后再试：{type(error).__name__}")
+            return
+        if made or codes:
+            self.report(f"新建了 {len(made) + len(codes)} 个月份分区")
 
 
 def _require_usable_settings() -> None:

@@ -197,4 +197,6 @@ BUGS: dict[str, Callable[[], None]] = {
 
 def put_in(name: str) -> None:
     """Put a bug into this process; KeyError for one that is not known."""
-    BUGS[name]()
+    from plumbline.drill.faulting.bugs import IN_PROCESSES
+
+    (BUGS | IN_PROCESSES)[name]()

@@ -35,7 +35,7 @@ def gateway() -> Starlette:
 def main() -> None:
     """Run the projector or the worker until SIGTERM."""
     _prepare()
-    if sys.argv[1] == "projector":
+    if sys.argv[1].startswith("projector"):
         from plumbline.supervision.projection.__main__ import main as run
     else:
         from plumbline.supervision.worker.__main__ import main as run

@@ -14,12 +14,16 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 #: Making a folder of this name at the top cuts the power; it is refused as ECANCELED when that is done.
 CUT = ".power-cut"
+#: Making `.fsync-fails-NAME` at the top lets `fsync` fail as EIO below NAME, `.fsync-works-NAME` ends that; `.fsync-hiccup-NAME` lets it
+#: fail for one file only, once. All are refused as ECANCELED when they are done.
+FAILS, WORKS, HICCUP = ".fsync-fails-", ".fsync-works-", ".fsync-hiccup-"
 _BLOCK = 4096
 
 
@@ -35,6 +39,8 @@ class Node:
     #: Of a folder: names as seen, and names on the disk.
     names: dict[str, Node] = field(default_factory=dict)
     kept_names: dict[str, Node] = field(default_factory=dict)
+    #: Bytes whose `fsync` has failed: the kernel has dropped them from what it will ever write, and does not say so again.
+    is_dropped: bool = False
 
     @property
     def is_folder(self) -> bool:
@@ -43,7 +49,8 @@ class Node:
 
     def sync(self) -> None:
         """What `fsync` of it promises, and no more."""
-        self.kept = bytes(self.seen)
+        if not self.is_dropped:
+            self.kept = bytes(self.seen)
         self.kept_names = dict(self.names)
 
     def lose(self) -> None:
@@ -60,6 +67,10 @@ class LossyTree:
     def __init__(self) -> None:
         self.root = Node(stat.S_IFDIR | 0o700)
         self.cuts = 0
+        #: Folders of the top below which `fsync` fails.
+        self.failing: set[str] = set()
+        #: Folders of the top below which it fails for the next file.
+        self.once: set[str] = set()
 
     def _find(self, path: str) -> Node:
         node = self.root
@@ -100,9 +111,21 @@ class LossyTree:
             self.root.lose()
             self.cuts += 1
             raise OSError(errno.ECANCELED, "the power was cut")
+        self._told(name)
         if name in folder.names:
             raise OSError(errno.EEXIST, path)
         folder.names[name] = Node(stat.S_IFDIR | mode)
+
+    def _told(self, name: str) -> None:
+        """Names that are no folders but orders."""
+        for prefix, act in (
+            (FAILS, self.failing.add),
+            (WORKS, self.failing.discard),
+            (HICCUP, self.once.add),
+        ):
+            if name.startswith(prefix):
+                act(name.removeprefix(prefix))
+                raise OSError(errno.ECANCELED, name)
 
     def rmdir(self, path: str) -> None:
         """Remove an empty folder."""
@@ -118,9 +141,9 @@ class LossyTree:
 
     def open(self, path: str, flags: int) -> int:
         """An open file has no state of its own: operations name the path."""
-        node = self._find(path)
+        self._find(path)
         if flags & os.O_TRUNC:
-            del node.seen[:]
+            self.truncate(path, 0)
         return 0
 
     def read(self, path: str, size: int, offset: int, fh: int | None = None) -> bytes:
@@ -138,6 +161,7 @@ class LossyTree:
     def truncate(self, path: str, length: int, fh: int | None = None) -> None:
         """Shorter or longer."""
         node = self._find(path)
+        node.is_dropped &= length > 0  # what is written anew is not what was dropped
         del node.seen[length:]
         node.seen.extend(b"\0" * (length - len(node.seen)))
 
@@ -175,10 +199,18 @@ class LossyTree:
 
     def fsync(self, path: str, datasync: int, fh: int | None = None) -> None:
         """The file's bytes; not its name."""
-        self._find(path).sync()
+        node = self._find(path)
+        top = path.strip("/").partition("/")[0]
+        if top in self.failing | self.once:
+            self.once.discard(top)
+            node.is_dropped = True
+            raise OSError(errno.EIO, path)
+        node.sync()
 
     def fsyncdir(self, path: str, datasync: int, fh: int | None = None) -> None:
-        """The folder's names; not the bytes of what they name."""
+        """The folder's names; not the bytes of what they name. A failure here is no more than that: names are in a journal."""
+        if path.strip("/").partition("/")[0] in self.failing:
+            raise OSError(errno.EIO, path)
         self._find(path).sync()
 
     def statfs(self, path: str) -> dict[str, int]:
@@ -194,13 +226,27 @@ class LossyTree:
 
 def cut_power(mounted: Path) -> None:
     """Cut the power under a mounted folder, after all its processes were killed."""
+    _ask((mounted / CUT).mkdir)
+
+
+def let_fsync_fail(mounted: Path, name: str, *, on: bool) -> None:
+    """From now on `fsync` fails below the folder `name` of the top, or succeeds again."""
+    _ask((mounted / f"{FAILS if on else WORKS}{name}").mkdir)
+
+
+def let_one_fsync_fail(mounted: Path, name: str) -> None:
+    """The next `fsync` of a file below the folder `name` of the top fails, once: as kernels tell a failure."""
+    _ask((mounted / f"{HICCUP}{name}").mkdir)
+
+
+def _ask(act: Callable[[], None]) -> None:
     try:
-        (mounted / CUT).mkdir()
+        act()
     except OSError as error:
         if error.errno == errno.ECANCELED:
             return
         raise
-    raise RuntimeError(f"{mounted} is not a lossy file system")
+    raise RuntimeError("not a lossy file system")
 
 
 def serve(folder: str) -> None:

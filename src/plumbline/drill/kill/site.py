@@ -13,7 +13,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -44,6 +44,7 @@ from plumbline.supervision.journal.heads import CheckpointSigner
 from plumbline.supervision.journal.keys import PlatformKeys, public_bytes
 from plumbline.supervision.journal.submit import PlatformSender, pending_from
 from plumbline.supervision.projection.projector import Projector
+from plumbline.supervision.run import DatabaseKeeper
 
 ORIGIN = "drill.plumbline"
 #: How long the platform may take to come back, on a machine that is several times slower than ours.
@@ -72,6 +73,14 @@ class Site:
     party: str = ""
     officers: list[str] = field(default_factory=list)
     commission: str = ""
+    #: Environment of all processes beyond the usual, and of single ones by name.
+    surroundings: dict[str, str] = field(default_factory=dict)
+    surroundings_of: dict[str, dict[str, str]] = field(default_factory=dict)
+    #: Within how many seconds deaths of a process count together.
+    crash_window: float = 0.0
+    #: What the supervising process said.
+    told: list[str] = field(default_factory=list)
+    _keeper: DatabaseKeeper | None = None
     _supervisor: Supervisor | None = None
     _transport: Ed25519Signer | None = None
     _origin: Ed25519Signer | None = None
@@ -207,17 +216,21 @@ class Site:
 
     def start(self, gateways: int = 2, others: tuple[str, ...] = ("projector", "worker")) -> None:
         """Start the processes; from the main thread, which also has to :meth:`tend` them."""
-        self.ports = [free_port() for _ in range(gateways)]
+        if len(self.ports) != gateways:
+            self.ports = [free_port() for _ in range(gateways)]
         specs = [self._spec(name) for name in others]
         specs += [self._gateway(number, port) for number, port in enumerate(self.ports)]
         # A drill kills more often than a machine fails: each death counts alone, so that the pause stays short.
-        self._supervisor = Supervisor(specs, self.platform.folder("logs"), crash_window=0.0)
+        self._supervisor = Supervisor(
+            specs, self.platform.folder("logs"), crash_window=self.crash_window, report=self.told.append
+        )
         self._supervisor.start()
 
     def _environment(self, name: str) -> dict[str, str]:
         bug = {child.BUG: self.bugs.get(name, self.bug), "PLUMB_SIGNING_HOST": self.hosts.get(name, "")}
         fast = {"PLUMB_RATE": "1000000", "PLUMB_KEY_CACHE_S": "5", "PYTHONUNBUFFERED": "1"}
-        return self.platform.environment() | bug | fast | {child.SWITCH: str(self.switch(name))}
+        around = self.surroundings | self.surroundings_of.get(name, {})
+        return self.platform.environment() | bug | fast | around | {child.SWITCH: str(self.switch(name))}
 
     def switch(self, name: str) -> Path:
         """The socket that arms failpoints of a process."""
@@ -226,7 +239,11 @@ class Site:
     def _spec(self, name: str) -> ProcessSpec:
         argv = [sys.executable, "-m", "plumbline.drill.kill.child", name]
         return ProcessSpec(
-            name, argv, self._environment(name), ReadyLine(f"{name} ready"), ready_timeout=BACK_S
+            name,
+            argv,
+            self._environment(name),
+            ReadyLine(f"{name.partition('-')[0]} ready"),
+            ready_timeout=BACK_S,
         )
 
     def _gateway(self, number: int, port: int) -> ProcessSpec:
@@ -246,9 +263,10 @@ class Site:
     def tend(self) -> None:
         """Restart what has died; called again and again by whoever waits."""
         if self.cluster is not None:
-            self.running = self.cluster.start()
-        assert self._supervisor is not None
-        self._supervisor.poll()
+            self._keeper = self._keeper or DatabaseKeeper(self.cluster, self.told.append)
+            self.running = self._keeper.look() or self.running
+        if self._supervisor is not None:
+            self._supervisor.poll()
 
     def wait(self, found: Callable[[], Any], what: str, seconds: float = BACK_S) -> Any:
         """What `found` gives as soon as it is true, while dead processes are restarted; raises :class:`NotBack`."""
@@ -374,12 +392,22 @@ class Site:
 
 
 @contextmanager
-def open_site(bug: str = "") -> Iterator[Site]:
+def open_site(
+    bug: str = "", ground: Callable[[Path], AbstractContextManager[object]] = nullcontext
+) -> Iterator[Site]:
     """A platform in a temporary folder with its own PostgreSQL, enrolled; everything of it is gone afterwards.
 
-    The path is short: PostgreSQL's socket must fit into 107 bytes.
+    The path is short: PostgreSQL's socket must fit into 107 bytes. `ground`: what holds while anything is in that folder.
     """
     folder = Path(tempfile.mkdtemp(prefix="plk-", dir="/tmp"))
+    try:
+        with ground(folder):
+            yield from _opened(folder, bug)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _opened(folder: Path, bug: str) -> Iterator[Site]:
     cluster = Cluster(folder)
     site = None
     try:
@@ -394,4 +422,3 @@ def open_site(bug: str = "") -> Iterator[Site]:
         if site is not None:
             site.stop()
         cluster.stop()
-        shutil.rmtree(folder, ignore_errors=True)

@@ -33,14 +33,8 @@ TOGETHER = 4
 
 def send_once(client: Client, site: Site, upload: Upload, ledger: Ledger) -> bool:
     """One attempt (or as many as the client makes); True when it was acknowledged."""
-    upload.attempts += 1
     try:
-        if upload.what == "file":
-            client.upload(upload.data, "application/octet-stream")
-            upload.answer = upload.answer or {}
-        else:
-            origin = [sign_origin(site.origin_key, upload.data)]
-            _answered(upload, client.send_bytes(upload.data, origin=origin, personal=upload.personal), ledger)
+        deliver(client, site, upload, ledger)
     except Unreachable:
         return False
     except Refused as refused:
@@ -49,6 +43,17 @@ def send_once(client: Client, site: Site, upload: Upload, ledger: Ledger) -> boo
     except httpx.HTTPError:
         return False
     return True
+
+
+def deliver(client: Client, site: Site, upload: Upload, ledger: Ledger) -> None:
+    """Send it and note the answer; raises what the client raises."""
+    upload.attempts += 1
+    if upload.what == "file":
+        client.upload(upload.data, "application/octet-stream")
+        upload.answer = upload.answer or {}
+    else:
+        origin = [sign_origin(site.origin_key, upload.data)]
+        _answered(upload, client.send_bytes(upload.data, origin=origin, personal=upload.personal), ledger)
 
 
 def _answered(upload: Upload, sent: Sent, ledger: Ledger) -> None:

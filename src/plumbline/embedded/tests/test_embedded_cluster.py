@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from plumbline.embedded.folder import full_disk
 from plumbline.embedded.placement import SOCKET_PATH_LIMIT
 from plumbline.embedded.postgres import SUPERUSER, Cluster, Running
-from plumbline.embedded.problems import ClusterProblem
+from plumbline.embedded.problems import ClusterProblem, DataFolderProblem
 
 pytestmark = pytest.mark.service
 
@@ -204,3 +205,26 @@ def test_a_small_shared_memory_is_not_used(tmp_path: Path) -> None:
     from plumbline.embedded import configuration
 
     assert configuration.settings(tmp_path / "absent")["dynamic_shared_memory_type"] == "mmap"
+
+
+def test_a_restart_that_fails_keeps_folder_and_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clients know the socket: once there is room again they find the server without being started anew."""
+    cluster, place = Cluster(tmp_path / "data"), tmp_path / "sockets"
+    place.mkdir()
+    cluster.folder.lock()
+    monkeypatch.setattr(cluster, "_was_up", True)
+    monkeypatch.setattr(cluster, "_socket_dir", place)
+    monkeypatch.setattr(cluster, "ensure_initialised", lambda: None)
+
+    def no_room(wanted: int) -> None:
+        raise full_disk(tmp_path)
+
+    monkeypatch.setattr(cluster.folder, "require_space", no_room)
+    with pytest.raises(DataFolderProblem, match="空间不足"):
+        cluster.start()
+    assert cluster.folder.is_locked_here
+    assert cluster._socket_dir == place
+    cluster.stop()
+    assert not cluster.folder.is_locked_here

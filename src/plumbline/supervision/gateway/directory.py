@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -14,6 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from plumbline.exchange.problems import Problem
 from plumbline.exchange.signatures import SYMMETRIC
+from plumbline.supervision.journal.clock import ClockProblem, require_plausible
 
 CACHE_S = 5.0
 _FIND = """
@@ -22,6 +23,10 @@ SELECT k.id, k.party, k.algorithm, k.use, k.public_key, k.valid_from, k.valid_un
   FROM fact.key k JOIN fact.party p ON p.id = k.party
   LEFT JOIN ops.transport_secret s ON s.key_id = k.id
  WHERE k.id = %s
+"""
+#: What a demo's clock is put forward by is no fault of any clock.
+_CLOCKS = """
+SELECT clock_timestamp(), last_time - COALESCE((SELECT ahead FROM ops.demo_clock), '0') FROM journal.head WHERE single
 """
 #: A key that is on trial: its application has been let into the sandbox, and nothing of it is on record.
 _FIND_SANDBOX = """
@@ -99,6 +104,17 @@ class Directory:
         known = self._known(row) if row else None
         self._cache[key_id] = (time.monotonic(), known)
         return known
+
+    async def require_right_clock(self) -> None:
+        """Asked before anything is refused for its time: raises 503 when it is our own clock that is wrong."""
+        async with self._pool.connection() as conn:
+            row = await (await conn.execute(_CLOCKS)).fetchone()
+        if row is None:
+            return
+        try:
+            require_plausible(row[0], row[1], datetime.now(UTC))
+        except ClockProblem as error:
+            raise Problem(slug="clock-off", detail=str(error), retry_after_s=30) from None
 
     def _known(self, row: dict[str, Any]) -> KnownKey | None:
         material = bytes(row["public_key"]) if row["public_key"] else b""

@@ -236,6 +236,8 @@ class Door:
         data = bytes(submission.message)
         self._check_sender(message, key)
         if problem := uid_time_problem(message.uid, received.stated_at or received.arrived_at):
+            if received.stated_at is None:
+                await self._directory.require_right_clock()
             raise Problem(
                 slug="uid-time",
                 detail=problem,

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from django.db import connection
 
 from plumbline.supervision.access.grants import stopped
 from plumbline.supervision.access.principals import Principal, Role, from_session
 from plumbline.supervision.access.sessions import acting, demo_is_open
+from plumbline.supervision.config import Platform
 from plumbline.supervision.pages.list_models import ListQuery
 from plumbline.supervision.pages.lists import LISTS, export_lines
 from plumbline.supervision.reading.lists.exports import export_of
@@ -48,12 +50,18 @@ _CLAIM = (
     "UPDATE ops.job SET state = 'running', begun_at = clock_timestamp() WHERE id = (SELECT id FROM ops.job WHERE state = 'waiting' "
     "ORDER BY ordered_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, principal::text, arguments::text"
 )
+#: Whoever does a job holds its row for as long as it lives: one that runs and that nobody holds has lost its process.
+_HOLD = "SELECT 1 FROM ops.job WHERE id = %s AND state = 'running' FOR UPDATE"
 _SETTLE = (
     "UPDATE ops.job SET state = %s, problem = %s, result = %s, finished_at = clock_timestamp() WHERE id = %s"
 )
-_LOST = (
-    "UPDATE ops.job SET state = 'failed', problem = '办到一半中断了，请重新提出', finished_at = clock_timestamp() "
-    "WHERE state = 'running' AND begun_at < clock_timestamp() - interval '30 minutes'"
+#: Done again, unless it was ordered so long ago that it must have ended many processes.
+_RESCUE = (
+    "UPDATE ops.job SET state = CASE WHEN ordered_at > clock_timestamp() - interval '10 minutes' THEN 'waiting' ELSE 'failed' END, "
+    "problem = CASE WHEN ordered_at > clock_timestamp() - interval '10 minutes' THEN NULL ELSE '办到一半中断了，请重新提出' END, "
+    "finished_at = CASE WHEN ordered_at > clock_timestamp() - interval '10 minutes' THEN NULL ELSE clock_timestamp() END "
+    "WHERE id IN (SELECT id FROM ops.job WHERE state = 'running' AND begun_at < clock_timestamp() - interval '10 seconds' "
+    "FOR UPDATE SKIP LOCKED)"
 )
 _OLD = "DELETE FROM ops.job WHERE ordered_at < clock_timestamp() - interval '7 days'"
 
@@ -123,9 +131,9 @@ def order_export(principal: Principal, grant: str, key: str, query: ListQuery) -
 
 
 def jobs_of(principal: Principal) -> list[Job]:
-    """The newest jobs of a principal. One whose process was ended is told so here too: nothing else may be ordered for long."""
+    """The newest jobs of a principal; one whose process was ended waits again."""
     with connection.cursor() as cursor:
-        cursor.execute(_LOST)
+        cursor.execute(_RESCUE)
         cursor.execute(_MINE, [owner_of(principal), MOST_KEPT])
         return [
             Job(
@@ -150,26 +158,34 @@ def result_of(principal: Principal, job: str) -> bytes | None:
 
 
 def do_next() -> bool:
-    """Do the job that waits longest; False when none waits. Whatever goes wrong with it is its own affair."""
+    """Do the job that waits longest; False when none waits. Whatever goes wrong with it is its own affair.
+
+    While it is done its row is held by a connection of its own. When this process is killed the hold ends with it, and the job is
+    done again by the next; what it made is kept in the transaction that holds it, so that it is there once or not at all.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_LOST)
+        cursor.execute(_RESCUE)
         cursor.execute(_OLD)
         cursor.execute(_CLAIM)
         row = cursor.fetchone()
     if row is None:
         return False
-    state, problem, result = "done", "", None
-    try:
-        arguments = json.loads(row[2])
-        result = _export(principal_for(json.loads(row[1]), arguments), arguments)
-    except JobRefused as refusal:
-        state, problem = "failed", str(refusal)
-    except Exception:
-        _log.exception("job %s failed", row[0])
-        state, problem = "failed", "平台出错了，请重新提出；再出错请告诉运维人员"
-    with connection.cursor() as cursor:
-        cursor.execute(_SETTLE, [state, problem, result, row[0]])
+    with psycopg.connect(Platform.from_env().conninfo("plumb_web")) as held:
+        if held.execute(_HOLD, [row[0]]).fetchone() is not None:
+            state, problem, result = _done(row[0], json.loads(row[1]), json.loads(row[2]))
+            held.execute(_SETTLE, [state, problem, result, row[0]])
     return True
+
+
+def _done(job: str, stored: object, arguments: dict[str, Any]) -> tuple[str, str, bytes | None]:
+    """(state, problem, result) of a job."""
+    try:
+        return "done", "", _export(principal_for(stored, arguments), arguments)
+    except JobRefused as refusal:
+        return "failed", str(refusal), None
+    except Exception:
+        _log.exception("job %s failed", job)
+        return "failed", "平台出错了，请重新提出；再出错请告诉运维人员", None
 
 
 def principal_for(stored: object, arguments: dict[str, Any]) -> Principal:

@@ -51,7 +51,7 @@ class Journal:
         self._conninfo = conninfo
         self._signer = signer
         self._clock = clock or SystemClock()
-        self._watch = ClockWatch()
+        self._watch = ClockWatch(self._clock.now())
         self._conn: psycopg.Connection | None = None
         self._last_seen: HeadRow | None = None
         self._doubts: Doubts | None = None

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import resource
 import signal
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from plumbline.exchange.problems import Problem
 from plumbline.supervision.gateway import uploads
 from plumbline.supervision.gateway.answers import guarded
+from plumbline.supervision.gateway.directory import Directory
 from plumbline.supervision.journal.files import FileStore
 
 
@@ -101,3 +106,39 @@ def test_a_finished_file_that_could_not_be_synced_is_not_stored(
         store.adopt(path, digest)
     assert not store.has(digest)
     assert store.store(data) == digest
+
+
+@pytest.mark.parametrize(
+    ("database_s", "last_s", "told"),
+    [
+        (0, -60, None),
+        (0, 4, None),
+        (-3600, -3600, "本机时钟与数据库"),
+        (0, 3600, "慢"),
+    ],
+)
+def test_a_clock_of_ours_that_is_wrong_refuses_nothing_for_good(
+    database_s: int, last_s: int, told: str | None
+) -> None:
+    """Asked before a message is refused for the time in its uid: a wrong clock is 503, and the same uid may come again."""
+    now = datetime.now(UTC)
+    row = (now + timedelta(seconds=database_s), now + timedelta(seconds=last_s))
+
+    class Pool:
+        @contextlib.asynccontextmanager
+        async def connection(self) -> AsyncIterator[object]:
+            async def one() -> object:
+                return row
+
+            async def execute(statement: str) -> object:
+                return SimpleNamespace(fetchone=one)
+
+            yield SimpleNamespace(execute=execute)
+
+    directory = Directory(Pool(), b"0" * 32)  # type: ignore[arg-type]
+    if told is None:
+        asyncio.run(directory.require_right_clock())
+        return
+    with pytest.raises(Problem, match=told) as refused:
+        asyncio.run(directory.require_right_clock())
+    assert (refused.value.slug, refused.value.kind.status) == ("clock-off", 503)

@@ -53,3 +53,11 @@ def test_a_step_that_the_log_has_taken_in_stops_no_other_process(passed) -> None
     _check(idle, START, START)
     later = START + 9 * HOUR
     assert _check(idle, later, later - SECOND) == later
+
+
+def test_a_process_that_has_appended_nothing_has_seen_time_pass_all_the_same(passed) -> None:
+    watch = ClockWatch(START)
+    passed[0] += 60
+    with pytest.raises(ClockProblem, match="clock-confirm"):
+        _check(watch, START + 9 * HOUR, START)
+    assert _check(watch, START + 60 * SECOND, START) == START + 60 * SECOND

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 
+from plumbline.embedded.folder import full_disk
 from plumbline.supervision import boot
 from plumbline.supervision.journal.setup import SetupProblem
 from plumbline.supervision.projection import rebuild as rebuilding
 from plumbline.supervision.projection import schema
 from plumbline.supervision.projection.projector import Projector, StandingBy
-from plumbline.supervision.run import PARTITIONS_EVERY_S, EachSecond
+from plumbline.supervision.run import DATABASE_AGAIN_S, PARTITIONS_EVERY_S, DatabaseKeeper, EachSecond
 
 NOW = datetime(2026, 11, 21, 4, tzinfo=UTC)
 
@@ -54,7 +57,7 @@ def test_a_rebuild_years_later_has_a_partition_for_every_old_code(log, monkeypat
 
 
 @pytest.mark.service
-def test_the_supervising_process_makes_partitions_once_an_hour(log):
+def test_the_supervising_process_makes_partitions_that_are_missing(log):
     with psycopg.connect(log.conninfo["plumb_migrate"]) as conn:
         conn.execute("SET ROLE plumb_owner")
         newest = max(_partitions(log))
@@ -76,7 +79,26 @@ def test_a_database_out_of_reach_stops_nothing(log):
     broken = {"conninfo": lambda self, role: "host=127.0.0.1 port=1 connect_timeout=1"}
     each.platform = type("Gone", (), broken)()
     each.make_partitions()
-    assert told == ["分区没有建成，一小时内再试：OperationalError"]
+    assert told == ["分区没有建成，一分钟以后再试：OperationalError"]
+
+
+def test_a_database_that_cannot_come_back_is_tried_again_and_said_once() -> None:
+    clock, told, outcomes = [0.0], [], [full_disk(Path("/data")), full_disk(Path("/data")), "running"]
+
+    def start() -> object:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    keeper = DatabaseKeeper(SimpleNamespace(start=start), told.append, clock=lambda: clock[0])
+    assert keeper.look() is None
+    assert keeper.look() is None and len(outcomes) == 2, "it is left alone for a while"
+    for _ in range(2):
+        clock[0] += DATABASE_AGAIN_S
+        found = keeper.look()
+    assert found == "running"
+    assert [("没有恢复" in each, "空间不足" in each) for each in told] == [(True, True), (False, False)]
 
 
 @pytest.mark.service
