@@ -109,6 +109,7 @@ ADDRESSES: dict[str, Callable] = {
     "live": lambda home: [f"/live-tests/press-{home.instrument}/"],
     "exports": _all("/exports/"),
     "export-file": _all(f"/exports/{GUESSED}.csv"),
+    "volume-file": _all(f"/exports/{GUESSED}.zip"),
     "charges": _all("/charges/"),
     "charge-project": lambda home: [f"/charges/{home.project}/"],
     "charge-end": lambda home: [f"/charges/{home.project}/{GUESSED}/end/"],
@@ -205,7 +206,7 @@ def expected(pattern, principal, sees: bool) -> int:
         return 303
     if pattern.name == "first-password":
         return 410
-    if pattern.name in WITH_ACCOUNT or pattern.name in {"export-file", "test-picture"}:
+    if pattern.name in WITH_ACCOUNT or pattern.name in {"export-file", "volume-file", "test-picture"}:
         return 404  # the test has no picture: that of the sample is not had through it
     if pattern.name == "trace" and principal.role is Role.PUBLIC:
         return 404
