@@ -103,9 +103,11 @@ class VolumeCheck:
 
     @property
     def failure(self) -> Step | None:
-        """The first step that does not hold: of the whole, else of a report."""
-        whole = next((step for step in self.steps if not step.ok), None)
-        return whole or (self.failed[0][1] if self.failed else None)
+        """The first step that does not hold: of the checkpoints, else of a report, else of the whole, which is then an echo."""
+        whole = [step for step in self.steps if not step.ok]
+        of_notes = [step for step in whole if step.name in ("log", "note")]
+        of_reports = [step for _, step in self.failed]
+        return next(iter([*of_notes, *of_reports, *whole]), None)
 
     @property
     def is_demo(self) -> bool:
@@ -172,7 +174,8 @@ class _Round:
                 check.failed.append((line, failure))
             self.told(finding, len(lines))
         check.steps += [_statement_step(self.reader, self.keys), *_left_out(volume)]
-        if not only and (extra := self.reader.extra()):
+        # Files of a report that could not be read would seem to belong to nobody.
+        if not only and not check.failed and (extra := self.reader.extra()):
             shown = "、".join(extra[:5])
             zh = f"包里有 {len(extra)} 个文件不属于清单里的任何报告，可能有报告从清单里拿掉了：{shown}。"
             en = f"{len(extra)} members belong to no listed report; one may have been taken off the list: {shown}."
