@@ -127,7 +127,7 @@ class _Source:
         self._conn, self._log, self._signer, self._files, self.plan = conn, log, signer, files, plan
         self.head = _head_for(log, signer, plan.size)
         #: The entry whose receipt reaches as far as the volume speaks: the first of the newest epoch, which every report has.
-        self._opening = position_of(self.head[0].epoch, 0)
+        self._opening = position_of(place_of(plan.size)[0], 0)
         self._shared = lru_cache(maxsize=_READY)(self._entry)
 
     def content(self, report: PlannedReport) -> tuple[BundleContent, FilePart | None, Mapping[str, str]]:

@@ -144,8 +144,9 @@ class Planner:
         found = self._collector.collect(application)
         # Enrolments are entries too, with keys of their own: the web key of entry 0 in the end.
         self._collector.add_keys(found, self._key_ids(found) | {self._web_key})
+        ids = self._key_ids(found)
         self._add_destroyed(found)
-        self._collector.add_keys(found, self._key_ids(found))
+        self._collector.add_keys(found, ids | self._key_ids(found))
         for event in found.events.values():
             plan.entries.setdefault(
                 event["idx"], Entry(event["uid"], bytes.fromhex(event["sender"]), event["kind"])

@@ -19,6 +19,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
+from plumbline.supervision.access.acting import take_off
 from plumbline.supervision.access.grants import stopped
 from plumbline.supervision.access.principals import Principal, Role, from_session
 from plumbline.supervision.access.sessions import acting, demo_is_open
@@ -139,6 +140,8 @@ def order_volume(principal: Principal, grant: str, asked: dict[str, str]) -> tup
         _, told = volumes.asked_scope(principal, asked)
     except volumes.VolumeRefused as refusal:
         raise JobRefused(str(refusal)) from refusal
+    finally:
+        take_off()  # the job is web's own
     return _order(principal, "volume", asked | {"grant": grant, "told": told}), told
 
 
