@@ -41,8 +41,13 @@ __all__ = [
 FIRST_YEAR = 2020
 _KEY = re.compile(r"[0-9a-f]{32}")
 _PROJECT = "SELECT name FROM fact.project WHERE id = %s"
-_INSTITUTION = "SELECT name FROM fact.party WHERE id = %s AND 'institution' = ANY (roles)"
-_INSTITUTIONS = "SELECT id, name FROM fact.party WHERE 'institution' = ANY (roles) ORDER BY name LIMIT %s"
+#: Names of institutions are no secret, but an officer is told of those with reports in the region only.
+_WITH_REPORTS = (
+    "SELECT p.id, p.name FROM fact.party p WHERE 'institution' = ANY (p.roles) "
+    "AND EXISTS (SELECT 1 FROM fact.application a WHERE a.institution = p.id)"
+)
+_INSTITUTION = f"{_WITH_REPORTS} AND p.id = %s"
+_INSTITUTIONS = f"{_WITH_REPORTS} ORDER BY p.name LIMIT %s"
 _MOST_INSTITUTIONS = 500
 _SEEN = "SELECT a.id FROM fact.application a WHERE a.id = ANY (%s::text[]) AND ({scope})"
 _PORTION = 500
