@@ -14,8 +14,6 @@ from pathlib import Path
 import msgspec
 
 from plumbline.domain.reporting.code import new_code
-from plumbline.evidence.checkpoint import Checkpoint, parse_note
-from plumbline.evidence.proof import parse_proof
 from plumbline.exchange.claims import CodeClaims, sign_claims
 from plumbline.exchange.encode import encode_message
 from plumbline.exchange.handbook.example_cast import at, uid
@@ -148,8 +146,3 @@ def rewrite(path: Path, change: Callable[[dict[str, bytes]], None]) -> None:
         writer.add(name, data)
     writer.close()
     path.write_bytes(target.getvalue())
-
-
-def point_of(content: BundleContent) -> Checkpoint:
-    """The checkpoint of the first entry's receipt."""
-    return Checkpoint.parse(parse_note(parse_proof(content.entries[0].receipt.decode()).checkpoint_note).text)
