@@ -192,12 +192,16 @@ def test_a_withdrawn_report_stands_in_it_with_its_state(
         "report.withdrawn", "report.withdrawn", pair.told["report.examined"].message.occurred_at, "institution",
         registration=pair.entry("report.registered"), because="部位写错",
     )  # fmt: skip
+    gone = pair.told["run.recorded"].message.technician
+    when = pair.told["report.examined"].message.occurred_at
+    pair.make("subject.destroyed", "subject.destroyed", when, "platform", subject=gone, because="离职满三年")
     path = tmp_path / "volume.zip"
     pair.bind(path)
     found, told = check(path, verifier)
     assert found.ok, found.failure
     assert dict(found.standings) == {"withdrawn": 1, "registered": 1}
     assert "部位写错" in "".join(step.sentence_zh for step in told[0].steps)
+    assert f"人员 {gone} 的个人信息已于" in "".join(step.sentence_zh for step in told[1].steps)
 
     def gloss_over(members: dict[str, bytes]) -> None:
         members["volume.json"] = members["volume.json"].replace(b'"withdrawn"', b'"registered"')
