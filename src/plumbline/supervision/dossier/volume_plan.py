@@ -27,7 +27,8 @@ _REPORTS = (
     "ORDER BY e.idx LIMIT {most}"
 )
 _DESTROYED = (
-    "SELECT v.* FROM fact.event v WHERE v.kind = 'subject.destroyed' AND v.subject IS NOT NULL ORDER BY v.idx"
+    "SELECT v.*, r.body->>'subject' AS person FROM fact.record r JOIN fact.event v ON v.id = r.id "
+    "WHERE r.kind = 'subject.destroyed' ORDER BY v.idx"
 )
 _ENTRY = "SELECT message, envelope FROM journal.entry WHERE uid = %s AND sender_id = %s"
 _NAMED = re.compile(rb'"([0-9a-f]{32})"')
@@ -106,7 +107,7 @@ class Planner:
         assert position is not None
         plan = Plan(scope=scope, size=position["pos"], is_complete=not position["parked"])
         for row in self._conn.execute(_DESTROYED).fetchall():
-            self._destroyed.setdefault(row["subject"], []).append(row)
+            self._destroyed.setdefault(row["person"], []).append(row)
         rows = self._applications(scope)
         seen = visible([row["id"] for row in rows])
         for done, row in enumerate(rows, 1):
