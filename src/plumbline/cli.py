@@ -202,7 +202,8 @@ def _story_commands(commands: Commands) -> None:
 
 def _reader_commands(commands: Commands) -> None:
     verify = commands.add_parser("verify", help="离线核验回执、案卷包或 PDF；不信任平台，只信任您给的根")
-    verify.add_argument("file", help="回执（.txt）、案卷包（.zip）或报告（.pdf）")
+    verify.add_argument("file", help="回执（.txt）、案卷包（.zip，一份报告、一个工程或一年的）或报告（.pdf）")
+    verify.add_argument("--report", help="只核验合订案卷包里的这一份：监管码或报告编号")
     verify.add_argument("--log-key", action="append", default=[], help="您信任的日志公钥（vkey），可多次")
     verify.add_argument(
         "--trust", action="append", default=[], help="您信任的根：trust.txt 或根证书 PEM 文件，可多次"

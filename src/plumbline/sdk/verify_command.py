@@ -37,15 +37,21 @@ _CLOCK_TOLERANCE = timedelta(minutes=5)
 def run_verify(arguments: argparse.Namespace) -> int:
     """0 when everything holds, 1 when something does not, 2 when it, or a part of it, could not be checked."""
     anchor = getattr(arguments, "anchor", None) or ""
+    only = getattr(arguments, "report", None) or ""
     try:
-        data = Path(arguments.file).read_bytes()
+        path = Path(arguments.file)
         trust = read_trust(arguments.trust, [*arguments.log_key, *getattr(arguments, "cosigner_key", [])])
+        if _begins_as_volume(path):
+            return _volume(path, trust, arguments.lang, anchor, only)
+        if only:
+            print("--report 只用于合订案卷包（一个工程或一年的）；这个文件不是。", file=sys.stderr)
+            return UNCHECKED
+        data = path.read_bytes()
         # Readers open a file of this name as a PDF, whatever else it may be, and a PDF behind other bytes too. Archives hold PDFs.
         called_pdf = arguments.file.lower().endswith(".pdf")
         if called_pdf or (b"%PDF-" in data[:1024] and data[:2] != b"PK"):
             return _pdf(data, trust)
-        if not trust.log_keys:
-            print("请用 --log-key 或 --trust 给出您信任的日志公钥；不能从要核验的文件里取。", file=sys.stderr)
+        if not _has_log_keys(trust):
             return UNCHECKED
         if data[:2] == b"PK":
             return _bundle(data, trust, arguments.lang, anchor)
@@ -60,6 +66,22 @@ def run_verify(arguments: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         print(f"读不了：{error}", file=sys.stderr)
     return UNCHECKED
+
+
+def _has_log_keys(trust: Trust) -> bool:
+    if not trust.log_keys:
+        print("请用 --log-key 或 --trust 给出您信任的日志公钥；不能从要核验的文件里取。", file=sys.stderr)
+    return bool(trust.log_keys)
+
+
+def _begins_as_volume(path: Path) -> bool:
+    """A volume may be of gigabytes: it is told by its first bytes, and never read whole."""
+    with path.open("rb") as stream:
+        if stream.read(2) != b"PK":
+            return False
+    from plumbline.sdk.bundle.volume_read import is_volume
+
+    return is_volume(path)
 
 
 def _print_steps(steps: Iterable[ReceiptStep | BundleStep], lang: str) -> None:
@@ -104,14 +126,20 @@ def _anchors_of_bundle(data: bytes, trust: Trust, anchor: str) -> tuple[AnchorFi
     from plumbline.sdk.bundle.archive import read_bundle
 
     entries = read_bundle(data).content.entries
-    notes = Counter(parse_proof(each.receipt.decode()).checkpoint_note for each in entries)
+    return _anchors_of_notes(
+        Counter(parse_proof(each.receipt.decode()).checkpoint_note for each in entries), trust, anchor
+    )
+
+
+def _anchors_of_notes(notes: Counter[str], trust: Trust, anchor: str) -> tuple[AnchorFinding, ...]:
+    """Of the anchored checkpoint that proves the most entries; each finding says how many those are."""
     anchored = [note for note in notes if attachments(parse_note(note), ANCHOR_TYPE)]
     if not anchored:
         return ()
     best = max(anchored, key=lambda note: (notes[note], Checkpoint.parse(parse_note(note).text).size))
     zh, en = (
-        f"上链（{len(entries)} 条中的 {notes[best]} 条）：",
-        f"Anchor ({notes[best]} of {len(entries)} entries): ",
+        f"上链（{notes.total()} 条中的 {notes[best]} 条）：",
+        f"Anchor ({notes[best]} of {notes.total()} entries): ",
     )
     return tuple(replace(each, zh=zh + each.zh, en=en + each.en) for each in _anchors(best, trust, anchor))
 
@@ -171,6 +199,38 @@ def _bundle(data: bytes, trust: Trust, lang: str, anchor: str = "") -> int:
     if not check.ok or anchors == FAILS:
         return FAILS
     return UNCHECKED if check.unchecked else anchors
+
+
+def _volume(path: Path, trust: Trust, lang: str, anchor: str, only: str) -> int:
+    """Reports one by one as they are checked; with `only` every step of that one."""
+    from plumbline.sdk.bundle.volume_told import cosigner_lines, report_line, verdict
+    from plumbline.sdk.bundle.volume_verify import ReportFinding, VolumeTrust, verify_volume
+
+    if not _has_log_keys(trust):
+        return UNCHECKED
+
+    def told(finding: ReportFinding, total: int) -> None:
+        if only:
+            _print_steps(finding.steps, lang)
+        print(report_line(finding, total, lang), flush=True)
+
+    trusted = VolumeTrust(
+        log_keys=[*trust.log_keys, *trust.cosigners],
+        roots=trust.roots,
+        code_keys=trust.code_keys,
+        authorities=trust.authorities,
+    )
+    check = verify_volume(path, trusted, only=only, told=told)
+    _print_steps(check.steps, lang)
+    anchors = HOLDS
+    if check.ok:
+        for line in cosigner_lines(check, trust.domain_of, lang):
+            print(line)
+        anchors = _print_anchors(_anchors_of_notes(check.notes, trust, anchor), anchor, lang)
+    print(verdict(check, only, lang))
+    if not check.ok or anchors == FAILS:
+        return FAILS
+    return UNCHECKED if check.unchecked or check.is_incomplete else anchors
 
 
 def _pdf(data: bytes, trust: Trust) -> int:

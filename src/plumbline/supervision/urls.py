@@ -47,6 +47,7 @@ urlpatterns = [
     ),
     path("exports/", allow(*SIGNED_IN)(job_views.exports), name="exports"),
     path("exports/<str:job>.csv", allow(*SIGNED_IN)(job_views.export_file), name="export-file"),
+    path("exports/<str:job>.zip", allow(*SIGNED_IN)(job_views.volume_file), name="volume-file"),
     path("reports/<str:number>/", allow(*EVERYBODY)(views.trace), name="trace"),
     path("reports/<str:number>/curves/<int:specimen>.json", allow(*SIGNED_IN)(pages.curve), name="curve"),
     path("reports/<str:number>/pictures/<str:sha256>", allow(*SIGNED_IN)(files.picture), name="picture"),

@@ -14,6 +14,8 @@ from importlib import import_module
 import psycopg
 import pytest
 
+from plumbline.sdk.bundle.trust import read_trust
+from plumbline.sdk.bundle.volume_verify import VolumeTrust, verify_volume
 from plumbline.supervision.access.principals import PUBLIC, Role
 from plumbline.supervision.pages import pages, preview
 
@@ -109,6 +111,7 @@ ADDRESSES: dict[str, Callable] = {
     "live": lambda home: [f"/live-tests/press-{home.instrument}/"],
     "exports": _all("/exports/"),
     "export-file": _all(f"/exports/{GUESSED}.csv"),
+    "volume-file": _all(f"/exports/{GUESSED}.zip"),
     "charges": _all("/charges/"),
     "charge-project": lambda home: [f"/charges/{home.project}/"],
     "charge-end": lambda home: [f"/charges/{home.project}/{GUESSED}/end/"],
@@ -205,7 +208,7 @@ def expected(pattern, principal, sees: bool) -> int:
         return 303
     if pattern.name == "first-password":
         return 410
-    if pattern.name in WITH_ACCOUNT or pattern.name in {"export-file", "test-picture"}:
+    if pattern.name in WITH_ACCOUNT or pattern.name in {"export-file", "volume-file", "test-picture"}:
         return 404  # the test has no picture: that of the sample is not had through it
     if pattern.name == "trace" and principal.role is Role.PUBLIC:
         return 404
@@ -455,3 +458,48 @@ def test_a_job_is_done_for_whoever_ordered_it_and_for_nobody_else(street) -> Non
 
     world.wait_for(lambda: len(failed()) == 4, 120)
     assert all("代谁" in problem for problem in failed())
+
+
+def test_a_volume_is_made_in_the_scope_of_whoever_ordered_it(street, tmp_path) -> None:
+    """All reports of a project in one file, behind the page: for its parties, checked offline; nobody else can order or have it."""
+    world, home = street.world, street.homes["own"]
+
+    def order(reader: str, **form: str):
+        page = street.get(reader, f"/exports/?project={home.project}")
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+        assert token
+        cookies = f"plumb_session={street.sessions[reader]}; plumb_csrf={page.cookies['plumb_csrf']}"
+        headers = {"cookie": cookies, "referer": world.url + "/exports/"}
+        asked = {"csrfmiddlewaretoken": token[1], "volume": "project", "project": home.project} | form
+        return page, world.http.post(world.url + "/exports/", data=asked, headers=headers)
+
+    page, refused = order("beside owner")
+    assert refused.status_code == 422 and "不在您的范围" in refused.text
+    assert home.token not in page.text + refused.text
+    assert "年度案卷包由监督机构和检测机构取" in order("own owner", volume="year", year="2026")[1].text
+    page, ordered = order("own owner")
+    assert "出具工程案卷包" in page.text and ordered.status_code == 303, ordered.text
+
+    def found() -> list[str]:
+        return re.findall(r"/exports/([0-9a-f]{32})\.zip", street.get("own owner", "/exports/").text)
+
+    world.wait_for(found, 120)
+    address = f"/exports/{found()[0]}.zip"
+    taken = street.get("own owner", address)
+    assert taken.headers["content-type"] == "application/zip" and taken.content[:2] == b"PK"
+    for other in ("own institution", "beside owner", "officer home"):
+        assert street.get(other, address).status_code == 404
+    assert foreign(street, "own owner", address, taken.content) == []
+    path = tmp_path / "volume.zip"
+    path.write_bytes(taken.content)
+    trust = read_trust([str(world.platform.data_dir / "trust.txt"), str(world.platform.folder("roots"))])
+    asked = VolumeTrust(log_keys=trust.log_keys, roots=trust.roots, code_keys=trust.code_keys)
+    check = verify_volume(path, asked)
+    assert check.volume and check.volume.scope.project == home.project
+    assert check.checked and home.case.number in {each.number for each in check.volume.reports}
+    with psycopg.connect(world.platform.conninfo("plumb_web")) as conn:
+        acts = [
+            row[0]
+            for row in conn.execute("SELECT action FROM ops.audit_event WHERE subject = %s", [found()[0]])
+        ]
+    assert acts == ["volume.ordered", "volume.taken"]

@@ -179,9 +179,9 @@ def encode_manifest(manifest: Manifest) -> bytes:
     return msgspec.json.encode(manifest) + b"\n"
 
 
-def statement_bytes(manifest: bytes) -> bytes:
+def statement_bytes(manifest: bytes, context: bytes = CONTEXT) -> bytes:
     """What the platform signs: context and SHA-256 of the manifest's bytes."""
-    return CONTEXT + hashlib.sha256(manifest).digest()
+    return context + hashlib.sha256(manifest).digest()
 
 
 def members_of(content: BundleContent, statement: Signer | None = None) -> dict[str, bytes]:
@@ -198,9 +198,9 @@ def members_of(content: BundleContent, statement: Signer | None = None) -> dict[
     return members
 
 
-def sign_statement(manifest: bytes, signer: Signer) -> bytes:
+def sign_statement(manifest: bytes, signer: Signer, context: bytes = CONTEXT) -> bytes:
     """The bytes of `manifest.sig`."""
-    signature = base64.b64encode(signer.sign(statement_bytes(manifest))).decode()
+    signature = base64.b64encode(signer.sign(statement_bytes(manifest, context))).decode()
     made = Statement(key_id=signer.key_id, algorithm=signer.algorithm, signature=signature)
     return msgspec.json.encode(made) + b"\n"
 

@@ -21,6 +21,7 @@ from plumbline.exchange.messages.reports import (
 )
 from plumbline.sdk.bundle.check import Step, failed, held, note
 from plumbline.sdk.bundle.links import Chain
+from plumbline.sdk.bundle.records import Record
 from plumbline.sdk.pdf.roots import TrustRoot
 
 #: (key id, algorithm, base64 of the public key) of a code issuer whom the caller trusts.
@@ -149,29 +150,53 @@ def _signature_steps(
 def force_steps(chain: Chain) -> list[Step]:
     """Withdrawn, replaced or unsound, as far as the bundle shows: later events only the platform knows."""
     steps: list[Step] = []
-    operator = chain.keys.operator
+    if (withdrawn := withdrawal_of(chain)) is not None:
+        gone, message = withdrawn
+        zh = f"这份报告已于 {gone.logged} 撤回，原因：{message.because}。请不要采用。"
+        steps.append(failed("force", zh, f"The report was withdrawn at {gone.logged}."))
+    if is_unsound(chain):
+        zh = "平台查验登记的终稿时没有通过。"
+        steps.append(failed("force", zh, "The platform found the registered file unsound."))
+    if (newer := replacement_of(chain)) is not None:
+        application, registered = newer
+        zh = f"这份报告已被第 {application.version} 版（监管码 {format_code(registered.code)}）替代，请看新版。"
+        steps.append(failed("force", zh, f"The report was replaced by version {application.version}."))
+    if is_lapsed(chain):
+        steps.append(failed("force", "监管码过期未用，已失效。", "The code died unused."))
+    return steps
+
+
+def withdrawal_of(chain: Chain) -> tuple[Record, ReportWithdrawn] | None:
+    """The last withdrawal of the registered report by whoever registered it."""
+    found = None
     if chain.registration is not None:
         record, registered = chain.registration
         for gone, message in chain.records.of(ReportWithdrawn):
             if chain.same(message.registration, record.entry) and message.sender == registered.sender:
-                zh = f"这份报告已于 {gone.logged} 撤回，原因：{message.because}。请不要采用。"
-                steps.append(failed("force", zh, f"The report was withdrawn at {gone.logged}."))
-        for _, found in chain.records.of(ReportExamined):
-            if (
-                chain.same(found.registration, record.entry)
-                and found.sender == operator
-                and not found.accepted
-            ):
-                zh = "平台查验登记的终稿时没有通过。"
-                steps.append(failed("force", zh, "The platform found the registered file unsound."))
-    steps += _replacement(chain)
-    for _, deadline in chain.records.of(DeadlinePassed):
-        if chain.same(deadline.subject, chain.content.application) and chain.registration is None:
-            steps.append(failed("force", "监管码过期未用，已失效。", "The code died unused."))
-    return steps
+                found = gone, message
+    return found
 
 
-def _replacement(chain: Chain) -> list[Step]:
+def is_unsound(chain: Chain) -> bool:
+    """Whether the platform's own examination of the registered file failed."""
+    return chain.registration is not None and any(
+        chain.same(found.registration, chain.registration[0].entry)
+        and found.sender == chain.keys.operator
+        and not found.accepted
+        for _, found in chain.records.of(ReportExamined)
+    )
+
+
+def is_lapsed(chain: Chain) -> bool:
+    """Whether the code died before anything was registered under it."""
+    return chain.registration is None and any(
+        chain.same(deadline.subject, chain.content.application)
+        for _, deadline in chain.records.of(DeadlinePassed)
+    )
+
+
+def replacement_of(chain: Chain) -> tuple[ReportApplied, ReportRegistered] | None:
+    """Application and registration of the version that took this one's place."""
     for record, message in chain.records.of(ReportApplied):
         if (
             message.replaces_code != chain.content.code
@@ -185,6 +210,5 @@ def _replacement(chain: Chain) -> list[Step]:
             if chain.same(each.application, record.entry) and each.sender == message.sender
         ]
         if newer and message.sender == chain.application[1].sender:
-            zh = f"这份报告已被第 {message.version} 版（监管码 {format_code(newer[0].code)}）替代，请看新版。"
-            return [failed("force", zh, f"The report was replaced by version {message.version}.")]
-    return []
+            return message, newer[0]
+    return None

@@ -15,7 +15,7 @@ from plumbline.exchange.signatures import verify
 from plumbline.sdk.bundle.archive import BundleProblem, ReadBundle, read_bundle
 from plumbline.sdk.bundle.check import BundleCheck, Step, failed, held, note
 from plumbline.sdk.bundle.epochs import epoch_failures
-from plumbline.sdk.bundle.format import statement_bytes
+from plumbline.sdk.bundle.format import BundleContent, Statement, statement_bytes
 from plumbline.sdk.bundle.keybook import KeyBook
 from plumbline.sdk.bundle.links import Chain, follow
 from plumbline.sdk.bundle.outcome import CodeKey, claims_steps, force_steps, report_steps
@@ -55,22 +55,36 @@ def verify_bundle(
             "link", "有条目不成立，其余关系没有再核对。", "Entries do not hold; nothing else was checked."
         )
         return _judged([*faults, rest], None, origin=_origin(proven))
-    records = Records(proven)
-    keys = KeyBook(records)
-    chain = follow(bundle.content, records, keys)
+    chain = chain_of(bundle.content, proven)
     steps = [
         held("archive", f"包完整，共 {len(proven)} 条。", f"The bundle is whole: {len(proven)} entries.")
     ]
     if not bundle.is_original:
         zh = "压缩包不是出具时的原样（重新打包过），里面的文件照常核验。"
         steps.append(note("archive", zh, "The zip was packed anew; what is in it is checked all the same."))
-    steps += [keys.signature_step(record) for record in records] + keys.steps + chain.steps
-    steps += claims_steps(chain, code_keys) + report_steps(chain, roots)
-    steps += [*_picture_steps(bundle, records), _statement_step(bundle, keys), *force_steps(chain)]
+    steps += report_evidence(chain, code_keys, roots)
+    steps += [_statement_step(bundle, chain.keys), *force_steps(chain)]
     cosigners = _cosigners(proven)
     steps.append(_cosigner_step(proven, cosigners))
     steps += stamp_steps(proven, authorities)
     return _judged(steps, chain, origin=_origin(proven), cosigned_by=cosigners)
+
+
+def chain_of(content: BundleContent, proven: Sequence[Record]) -> Chain:
+    """The chain of a report whose every entry was proven."""
+    records = Records(proven)
+    return follow(content, records, KeyBook(records))
+
+
+def report_evidence(chain: Chain, code_keys: Sequence[CodeKey], roots: Sequence[TrustRoot]) -> list[Step]:
+    """Everything that proves a report, but for its receipts and whether it is still in force."""
+    steps = [chain.keys.signature_step(record) for record in chain.records] + chain.keys.steps + chain.steps
+    return [
+        *steps,
+        *claims_steps(chain, code_keys),
+        *report_steps(chain, roots),
+        *_picture_steps(chain.content, chain.records),
+    ]
 
 
 def _origin(proven: Sequence[Record]) -> str | None:
@@ -100,9 +114,9 @@ def _cosigner_step(proven: Sequence[Record], cosigners: tuple[str, ...]) -> Step
     return note("cosigners", zh, "No external cosigner yet: only the platform's own key signs the log.")
 
 
-def _picture_steps(bundle: ReadBundle, records: Records) -> list[Step]:
+def _picture_steps(content: BundleContent, records: Records) -> list[Step]:
     """The list of pictures is the one that the entries name, and the files are theirs."""
-    told = sorted((each.entry, each.picture, each.sha256) for each in bundle.content.pictures)
+    told = sorted((each.entry, each.picture, each.sha256) for each in content.pictures)
     named = sorted(
         (record.entry, kind, digest) for record in records for kind, digest in pictures_of(record.message)
     )
@@ -116,10 +130,10 @@ def _picture_steps(bundle: ReadBundle, records: Records) -> list[Step]:
         failed(
             "pictures", f"pictures/{each.sha256} 被换过：摘要不符。", f"pictures/{each.sha256} was changed."
         )
-        for each in bundle.content.pictures
+        for each in content.pictures
         if each.data is not None and hashlib.sha256(each.data).hexdigest() != each.sha256
     ]
-    with_file = sum(each.data is not None for each in bundle.content.pictures)
+    with_file = sum(each.data is not None for each in content.pictures)
     if told and not steps:
         zh = f"影像 {len(told)} 张，随包 {with_file} 张，与消息里的摘要一致；其余只列摘要。"
         steps = [held("pictures", zh, f"{len(told)} pictures are named, {with_file} are here and unchanged.")]
@@ -138,22 +152,29 @@ def _statement_step(bundle: ReadBundle, keys: KeyBook) -> Step:
     if statement is None:
         zh = "没有平台的齐全声明：如果缺了更正、撤回这类条目，离线看不出来。"
         return note("statement", zh, "No statement of completeness: a missing entry could not be noticed.")
-    key = keys.keys.get(statement.key_id)
-    try:
-        raw = base64.b64decode(statement.signature, validate=True)
-    except binascii.Error:
-        raw = b""
-    good = key is not None and key.public is not None and key.use == "web" and key.party == keys.operator
-    if key is None or key.public is None or not good:
+    fault = statement_fault(statement, statement_bytes(bundle.manifest), keys)
+    if fault == "key":
         zh = "齐全声明不是平台的网页密钥签的。"
         return failed("statement", zh, "The statement is not signed by the platform's web key.")
-    if not verify(key.algorithm, key.public, statement_bytes(bundle.manifest), raw):
+    if fault == "signature":
         zh = "manifest.json 或 manifest.sig 被改过：平台的齐全声明不成立，可能有条目被拿掉或换掉。"
         return failed(
             "statement", zh, "manifest.json or manifest.sig was changed: entries may have been taken out."
         )
     zh = f"平台声明：截至日志第 {size} 条，这份报告的条目都在这里。"
     return held("statement", zh, f"The platform states that nothing is missing as of log size {size}.")
+
+
+def statement_fault(statement: Statement, signed: bytes, keys: KeyBook) -> str | None:
+    """`key` when a statement is not by the platform's web key, `signature` when it does not hold over these bytes, else None."""
+    key = keys.keys.get(statement.key_id)
+    try:
+        raw = base64.b64decode(statement.signature, validate=True)
+    except binascii.Error:
+        raw = b""
+    if key is None or key.public is None or key.use != "web" or key.party != keys.operator:
+        return "key"
+    return None if verify(key.algorithm, key.public, signed, raw) else "signature"
 
 
 def _judged(

@@ -38,6 +38,8 @@ WORDS = {
     "charge.assigned": "分工",
     "charge.ended": "终止分工",
     "list.export_ordered": "提出后台导出名录",
+    "volume.ordered": "提出合订案卷包",
+    "volume.taken": "下载合订案卷包",
     "view_as.begun": "开始以他人身份查看",
     "view_as.ended": "结束以他人身份查看",
     "audit.exported": "导出审计记录",
@@ -87,9 +89,11 @@ DETAILS = {
     "reason": "原因",
     "removed": "清除个数",
     "role": "角色",
+    "told": "内容",
     "until": "到",
     "uscc": "统一社会信用代码",
     "view": "视图",
+    "volume": "案卷包",
 }
 #: The same for values that are codes.
 VALUES = {
@@ -101,6 +105,7 @@ VALUES = {
         "suspend": "停用",
         "lift": "恢复",
     },
+    "volume": {"project": "工程案卷包", "year": "年度案卷包"},
     "list": {
         "institutions": "检测机构",
         "projects": "工程项目",

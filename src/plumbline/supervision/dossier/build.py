@@ -63,7 +63,7 @@ def build_bundle(
     :class:`ApplicationUnknown`; :class:`BundleIncomplete` when facts and journal disagree.
     """
     with psycopg.connect(conninfos["plumb_worker"], row_factory=dict_row, autocommit=True) as conn:
-        _await_projection(conn)
+        await_projection(conn)
         # Facts move while we read: a snapshot keeps the chain of one moment.
         with conn.transaction():
             conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -71,19 +71,19 @@ def build_bundle(
             found = collector.collect(application_id)
             stored = _bytes_of(conn, found)
             # Enrolments are entries too, with keys of their own: the web key of entry 0 in the end.
-            collector.add_keys(found, _key_ids(stored))
+            collector.add_keys(found, key_ids_of(stored))
             stored |= _bytes_of(conn, found)
     receipts = _receipts(
-        conninfos["plumb_gateway"], signer, [_identity(event) for event in found.in_order], found.size
+        conninfos["plumb_gateway"], signer, [identity(event) for event in found.in_order], found.size
     )
     with psycopg.connect(conninfos["plumb_worker"], autocommit=True) as conn:
-        content = _content(found, stored, receipts, _Given(files, conn, scanning))
+        content = _content(found, stored, receipts, GivenFiles(files, conn, scanning))
     # With a parked entry nobody can say that nothing is missing.
     return write_bundle(content, statement if found.is_complete else None)
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
+class GivenFiles:
     """The files without those that the virus scan keeps from everybody: in a bundle they are named by digest alone."""
 
     files: FileStore
@@ -92,18 +92,22 @@ class _Given:
 
     def read(self, digest: str) -> bytes | None:
         """The bytes of a file; None when there are none to be given."""
+        return self.find(digest)[0]
+
+    def find(self, digest: str) -> tuple[bytes | None, str | None]:
+        """The bytes of a file, or why there are none to be given: a word of `WHY_ABSENT`."""
         row = self.conn.execute(
             "SELECT scan FROM ops.file WHERE sha256 = decode(%s, 'hex')", [digest]
         ).fetchone()
         if withheld_because(row[0] if row else None, self.scanning):
-            return None
+            return None, "withheld"
         try:
-            return self.files.read(digest)
+            return self.files.read(digest), None
         except (FileNotFoundError, FileDigestMismatch):
-            return None
+            return None, "missing"
 
 
-def _await_projection(conn: psycopg.Connection[dict[str, Any]]) -> None:
+def await_projection(conn: psycopg.Connection[dict[str, Any]]) -> None:
     """Give the projector `PROJECTION_WAIT_S` to come up to the head of now, so that a withdrawal of a moment ago is in.
 
     A bundle that is made all the same is as of the entries that were projected, and says so.
@@ -117,7 +121,7 @@ def _await_projection(conn: psycopg.Connection[dict[str, Any]]) -> None:
         time.sleep(0.02)
 
 
-def _identity(event: dict[str, Any]) -> tuple[uuid.UUID, bytes]:
+def identity(event: dict[str, Any]) -> tuple[uuid.UUID, bytes]:
     return event["uid"], bytes.fromhex(event["sender"])
 
 
@@ -127,15 +131,15 @@ def _bytes_of(conn: psycopg.Connection[dict[str, Any]], found: Collected) -> _By
     for event in found.in_order:
         row = conn.execute(
             "SELECT message, envelope FROM journal.entry WHERE uid = %s AND sender_id = %s",
-            list(_identity(event)),
+            list(identity(event)),
         ).fetchone()
         if row is None:
             raise BundleIncomplete(f"总账里没有第 {event['idx']} 条")
-        stored[_identity(event)] = bytes(row["message"]), bytes(row["envelope"])
+        stored[identity(event)] = bytes(row["message"]), bytes(row["envelope"])
     return stored
 
 
-def _key_ids(stored: _Bytes) -> set[str]:
+def key_ids_of(stored: _Bytes) -> set[str]:
     """Every key that a transport or origin signature of these entries names."""
     ids: set[str] = set()
     for _, envelope in stored.values():
@@ -166,7 +170,7 @@ def _receipts(
 
 
 def _farthest(receipts: Mapping[tuple[uuid.UUID, bytes], StoredEntry]) -> int:
-    return max((_reach(each) for each in receipts.values()), default=0)
+    return max((reach_of(each) for each in receipts.values()), default=0)
 
 
 def _is_stamped(entry: StoredEntry) -> bool:
@@ -174,7 +178,7 @@ def _is_stamped(entry: StoredEntry) -> bool:
     return bool(attachments(note, STAMP_TYPE) or attachments(note, ANCHOR_TYPE))
 
 
-def _reach(entry: StoredEntry) -> int:
+def reach_of(entry: StoredEntry) -> int:
     """Position up to which the checkpoint of a receipt proves the log."""
     note = parse_proof(entry.receipt).checkpoint_note
     return position_of(entry.epoch, Checkpoint.parse(parse_note(note).text).size)
@@ -184,12 +188,12 @@ def _content(
     found: Collected,
     stored: _Bytes,
     receipts: dict[tuple[uuid.UUID, bytes], StoredEntry],
-    files: _Given,
+    files: GivenFiles,
 ) -> BundleContent:
     entries = []
     for event in found.in_order:
-        message, envelope = stored[_identity(event)]
-        receipt = receipts.get(_identity(event))
+        message, envelope = stored[identity(event)]
+        receipt = receipts.get(identity(event))
         if receipt is None:
             raise BundleIncomplete(f"第 {event['idx']} 条没有回执")
         entry = BundleEntry(
@@ -212,26 +216,31 @@ def _content(
         number=found.application["number"],
         entries=tuple(entries),
         pdf=_report(found, files),
-        pictures=_pictures(entries, files),
+        pictures=pictures_with(entries, files)[0],
     )
 
 
-def _report(found: Collected, files: _Given) -> bytes | None:
+def _report(found: Collected, files: GivenFiles) -> bytes | None:
     """The registered bytes; None before registration, or when the file has not arrived."""
     digest = found.code["pdf_sha256"] if found.code else None
     return files.read(digest) if digest else None
 
 
-def _pictures(entries: Sequence[BundleEntry], files: _Given) -> tuple[BundlePicture, ...]:
-    room, pictures = PICTURE_BYTES, []
+def pictures_with(
+    entries: Sequence[BundleEntry], files: GivenFiles
+) -> tuple[tuple[BundlePicture, ...], dict[str, str]]:
+    """The pictures that entries name, and of those without bytes why: a word of `WHY_ABSENT`."""
+    room, pictures, absent = PICTURE_BYTES, [], {}
     for entry in entries:
         for kind, digest in pictures_of(parse_message(entry.message)):
-            data = files.read(digest) if kind in THINGS else None
+            data, because = files.find(digest) if kind in THINGS else (None, "people")
             if data is not None and len(data) > room:
-                data = None
+                data, because = None, "room"
+            if because is not None:
+                absent[digest] = because
             room -= len(data or b"")
             pictures.append(BundlePicture(entry=entry.entry, picture=kind, sha256=digest, data=data))
-    return tuple(pictures)
+    return tuple(pictures), absent
 
 
 def bundle_response_bytes(platform: Platform, application_id: str) -> bytes:

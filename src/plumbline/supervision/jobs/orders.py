@@ -1,4 +1,4 @@
-"""Ordering a job, and doing it for whoever ordered it (后台任务的办理).
+"""Ordering a job, and doing it for whoever ordered it (后台任务的办理): exports of lists, and volumes.
 
 A job stores its principal: role, organisation, division, account. It is done in web's login, which has no right to any fact, and reads in
 the database role of that principal. Before it is done the principal is looked at again: a role that has ended, an account or
@@ -10,23 +10,30 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from django.db import connection
 
+from plumbline.supervision.access.acting import take_off
 from plumbline.supervision.access.grants import stopped
 from plumbline.supervision.access.principals import Principal, Role, from_session
 from plumbline.supervision.access.sessions import acting, demo_is_open
 from plumbline.supervision.config import Platform
+from plumbline.supervision.jobs import volumes
 from plumbline.supervision.pages.list_models import ListQuery
 from plumbline.supervision.pages.lists import LISTS, export_lines
 from plumbline.supervision.reading.lists.exports import export_of
 from plumbline.supervision.reading.lists.listing import KINDS
 from plumbline.web.accounts.models import Account
 
+#: What a volume may be of, in words.
+VOLUMES = {"project": "工程案卷包", "year": "年度案卷包"}
 _log = logging.getLogger("plumbline.jobs")
 #: At most so many jobs of one person wait at a time.
 MOST_WAITING = 3
@@ -37,33 +44,44 @@ _ORDER = (
     "INSERT INTO ops.job (id, kind, owner, principal, arguments) VALUES (%s, %s, %s, %s::jsonb, %s::jsonb)"
 )
 _MINE = (
-    "SELECT id, arguments::text, state, problem, ordered_at, finished_at, octet_length(result) FROM ops.job "
-    "WHERE owner = %s ORDER BY ordered_at DESC LIMIT %s"
+    "SELECT id, kind, arguments::text, state, problem, ordered_at, finished_at, coalesce(bytes, octet_length(result)), step, done, total "
+    "FROM ops.job WHERE owner = %s ORDER BY ordered_at DESC LIMIT %s"
 )
 #: What the list no longer shows nobody can fetch.
 _UNSEEN = (
     "DELETE FROM ops.job WHERE owner = %s AND state IN ('done', 'failed') AND id NOT IN "
     "(SELECT id FROM ops.job WHERE owner = %s ORDER BY ordered_at DESC LIMIT %s)"
 )
-_RESULT = "SELECT result FROM ops.job WHERE id = %s AND owner = %s AND state = 'done'"
+_RESULT = (
+    "SELECT result FROM ops.job WHERE id = %s AND owner = %s AND state = 'done' AND kind = 'list_export'"
+)
+_VOLUME = (
+    "SELECT arguments::text FROM ops.job WHERE id = %s AND owner = %s AND state = 'done' AND kind = 'volume'"
+)
 _CLAIM = (
     "UPDATE ops.job SET state = 'running', begun_at = clock_timestamp() WHERE id = (SELECT id FROM ops.job WHERE state = 'waiting' "
-    "ORDER BY ordered_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, principal::text, arguments::text"
+    "ORDER BY kind = 'volume', ordered_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, kind, principal::text, arguments::text"
 )
-#: Whoever does a job holds its row for as long as it lives: one that runs and that nobody holds has lost its process.
-_HOLD = "SELECT 1 FROM ops.job WHERE id = %s AND state = 'running' FOR UPDATE"
-_SETTLE = (
-    "UPDATE ops.job SET state = %s, problem = %s, result = %s, finished_at = clock_timestamp() WHERE id = %s"
-)
+#: Whoever does a job holds this lock for as long as it lives: a job that runs and that nobody holds has lost its process. The row itself
+#: stays free, so that its progress can be told.
+_LOCK = "hashtextextended('plumbline job ' || id, 0)"
+_HOLD = f"SELECT pg_advisory_lock({_LOCK}) FROM (SELECT %s::text AS id) job"
+_IS_RUNNING = "SELECT 1 FROM ops.job WHERE id = %s AND state = 'running'"
+_SETTLE = "UPDATE ops.job SET state = %s, problem = %s, result = %s, bytes = %s, finished_at = clock_timestamp() WHERE id = %s"
+_TELL = "UPDATE ops.job SET step = %s, done = %s, total = %s, beat_at = clock_timestamp() WHERE id = %s"
 #: Done again, unless it was ordered so long ago that it must have ended many processes.
 _RESCUE = (
+    "WITH old AS MATERIALIZED (SELECT id FROM ops.job WHERE state = 'running' AND begun_at < clock_timestamp() - interval '10 seconds'), "
+    f"lost AS MATERIALIZED (SELECT id FROM old WHERE pg_try_advisory_xact_lock({_LOCK})) "
     "UPDATE ops.job SET state = CASE WHEN ordered_at > clock_timestamp() - interval '10 minutes' THEN 'waiting' ELSE 'failed' END, "
     "problem = CASE WHEN ordered_at > clock_timestamp() - interval '10 minutes' THEN NULL ELSE '办到一半中断了，请重新提出' END, "
     "finished_at = CASE WHEN ordered_at > clock_timestamp() - interval '10 minutes' THEN NULL ELSE clock_timestamp() END "
-    "WHERE id IN (SELECT id FROM ops.job WHERE state = 'running' AND begun_at < clock_timestamp() - interval '10 seconds' "
-    "FOR UPDATE SKIP LOCKED)"
+    "WHERE id IN (SELECT id FROM lost) AND state = 'running'"
 )
-_OLD = "DELETE FROM ops.job WHERE ordered_at < clock_timestamp() - interval '7 days'"
+_OLD = "DELETE FROM ops.job WHERE ordered_at < clock_timestamp() - interval '7 days' AND state <> 'running'"
+_VOLUMES = "SELECT id FROM ops.job WHERE kind = 'volume' AND state <> 'failed'"
+#: How often a job says how far it is.
+_TELL_S = 1.0
 
 
 class JobRefused(ValueError):
@@ -75,21 +93,35 @@ class Job:
     """A job as its owner sees it."""
 
     id: str
+    kind: str
     arguments: dict[str, Any]
     state: str
     problem: str
     ordered_at: datetime
     finished_at: datetime | None
     size: int | None
+    #: What is being done, and how many of how many.
+    step: str = ""
+    done: int | None = None
+    total: int | None = None
+
+    @property
+    def is_volume(self) -> bool:
+        """A volume, not a list."""
+        return self.kind == "volume"
 
     @property
     def title(self) -> str:
-        """Which list."""
+        """Which list, or which kind of volume."""
+        if self.is_volume:
+            return VOLUMES.get(str(self.arguments.get("volume", "")), "")
         return LISTS.get(str(self.arguments.get("list", "")), "")
 
     @property
     def said(self) -> str:
         """The conditions in short; the cover of the file says them in full."""
+        if self.is_volume:
+            return str(self.arguments.get("told", ""))
         key = str(self.arguments.get("list", ""))
         views = {view.key: view.label for view in KINDS[key].views} if key in KINDS else {}
         labels = {each.key: each.label for each in KINDS[key].filters} if key in KINDS else {}
@@ -114,19 +146,33 @@ def owner_of(principal: Principal) -> str:
     return "/".join(parts)
 
 
+def order_volume(principal: Principal, grant: str, asked: dict[str, str]) -> tuple[str, str]:
+    """Order a volume of a project or of a year; returns the job's id and what it is of, in words."""
+    try:
+        _, told = volumes.asked_scope(principal, asked)
+    except volumes.VolumeRefused as refusal:
+        raise JobRefused(str(refusal)) from refusal
+    finally:
+        take_off()  # the job is web's own
+    return _order(principal, "volume", asked | {"grant": grant, "told": told}), told
+
+
 def order_export(principal: Principal, grant: str, key: str, query: ListQuery) -> str:
     """Order an export of a list of what the principal may see; returns the job's id."""
     if key not in KINDS or principal.role.value not in KINDS[key].roles:
         raise JobRefused("没有这个名录，没有提出导出")
+    arguments = {"list": key, "text": query.text, "view": query.view, "sort": query.sort, "grant": grant}
+    return _order(principal, "list_export", arguments | {"filters": query.filters})
+
+
+def _order(principal: Principal, kind: str, arguments: dict[str, Any]) -> str:
     if sum(each.state in ("waiting", "running") for each in jobs_of(principal)) >= MOST_WAITING:
         raise JobRefused(f"您已有 {MOST_WAITING} 项在办，办好以后再提")
-    job = secrets.token_hex(16)
-    arguments = {"list": key, "text": query.text, "view": query.view, "sort": query.sort, "grant": grant}
+    job, owner = secrets.token_hex(16), owner_of(principal)
     stored = json.dumps(principal.as_session())
-    asked = json.dumps(arguments | {"filters": query.filters}, ensure_ascii=False)
     with connection.cursor() as cursor:
-        cursor.execute(_ORDER, [job, "list_export", owner_of(principal), stored, asked])
-        cursor.execute(_UNSEEN, [owner_of(principal), owner_of(principal), MOST_KEPT])
+        cursor.execute(_ORDER, [job, kind, owner, stored, json.dumps(arguments, ensure_ascii=False)])
+        cursor.execute(_UNSEEN, [owner, owner, MOST_KEPT])
     return job
 
 
@@ -138,12 +184,16 @@ def jobs_of(principal: Principal) -> list[Job]:
         return [
             Job(
                 id=row[0],
-                arguments=json.loads(row[1]),
-                state=row[2],
-                problem=row[3] or "",
-                ordered_at=row[4],
-                finished_at=row[5],
-                size=row[6],
+                kind=row[1],
+                arguments=json.loads(row[2]),
+                state=row[3],
+                problem=row[4] or "",
+                ordered_at=row[5],
+                finished_at=row[6],
+                size=row[7],
+                step=row[8] or "",
+                done=row[9],
+                total=row[10],
             )
             for row in cursor.fetchall()
         ]
@@ -157,35 +207,72 @@ def result_of(principal: Principal, job: str) -> bytes | None:
     return bytes(row[0]) if row else None
 
 
-def do_next() -> bool:
-    """Do the job that waits longest; False when none waits. Whatever goes wrong with it is its own affair.
+def volume_of(principal: Principal, job: str) -> tuple[Path, str] | None:
+    """File and contents in words of a finished volume of this principal; None for any other job, there or not."""
+    with connection.cursor() as cursor:
+        cursor.execute(_VOLUME, [job, owner_of(principal)])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    path = volumes.path_of(settings.PLUMBLINE_PLATFORM, job)
+    return (path, str(json.loads(row[0]).get("told", ""))) if path.exists() else None
 
-    While it is done its row is held by a connection of its own. When this process is killed the hold ends with it, and the job is
-    done again by the next; what it made is kept in the transaction that holds it, so that it is there once or not at all.
+
+def do_next() -> bool:
+    """Do the job that waits longest, volumes after everything else; False when none waits. What goes wrong with it is its own affair.
+
+    While it is done a connection of its own holds its lock. When this process is killed the hold ends with it, and the job is done again
+    by the next; what it made is kept by one statement under that lock, so that it is there once or not at all.
     """
     with connection.cursor() as cursor:
         cursor.execute(_RESCUE)
         cursor.execute(_OLD)
+        cursor.execute(_VOLUMES)
+        volumes.sweep(settings.PLUMBLINE_PLATFORM, [row[0] for row in cursor.fetchall()])
         cursor.execute(_CLAIM)
         row = cursor.fetchone()
     if row is None:
         return False
-    with psycopg.connect(Platform.from_env().conninfo("plumb_web")) as held:
-        if held.execute(_HOLD, [row[0]]).fetchone() is not None:
-            state, problem, result = _done(row[0], json.loads(row[1]), json.loads(row[2]))
-            held.execute(_SETTLE, [state, problem, result, row[0]])
+    conninfo = Platform.from_env().conninfo("plumb_web")
+    with psycopg.connect(conninfo, autocommit=True) as held:
+        held.execute(_HOLD, [row[0]])
+        if held.execute(_IS_RUNNING, [row[0]]).fetchone() is not None:
+            state, problem, result, length = _done(row[0], row[1], json.loads(row[2]), json.loads(row[3]))
+            held.execute(_SETTLE, [state, problem, result, length, row[0]])
     return True
 
 
-def _done(job: str, stored: object, arguments: dict[str, Any]) -> tuple[str, str, bytes | None]:
-    """(state, problem, result) of a job."""
+def _done(
+    job: str, kind: str, stored: object, arguments: dict[str, Any]
+) -> tuple[str, str, bytes | None, int | None]:
+    """(state, problem, result, length of the file that was made) of a job."""
     try:
-        return "done", "", _export(principal_for(stored, arguments), arguments)
+        principal = principal_for(stored, arguments)
+        if kind == "volume":
+            return "done", "", None, _volume(job, principal, arguments)
+        return "done", "", _export(principal, arguments), None
     except JobRefused as refusal:
-        return "failed", str(refusal), None
+        return "failed", str(refusal), None, None
     except Exception:
         _log.exception("job %s failed", job)
-        return "failed", "平台出错了，请重新提出；再出错请告诉运维人员", None
+        return "failed", "平台出错了，请重新提出；再出错请告诉运维人员", None, None
+
+
+def _volume(job: str, principal: Principal, arguments: dict[str, Any]) -> int:
+    said = [0.0]
+
+    def told(step: str, done: int, total: int) -> None:
+        if done == total or time.monotonic() - said[0] >= _TELL_S:
+            said[0] = time.monotonic()
+            with connection.cursor() as cursor:
+                cursor.execute(_TELL, [step, done, total, job])
+
+    try:
+        return volumes.make(settings.PLUMBLINE_PLATFORM, principal, job, arguments, told)
+    except volumes.VolumeRefused as refusal:
+        raise JobRefused(str(refusal)) from refusal
+    except volumes.BundleIncomplete as gap:
+        raise JobRefused(f"案卷还凑不齐：{gap}。请稍后再提") from gap
 
 
 def principal_for(stored: object, arguments: dict[str, Any]) -> Principal:

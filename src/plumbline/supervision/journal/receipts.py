@@ -137,14 +137,15 @@ def receipts_of(
     *,
     cosigned: bool = False,
     attested: bool = False,
+    at: tuple[HeadRow, str] | None = None,
 ) -> dict[tuple[uuid.UUID, bytes], StoredEntry]:
     """Receipts by identity; an identity that is not stored is absent. Rebuilt from `node` and at most 256 leaves each.
 
     Entries of the epoch that is open are proven against the newest head, those of an earlier one against its closing checkpoint; with
     `cosigned` both against the newest cosigned checkpoint that covers them, if there is one; with `attested` against the one that outsiders
-    say the most about: cosigners, time stamps, anchors.
+    say the most about: cosigners, time stamps, anchors. `at`: a signed head of before, to prove many entries against one checkpoint.
     """
-    head, note = signed_head(conn, signer)
+    head, note = at or signed_head(conn, signer)
     ends = {head.epoch: (head.size, note)} | closed_epochs(conn)
     checked: set[str] = {note}
     found = {}

@@ -102,6 +102,8 @@ class RecordHead:
     #: address of the list of its kind: the first level of the breadcrumb
     list_label: str = ""
     list_url: str = ""
+    #: (label, address) of what proves everything about it, for download
+    volume: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

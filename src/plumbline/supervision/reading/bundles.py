@@ -30,7 +30,7 @@ def bundle(request: HttpRequest, number: str) -> HttpResponse:
     503 while journal and facts do not agree: an incomplete bundle is handed to nobody.
     """
     application = resolve(principal_of(request), number)
-    if application and not _sees_all(application):
+    if application and not sees_all(application):
         return _declined(
             request, "案卷里有不在您范围的记录", "这份申请引用了别家的委托、样品或试验，不能下载案卷。", 404
         )
@@ -53,7 +53,7 @@ def bundle(request: HttpRequest, number: str) -> HttpResponse:
     return response
 
 
-def _sees_all(application: str) -> bool:
+def sees_all(application: str) -> bool:
     """Whether the reader sees every commission, sample and run that the report names, in the reader's own role.
 
     The bundle is put together by the platform, which sees all: a report that names another's sample must not fetch it.

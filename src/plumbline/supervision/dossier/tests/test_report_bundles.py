@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -26,8 +27,11 @@ from plumbline.sdk.bundle.check import BundleCheck
 from plumbline.sdk.bundle.format import REPORT, STATEMENT, members_of, pack
 from plumbline.sdk.bundle.trust import read_trust
 from plumbline.sdk.bundle.verify import verify_bundle
+from plumbline.sdk.bundle.volume_format import Scope
+from plumbline.sdk.bundle.volume_verify import ReportFinding, VolumeCheck, VolumeTrust, verify_volume
 from plumbline.supervision.config import Platform
 from plumbline.supervision.dossier.build import ApplicationUnknown, bundle_response_bytes
+from plumbline.supervision.dossier.volume import VolumeRefused, volume_to
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
 
@@ -232,3 +236,46 @@ def test_a_withheld_code_gives_a_bundle_too(reported: Reported) -> None:
 def test_an_application_that_is_none_is_said_to_be_unknown(reported: Reported) -> None:
     with pytest.raises(ApplicationUnknown):
         bundle_response_bytes(reported.platform, "0" * 32)
+
+
+def bound(reported: Reported, path: Path, scope: Scope, seen: bool = True) -> int:
+    told: list[tuple[str, int, int]] = []
+    length = volume_to(
+        path, reported.platform, scope, lambda ids: dict.fromkeys(ids, seen), lambda *each: told.append(each)
+    )
+    assert told[-1][0] == "写入" and told[-1][1] == told[-1][2]
+    return length
+
+
+def read_volume(reported: Reported, path: Path) -> tuple[VolumeCheck, list[ReportFinding]]:
+    trust, told = read_trust(reported.trust_files), list[ReportFinding]()
+    asked = VolumeTrust(log_keys=trust.log_keys, roots=trust.roots, code_keys=trust.code_keys)
+    return verify_volume(path, asked, told=lambda each, _: told.append(each)), told
+
+
+def test_a_volume_of_the_project_holds_every_report_with_its_state(
+    reported: Reported, registered: ChainResult, tmp_path: Path
+) -> None:
+    """Whatever this module reported before stands in it, withdrawn or not, and what they share is there once."""
+    with psycopg.connect(reported.platform.conninfo("plumb_worker")) as conn:
+        row = conn.execute(
+            "SELECT project, institution FROM fact.application WHERE id = %s",
+            [registered.entries["application"]],
+        ).fetchone()
+        assert row is not None
+        states = conn.execute("SELECT state FROM fact.application WHERE project = %s", [row[0]]).fetchall()
+    path = tmp_path / "project.zip"
+    length = bound(reported, path, Scope(kind="project", project=row[0]))
+    found, told = read_volume(reported, path)
+    assert found.ok, (found.failure, [each.failure for each in told if not each.ok])
+    assert found.standings == Counter(state for (state,) in states)
+    assert (found.is_incomplete, found.unchecked.total(), length) == (False, 0, path.stat().st_size)
+    assert found.title and len(told) == len(states)
+    year = Scope(kind="year", year=datetime.now(UTC).astimezone().year, institution=row[1])
+    bound(reported, tmp_path / "year.zip", year)
+    assert read_volume(reported, tmp_path / "year.zip")[0].checked == len(states)
+
+
+def test_a_volume_of_nothing_is_refused(reported: Reported, tmp_path: Path) -> None:
+    with pytest.raises(VolumeRefused, match="没有可以随包的报告"):
+        bound(reported, tmp_path / "none.zip", Scope(kind="year", year=2021))

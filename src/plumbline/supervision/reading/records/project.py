@@ -86,6 +86,7 @@ def _head(project: Row) -> RecordHead:
         chips=(Chip(tone=Tone.TODO, text=f"行政区划 {project['division']}", icon="map-pin"),),
         list_label="工程",
         list_url="/projects/",
+        volume=("工程案卷包", f"/exports/?project={project['id']}#volumes"),
     )
 
 
