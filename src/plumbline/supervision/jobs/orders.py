@@ -64,15 +64,14 @@ _CLAIM = (
 )
 #: Whoever does a job holds this lock for as long as it lives: a job that runs and that nobody holds has lost its process. The row itself
 #: stays free, so that its progress can be told.
-_LOCK = "hashtextextended('plumbline job ' || id, 0)"
-_HOLD = f"SELECT pg_advisory_lock({_LOCK}) FROM (SELECT %s::text AS id) job"
+_HOLD = "SELECT pg_advisory_lock(hashtextextended('plumbline job ' || %s::text, 0))"
 _IS_RUNNING = "SELECT 1 FROM ops.job WHERE id = %s AND state = 'running'"
 _SETTLE = "UPDATE ops.job SET state = %s, problem = %s, result = %s, bytes = %s, finished_at = clock_timestamp() WHERE id = %s"
 _TELL = "UPDATE ops.job SET step = %s, done = %s, total = %s, beat_at = clock_timestamp() WHERE id = %s"
 #: Done again, unless it was ordered so long ago that it must have ended many processes.
 _RESCUE = (
     "WITH old AS MATERIALIZED (SELECT id FROM ops.job WHERE state = 'running' AND begun_at < clock_timestamp() - interval '10 seconds'), "
-    f"lost AS MATERIALIZED (SELECT id FROM old WHERE pg_try_advisory_xact_lock({_LOCK})) "
+    "lost AS MATERIALIZED (SELECT id FROM old WHERE pg_try_advisory_xact_lock(hashtextextended('plumbline job ' || id, 0))) "
     "UPDATE ops.job SET state = CASE WHEN ordered_at > clock_timestamp() - interval '10 minutes' THEN 'waiting' ELSE 'failed' END, "
     "problem = CASE WHEN ordered_at > clock_timestamp() - interval '10 minutes' THEN NULL ELSE '办到一半中断了，请重新提出' END, "
     "finished_at = CASE WHEN ordered_at > clock_timestamp() - interval '10 minutes' THEN NULL ELSE clock_timestamp() END "
