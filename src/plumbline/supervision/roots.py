@@ -17,3 +17,25 @@ def save_root(folder: Path, name: str, root: TrustRoot) -> None:
 def load_roots(folder: Path) -> list[TrustRoot]:
     """The roots of a folder, by file name."""
     return [root_from_document(json.loads(path.read_text("utf-8"))) for path in sorted(folder.glob("*.json"))]
+
+
+class AcceptedRoots:
+    """The roots of a folder as they are now; read again when a file of it was put there, changed or taken away.
+
+    A report examined under roots of a moment ago would be called untrusted for good although its root was accepted before it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._seen: list[tuple[str, int, int]] | None = None
+        self._roots: list[TrustRoot] = []
+
+    def now(self) -> list[TrustRoot]:
+        """The roots. Raises ValueError or OSError where a file is not a root, and reads them again the next time."""
+        seen = sorted(
+            (each.name, each.stat().st_mtime_ns, each.stat().st_size) for each in self._folder.glob("*.json")
+        )
+        if seen != self._seen:
+            self._roots = load_roots(self._folder)
+            self._seen = seen
+        return self._roots

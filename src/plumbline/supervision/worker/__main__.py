@@ -24,7 +24,7 @@ from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.logs import begin_logging
 from plumbline.supervision.memory import settle
 from plumbline.supervision.projection.projector import CHANNEL, gathering_s
-from plumbline.supervision.roots import load_roots
+from plumbline.supervision.roots import AcceptedRoots, load_roots
 from plumbline.supervision.scanner import settings_or_exit
 from plumbline.supervision.worker.anchoring import Anchoring
 from plumbline.supervision.worker.cosigning import Cosigning
@@ -38,7 +38,7 @@ from plumbline.supervision.worker.stamping import Stamping
 
 _log = logging.getLogger("plumbline.worker")
 SIGNING_STOPPED_WAIT_S = 30.0
-#: How often keys that end and accepted roots are looked at, however busy the rounds are.
+#: How often keys that end are looked at, however busy the rounds are.
 SLOW_LOOK_S = 5.0
 
 
@@ -133,6 +133,7 @@ def _loop(
     stop: threading.Event,
 ) -> None:
     looked, keys = float("-inf"), make_key_rounds(errands.platform, worker)
+    roots = AcceptedRoots(errands.platform.folder("roots"))
     own = OwnReplay(OwnActs(errands.platform.folder("marks").parent / "own"), worker.sender)
     with worker.connect() as work:
         while not stop.is_set():
@@ -140,7 +141,7 @@ def _loop(
             if began - looked >= SLOW_LOOK_S:
                 looked = began
                 keys.round()
-                worker.roots = load_roots(errands.platform.folder("roots"))
+            worker.roots = roots.now()
             errands.look(conn)
             own.look(conn)
             if worker.round(work) == 0:
