@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import re
 import secrets
 
+import psycopg
 import pytest
 
 from plumbline.domain.reporting.code import new_code
 from plumbline.exchange.claims import claims_hold, sign_claims
+from plumbline.supervision.gateway.asked import public_pool
 
 pytestmark = pytest.mark.service
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -26,6 +29,36 @@ def test_the_upper_case_address_of_the_qr_code_works(world, genuine) -> None:
     assert (lower.status_code, upper.status_code) == (200, 200)
     for name in ("content-security-policy", "x-content-type-options", "cache-control", "referrer-policy"):
         assert upper.headers[name] == lower.headers[name]
+
+
+def test_a_program_is_told_by_json_with_the_headers_of_every_answer(world, genuine) -> None:
+    code = genuine[1]["code"]
+    program = {"accept": "application/json"}
+    found, headed = (
+        world.http.request(method, f"{world.url}/v/{code}", headers=program) for method in ("GET", "HEAD")
+    )
+    assert (found.status_code, headed.status_code, headed.content) == (200, 200, b"")
+    assert found.headers["content-length"] == headed.headers["content-length"]
+    unknown = world.http.get(f"{world.url}/v/{code[::-1]}", headers=program)
+    assert world.refused(unknown, 404, "not-found")
+    for answer in (found, headed, unknown):
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert {"date", "referrer-policy"} <= set(answer.headers)
+
+
+def test_connections_for_look_ups_have_the_role_of_the_public_and_reach_no_table(world) -> None:
+    async def role_and_reach() -> tuple[object, bool]:
+        async with public_pool(world.platform.conninfo("plumb_gateway")) as pool, pool.connection() as conn:
+            await conn.execute("DISCARD ALL")  # what a connection is reset with leaves the role as it is
+            role = await (await conn.execute("SELECT current_user AS role")).fetchone()
+            try:
+                await conn.execute("SELECT 1 FROM ops.personal")
+            except psycopg.errors.InsufficientPrivilege:
+                return role, False
+            return role, True
+
+    assert asyncio.run(role_and_reach()) == ({"role": "plumb_public"}, False)
 
 
 @pytest.mark.parametrize(

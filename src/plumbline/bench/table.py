@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from plumbline.bench.goals import Goal, read_goals
+from plumbline.bench.report import number
 
 _VERDICTS = {"PASS": "到", "MISS": "**没到**", "noisy – no verdict": "太吵，不下结论"}
 #: Processor time a unit that grew by more than this since the run before, on a machine of the same make, is said (P14).
@@ -39,7 +40,7 @@ def newest(folder: Path) -> list[dict[str, Any]]:
     return sorted(kept, key=lambda each: datetime.fromisoformat(each["at"]), reverse=True)
 
 
-def results(kept: list[dict[str, Any]], goals: Mapping[str, Goal]) -> str:
+def results(kept: list[dict[str, Any]]) -> str:
     """The newest results as markdown, with what each cost in processor time then and the run before; a sentence when there are none."""
     if not kept:
         return "还没有留存的结果。"
@@ -53,18 +54,17 @@ def results(kept: list[dict[str, Any]], goals: Mapping[str, Goal]) -> str:
         "| 编号 | 我们 | 基准 | 比值（90 % 区间） | 门槛 | 判定 | 处理器时间 |",
         "|---|---|---|---|---|---|---|",
     ]
-    lines += [_result(row, goals, earlier.get(row["name"], 0)) for row in last["results"]]
+    lines += [_result(row, earlier.get(row["name"], 0)) for row in last["results"]]
     return "\n".join(lines)
 
 
-def _result(row: Mapping[str, Any], goals: Mapping[str, Goal], earlier: float) -> str:
+def _result(row: Mapping[str, Any], earlier: float) -> str:
     ours, beside = (sorted(row[side])[len(row[side]) // 2] for side in ("ours", "beside"))
     low, high = row["interval"]
-    goal = goals[row["name"]]
     cells = [
         row["name"],
-        f"{ours:,.4g}{row['unit']}",
-        f"{goal.limit} {beside:,.4g}{row['unit']}",
+        f"{number(ours)}{row['unit']}",
+        f"{row['limit']} {number(beside)}{row['unit']}",
         f"{row['ratio']:.2f}（{low:.2f}–{high:.2f}）",
         f"{row['gate']:.2f}",
         _VERDICTS.get(row["verdict"], row["verdict"]),
@@ -94,8 +94,7 @@ def filled(page: str, mark: str, table: str) -> str:
 
 def page_of(page: str, folder: Path) -> str:
     """The reference page with goals and newest results as they are."""
-    goals = read_goals()
-    return filled(filled(page, "goals", markdown(goals)), "results", results(newest(folder), goals))
+    return filled(filled(page, "goals", markdown(read_goals())), "results", results(newest(folder)))
 
 
 if __name__ == "__main__":

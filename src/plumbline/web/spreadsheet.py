@@ -18,9 +18,12 @@ _NUMBER = r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?"
 _IS_NUMBER = re.compile(_NUMBER)
 #: First characters of a formula; what becomes one of them in compatibility form is one, too.
 _BEGINS = "=+-@\u2212"
-_BEHIND_SEMICOLON = re.compile(rf"([;；]\s*)(?!{_NUMBER}\s*(?:[;；]|$))(?=\S)")
+#: A number that a semicolon begins and the same one, or the cell's end, ends is one wherever is split: at one kind, the other is text.
+_BEHIND_SEMICOLON = re.compile(rf"(([;；])\s*)(?!{_NUMBER}\s*(?:\2|$))(?=\S)")
 #: A negative number behind the last semicolon of a cell.
 _OPEN_NUMBER = re.compile(r"([;；]\s*)(-[0-9.]+\s*)$")
+#: What a quotation mark of the writer's own, which closes the cell, would make the beginning of a field that swallows the next line.
+_OPEN_END = re.compile(r"[;；]$")
 #: A quotation mark too: behind a semicolon the writer's own doubled one opens and closes a field of nothing.
 _PASSED_OVER = "".join(each for each in map(chr, range(0x3001)) if each.isspace()) + '"\uff02'
 _GAPS = {"Cc": " ", "Zl": " ", "Zp": " ", "Cf": "", "Cs": ""}
@@ -58,7 +61,7 @@ def csv_lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:
 def _beside_each_other(cells: list[str]) -> list[str]:
     """Where a spreadsheet splits at semicolons alone, cells run together: a negative number that begins what runs on is a formula then
     (`-2,5+…`). One that stands first in its row, or behind a semicolon, is marked as text; elsewhere a comma comes before it."""
-    marked = [_OPEN_NUMBER.sub(r"\1'\2", cell) for cell in cells]
+    marked = [_OPEN_END.sub(r"\g<0> ", _OPEN_NUMBER.sub(r"\1'\2", cell)) for cell in cells]
     if len(marked) > 1 and marked[0].startswith("-"):
         marked[0] = f"'{marked[0]}"
     return marked

@@ -115,14 +115,14 @@ def test_the_page_shows_the_goals_and_the_newest_kept_results() -> None:
 def test_results_name_commit_and_machine_and_what_costs_more_than_before(tmp_path: Path) -> None:
     machine = {"host": "a", "processor": "x", "cores": "2", "python": "3", "postgresql": "18"}
     for day, cost in (("2026-11-20", 100.0), ("2026-11-21", 120.0)):
-        content = as_json(machine, [_measured((10.0, 20.0, 40.0), (40.0, 40.0, 40.0), cpu_us=cost)])
+        content = as_json(machine, [_measured((10.0, 20.0, 40.0), (12300.0,) * 3, cpu_us=cost)])
         content["at"] = f"{day}T00:00:00+00:00"
         (tmp_path / f"{day}.json").write_text(json.dumps(content))
-    told = results(newest(tmp_path), read_goals())
+    told = results(newest(tmp_path))
     assert told.startswith(f"2026-11-21，提交 `{content['commit']}`，2 核 x")
-    assert told.splitlines()[-1].startswith("| P1a | 20/s | raw COPY 40/s | 0.50")
+    assert told.splitlines()[-1].startswith("| P1a | 20/s | raw COPY 12 300/s | 0.00")
     assert told.endswith("120 µs，**多了 20%**（上次 100） |")
-    assert results([], read_goals()) == "还没有留存的结果。"
+    assert results([]) == "还没有留存的结果。"
 
 
 def test_binary_copy_counts_microseconds_from_2000() -> None:

@@ -35,7 +35,7 @@ from plumbline.supervision.gateway import (
 )
 from plumbline.supervision.gateway.answers import Endpoint, guarded, json_response, problem_response
 from plumbline.supervision.gateway.appender import Appender
-from plumbline.supervision.gateway.asked import AskedCodes, public_pool
+from plumbline.supervision.gateway.asked import AskedCodes, PublicPool, public_pool
 from plumbline.supervision.gateway.attachments import AREA, FilesHost
 from plumbline.supervision.gateway.briefly import BriefAnswers
 from plumbline.supervision.gateway.context import Context
@@ -97,7 +97,7 @@ async def health(request: Request) -> Response:
     )
 
 
-def _context(platform: Platform, pool: AsyncConnectionPool, public: AsyncConnectionPool) -> Context:
+def _context(platform: Platform, pool: AsyncConnectionPool, public: PublicPool) -> Context:
     limits = GatewaySettings.from_env()
     keys = PlatformKeys.load(platform.folder("keys"))
     signer = CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from psycopg import sql
+from psycopg import AsyncConnection, sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
@@ -19,12 +19,13 @@ MOST = 100
 #: Questions under way at a time: while the database answers one, this process handles the answers of the other.
 AT_ONCE = 2
 Row = dict[str, Any]
+PublicPool = AsyncConnectionPool[AsyncConnection[Row]]
 
 
-def public_pool(conninfo: str) -> AsyncConnectionPool:
+def public_pool(conninfo: str) -> PublicPool:
     """Connections for look-ups of the public only: they take its role as they begin and never have another, so that a question is one
     round trip and not four."""
-    return AsyncConnectionPool(
+    return PublicPool(
         make_conninfo(conninfo, options="-c role=plumb_public"),
         min_size=1,
         max_size=2 * AT_ONCE,
@@ -36,7 +37,7 @@ def public_pool(conninfo: str) -> AsyncConnectionPool:
 class AskedCodes:
     """The masked row of a code, or None; one instance a process, on its event loop."""
 
-    def __init__(self, pool: AsyncConnectionPool, *, function: str = "verify") -> None:
+    def __init__(self, pool: PublicPool, *, function: str = "verify") -> None:
         """`pool` of the public's role; `function` of schema ops: `verify` for pages, `verify_briefly` for programs."""
         self._pool = pool
         self._question = (

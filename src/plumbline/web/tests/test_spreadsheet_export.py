@@ -30,6 +30,7 @@ def _is_formula(cell: str) -> bool:
 @settings(deadline=None)
 @example([["甲", 'x;"=1+1'], ["甲", 'x;" "" =1']])
 @example([["-2", "5+cmd|' /C calc'!A0"], ["甲;-2", "5"], ["甲", "乙,丙;-2"]])
+@example([["甲;-2；丙", "；-2;5"], ["甲；-2;", "5"], ["甲", "乙,;"], ["-2"], ["5"]])
 @given(st.lists(st.lists(_CELLS, min_size=1, max_size=4), max_size=4))
 def test_no_cell_of_an_export_begins_a_formula_wherever_it_is_split(rows):
     text = "".join(csv_lines(rows)).removeprefix(MARK)

@@ -122,17 +122,18 @@ def test_a_temporary_table_cannot_answer_for_the_public_function(untouched_platf
             conn.execute("CREATE TEMP TABLE code (id text)")
 
 
-def test_the_public_sees_one_function_and_no_table(untouched_platform) -> None:
+@pytest.mark.parametrize("function", ["ops.verify", "ops.verify_briefly"])
+def test_the_public_sees_two_functions_and_no_table(untouched_platform, function) -> None:
     with psycopg.connect(untouched_platform.platform.conninfo("plumb_web"), autocommit=True) as conn:
         conn.execute("SET ROLE plumb_public")
-        assert conn.execute("SELECT count(*) FROM ops.verify(ARRAY['x'])").fetchone() == (0,)
+        assert conn.execute(f"SELECT count(*) FROM {function}(ARRAY['x'])".encode()).fetchone() == (0,)
         for table in ("fact.code", "ops.personal", "journal.entry"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 conn.execute(f"SELECT 1 FROM {table}".encode())
-        with pytest.raises(psycopg.errors.InvalidParameterValue):
-            conn.execute("SELECT * FROM ops.verify(array_fill('x'::text, ARRAY[101]))")
-        with pytest.raises(psycopg.errors.InvalidParameterValue):  # one row of 101 columns counts as 101
-            conn.execute("SELECT * FROM ops.verify(array_fill('x'::text, ARRAY[1, 101]))")
+        # one row of 101 columns counts as 101
+        for bounds in ("101", "1, 101"):
+            with pytest.raises(psycopg.errors.InvalidParameterValue):
+                conn.execute(f"SELECT * FROM {function}(array_fill('x'::text, ARRAY[{bounds}]))".encode())
 
 
 def test_only_the_owner_sets_the_clock_of_a_demo_and_only_forward(untouched_platform) -> None:
