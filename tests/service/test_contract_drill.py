@@ -76,5 +76,7 @@ def test_every_page_stands_a_hostile_request(world) -> None:
         )
         session = begin_session(world.platform, officer, "contract drill")
         asked = sweep.run(found.extend, every=67)
+        odd = line.ask("GET", "/?q=1", [("Content-Type", "text/plain; charset=hex")])
     assert found == []
+    assert odd.status == 200  # the web process reads addresses with no codec of a visitor's choice
     assert asked >= len(sweep.pages)

@@ -7,8 +7,11 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from plumbline.web.forms import Utf8Request
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "plumbline.supervision.settings")
 application = get_wsgi_application()
+application.request_class = Utf8Request
 
 
 def _register() -> None:

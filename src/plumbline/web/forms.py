@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.utils.http import parse_header_parameters
 
 from plumbline.domain.basics.words import text_problem
 
 LONGEST = 20_000
+#: Names by which programs call our one character set.
+_UTF_8 = frozenset({"", "utf-8", "utf8"})
 #: Typed by nobody's eye: passwords, codes and tokens are compared, never shown.
 _SECRET = re.compile(r"passw|again|token|secret|^code$", re.I)
 _WORDS = {
@@ -44,6 +49,18 @@ def form_problem(name: str, text: str) -> str:
     return f"{told}没有收下：{problem}。" if problem else ""
 
 
+class Utf8Request(WSGIRequest):
+    """A request whose address is read as UTF-8 whatever its `Content-Type` names: the framework would read it with a codec of the
+    visitor's choice, `hex` or `punycode` too, and raise before any middleware could answer."""
+
+    def _set_content_type_params(self, meta: Mapping[str, Any]) -> None:
+        try:
+            stated = parse_header_parameters(str(meta.get("CONTENT_TYPE", "")))
+        except (LookupError, ValueError):
+            stated = ("", {})
+        self.content_type, self.content_params = stated
+
+
 class FormTexts:
     """Refuses a form with an odd text, and hands the others on in normal form C."""
 
@@ -53,9 +70,11 @@ class FormTexts:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer the request, or 400 in one plain sentence."""
         if request.method == "POST":
-            if (request.encoding or "utf-8").lower().replace("_", "-") not in ("utf-8", "utf8"):
+            stated = (request.content_params or {}).get("charset", "")
+            if stated.strip().lower().replace("_", "-") not in _UTF_8:
                 told = "表单的字符集不是 UTF-8，没有收下。请用 UTF-8 提交。"
                 return HttpResponse(told.encode(), "text/plain; charset=utf-8", 400)
+            request.encoding = "utf-8"  # the framework knows it by this name alone
             fields = [(name, value) for name, values in request.POST.lists() for value in values]
             for name, value in fields:
                 if problem := form_problem(name, str(value)):

@@ -127,6 +127,8 @@ def shots(page: Page, known: Mapping[str, str], fields: Sequence[str]) -> Iterat
     for how, text in IN_FIELDS.items():
         query = urlencode(dict.fromkeys(fields or ["q"], text[:300]))
         yield Shot(method="GET", address=f"{good}?{query}", how=f"所有条件是{how}")
+    for kind in ("text/plain; charset=hex", "text/plain; charset=punycode", "a/b; x*=hex''%41"):
+        yield Shot(method="GET", address=f"{good}?q=1", headers=(("Content-Type", kind),), how=f"类型 {kind}")
     yield Shot(method="GET", address=f"{good}?q=%ff&q[]=1&q=%ed%a0%80&&=&%", how="写坏的条件")
     for method in ("HEAD", "OPTIONS", "PUT", "DELETE", "PROPFIND"):
         yield Shot(method=method, address=good, how=f"方法 {method}", is_without_token=True)

@@ -69,9 +69,11 @@ def stored_note(message: Message, accepted: Accepted | None) -> Stored:
 async def post_entry(request: Request) -> Response:
     """Receive one submission; 201 for a new entry, 200 for one that was there with the same bytes."""
     context = context_of(request)
-    require_media(request, JSON)
     got = await received(request, MAX_BODY_BYTES)
     pending, message, key = await context.door.admit(got)
+    require_media(
+        request, JSON
+    )  # by now it is known who is refused: the refusal stands in the exchange monitor
     context.uploads.take(key.key_id)
     if pending is None:
         request.state.stored = stored_note(message, None)
@@ -89,9 +91,9 @@ async def post_entry(request: Request) -> Response:
 async def dry_run(request: Request) -> Response:
     """What the gate would say to this application now; nothing is stored."""
     context = context_of(request)
-    require_media(request, JSON)
     got = await received(request, MAX_BODY_BYTES)
     _, _, key, message = await context.door.open(got)
+    require_media(request, JSON)
     context.uploads.take(key.key_id)
     if not isinstance(message, ReportApplied):
         raise field_problem("/message/kind", "试算只接受 report.applied", "其他消息直接报送")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import OrderedDict
 
@@ -17,11 +18,15 @@ class RateLimit:
         self._rate = rate
         self._burst = burst
         self._names = names
+        self._lock = threading.Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, name: str) -> None:
-        """Take one token or raise `rate-limited` with Retry-After."""
-        now = time.monotonic()
+        """Take one token or raise `rate-limited` with Retry-After. Safe between threads: two at once do not make a bucket full again."""
+        with self._lock:
+            self._take(name, time.monotonic())
+
+    def _take(self, name: str, now: float) -> None:
         tokens, at = self._buckets.pop(name, (float(self._burst), now))
         tokens = min(self._burst, tokens + (now - at) * self._rate)
         if tokens < 1:

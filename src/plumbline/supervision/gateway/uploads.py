@@ -183,8 +183,8 @@ async def offset(request: Request) -> Response:
 
 async def append(request: Request) -> Response:
     """The next bytes; at the end the hash is checked, the file becomes durable, and `blob.stored` is entered."""
-    require_media(request, OFFSET_STREAM)
     context, path, note, body = await _known(request, MAX_CHUNK_BYTES)
+    require_media(request, OFFSET_STREAM)
     stated, length = request.headers.get("upload-offset", ""), int(str(note["length"]))
     if not _LENGTH.fullmatch(stated):
         raise Problem(slug="offset-mismatch", detail="Upload-Offset 要写已收到的字节数")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import pytest
 from django.http import HttpResponse
 from django.test import RequestFactory
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from plumbline.domain.basics.words import text_problem
 from plumbline.supervision.pages import preview
-from plumbline.web.forms import LONGEST, FormTexts, form_problem
+from plumbline.web.forms import LONGEST, FormTexts, Utf8Request, form_problem
 
 preview.configure()
 
@@ -68,19 +70,33 @@ def test_a_form_is_handed_on_in_normal_form_and_its_secrets_as_they_are() -> Non
     assert answer["Content-Type"].startswith("text/plain")
 
 
-@pytest.mark.parametrize("charset", ["utf-7", "gb18030", "utf-16", "UTF_16_LE"])
+def _posted(kind: str, body: bytes, query: str = "") -> Utf8Request:
+    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "QUERY_STRING": query, "CONTENT_TYPE": kind}
+    return Utf8Request(environ | {"CONTENT_LENGTH": str(len(body)), "wsgi.input": BytesIO(body)})
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "gb18030", "utf-16", "UTF_16_LE", "hex", "klingon"])
 def test_a_form_of_another_character_set_is_refused_before_anybody_reads_it(charset: str) -> None:
     """The framework raises where it is read first, which is no place to answer from."""
     kind = f"application/x-www-form-urlencoded; charset={charset}"
-    request = RequestFactory().post("/", data=b"a=+AGE-", content_type=kind)
+    request = _posted(kind, b"a=+AGE-")
     answer = FormTexts(lambda _: HttpResponse("seen"))(request)
     assert answer.status_code == 400
     assert "UTF-8" in answer.content.decode()  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("charset", ["utf-8", "UTF-8"])
+@pytest.mark.parametrize("charset", ["utf-8", "UTF-8", "utf8", "UTF_8", '"utf-8"'])
 def test_a_form_of_our_character_set_is_read(charset: str) -> None:
     kind = f"application/x-www-form-urlencoded; charset={charset}"
-    request = RequestFactory().post("/", data=b"a=b", content_type=kind)
+    request = _posted(kind, b"a=b")
     answer = FormTexts(lambda asked: HttpResponse(asked.POST["a"]))(request)
     assert answer.content == b"b"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain; charset=hex", "text/plain; charset=punycode", "a/b; x*=hex''%41", "utf-8; " * 5000]
+)
+def test_an_address_is_read_whatever_character_set_its_request_names(kind: str) -> None:
+    """The framework would ask the named codec for the query, before any middleware runs."""
+    request = _posted(kind, b"", "q=%e5%87%86")
+    assert request.GET["q"] == "准"

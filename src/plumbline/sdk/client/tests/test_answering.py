@@ -24,6 +24,7 @@ from plumbline.sdk.client import Client, ReceiptBook, SentBook, stamp
 from plumbline.sdk.client import answering as module
 from plumbline.sdk.client.answering import Answered, Answerer, place_in
 from plumbline.sdk.client.client import _entry_of
+from plumbline.sdk.client.problems import Refused
 from plumbline.sdk.client.tests.loopback_platform import LoopbackPlatform, answer_with
 
 SENDER, OTHERS = "5e" * 16, ("0a" * 16, "0b" * 16, "0c" * 16)
@@ -154,6 +155,24 @@ def test_files_since_the_loss_go_before_the_messages(bench: Bench) -> None:
     assert bench.ask()[0].files == 1
     assert bytes(bench.platform.files[hashlib.sha256(b"after").hexdigest()]) == b"after"
     assert hashlib.sha256(b"before").hexdigest() not in bench.platform.files
+
+
+def test_a_file_of_a_wrong_type_from_earlier_days_comes_back_as_bytes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.acknowledged(10)
+    bench.book.keep_file(b"no picture", "image/jpeg")
+    upload = bench.client.upload
+
+    def strict(data: bytes, media_type: str) -> str:
+        if media_type != "application/octet-stream":
+            raise Refused({"type": "/x/problems/file-type-mismatch"}, 422)
+        return upload(data, media_type)
+
+    monkeypatch.setattr(bench.client, "upload", strict)
+    told = bench.ask()[0]
+    assert (told.files, len(told.resent)) == (1, 1)
+    assert bytes(bench.platform.files[hashlib.sha256(b"no picture").hexdigest()]) == b"no picture"
 
 
 def test_a_file_that_is_gone_and_a_bare_receipt_are_told(bench: Bench) -> None:
