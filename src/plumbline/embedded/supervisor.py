@@ -224,7 +224,8 @@ class Supervisor:
                     _turn(child.log_path)
                     child.launch()
                 for child in group:
-                    self._await_ready(child)
+                    # Together they share the processors: the first one may be as late as the last would be, one after another.
+                    self._await_ready(child, child.spec.ready_timeout * len(group))
         except BaseException:
             self.stop()
             raise
@@ -246,13 +247,13 @@ class Supervisor:
             child.stop(0.2 if hurried else child.spec.stop_timeout)
             child.popen = None
 
-    def _await_ready(self, child: _Child) -> None:
+    def _await_ready(self, child: _Child, seconds: float) -> None:
         spec = child.spec
 
         def settled() -> bool:
             return child.exit_code() is not None or child.is_ready() or self._stop_requests > 0
 
-        in_time = processes.wait_until(settled, spec.ready_timeout, interval=_PROBE_INTERVAL)
+        in_time = processes.wait_until(settled, seconds, interval=_PROBE_INTERVAL)
         code = child.exit_code()
         if code is not None and not (code == 0 and spec.restart != "always"):
             raise ProcessProblem(
@@ -262,9 +263,8 @@ class Supervisor:
             )
         if not in_time:
             raise ProcessProblem(
-                f"进程 {spec.name} 在 {spec.ready_timeout:g} 秒内没有就绪，日志：{child.log_path}\n"
-                f"{child.last_words()}",
-                f"Process {spec.name} was not ready within {spec.ready_timeout:g} s; log: {child.log_path}",
+                f"进程 {spec.name} 在 {seconds:g} 秒内没有就绪，日志：{child.log_path}\n{child.last_words()}",
+                f"Process {spec.name} was not ready within {seconds:g} s; log: {child.log_path}",
             )
 
     def _watch(self, each_second: Callable[[], None] | None) -> None:

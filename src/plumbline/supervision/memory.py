@@ -8,6 +8,16 @@ import gc
 NEW, YOUNG, OLD = 20_000, 20, 20
 
 
+#: Bytes of a file after which is cleared up at once.
+LARGE = 2 * 1024 * 1024
+
+
+def clear_up(size: int) -> None:
+    """Call after work on so many bytes: what read them points at itself in circles, and would hold large ones until the collector looks."""
+    if size >= LARGE:
+        gc.collect(1)
+
+
 def settle() -> None:
     """Call when everything has been loaded: modules, keys and routes stay until the end."""
     gc.collect()

@@ -19,8 +19,8 @@ _MOST_BYTES = 4
 def point_values(channel: CurveChannel) -> Counts:
     """The scaled integers of a channel, as `plumbline.exchange.curves.channel_values` gives them; raises what that raises."""
     if channel.dzv is not None and channel.values is None and channel.count <= MAX_POINTS:
-        found = _decoded(channel.dzv)
-        if found is not None and found.size == channel.count:
+        found = _decoded(channel.dzv, channel.count)
+        if found is not None:
             return found
     return np.asarray(channel_values(channel), dtype=np.int64)
 
@@ -31,19 +31,22 @@ def point_times_us(channel: CurveChannel) -> Counts:
     if period is None or channel.times_us is not None or channel.times_dzv is not None:
         return np.asarray(channel_times_us(channel), dtype=np.int64)
     is_short = 0 < period <= MAX_VALUE and -MAX_VALUE <= start and start + channel.count * period <= MAX_VALUE
-    if not is_short or channel.count > MAX_POINTS:
+    if not is_short or not 0 <= channel.count <= MAX_POINTS:
         return np.asarray(channel_times_us(channel), dtype=np.int64)
     return start + period * np.arange(channel.count, dtype=np.int64)
 
 
-def _decoded(text: str) -> Counts | None:
-    """Delta, zigzag, varint of short numbers; None for anything else."""
+def _decoded(text: str, count: int) -> Counts | None:
+    """Delta, zigzag, varint of so many short numbers; None for anything else."""
     try:
         data = np.frombuffer(base64.b64decode(text, validate=True), dtype=np.uint8)
     except (binascii.Error, ValueError):
         return None
+    # Before anything is made of them: arrays of numbers are eight times the bytes.
+    if data.size > _MOST_BYTES * max(count, 0):
+        return None
     last = np.flatnonzero(data < 0x80)
-    if not last.size or last[-1] != data.size - 1:
+    if not last.size or last.size != count or last[-1] != data.size - 1:
         return None
     first = np.concatenate([[0], last[:-1] + 1])
     length = last - first + 1

@@ -192,9 +192,12 @@ class Projector:
 
 @cache
 def _due(schema: str) -> bytes:
-    """Asks for the next leaf behind the position and for an epoch that continues its own."""
+    """Asks for a leaf behind the position and for an epoch that continues its own.
+
+    By the last leaf, which is one look into the index at any size; for EXISTS with a range the planner goes through all leaves.
+    """
     asked = (
-        "SELECT EXISTS (SELECT 1 FROM journal.leaf WHERE epoch = p.epoch AND idx >= p.pos - (p.epoch - 1) * {}::bigint) "
+        "SELECT coalesce((SELECT max(idx) FROM journal.leaf WHERE epoch = p.epoch) >= p.pos - (p.epoch - 1) * {}::bigint, false) "
         "OR EXISTS (SELECT 1 FROM journal.epoch WHERE kept_epoch = p.epoch) FROM {} p WHERE p.id = 'projector'"
     )
     table = sql.Identifier(schema, "position")

@@ -33,6 +33,7 @@ from plumbline.supervision.journal.failpoints import hit
 from plumbline.supervision.journal.files import FileDigestMismatch, FileStore
 from plumbline.supervision.journal.model import Outcome, Pending
 from plumbline.supervision.journal.submit import PlatformSender
+from plumbline.supervision.memory import clear_up
 from plumbline.supervision.worker.evaluations import (
     evaluation_message,
     reported_differences,
@@ -324,6 +325,8 @@ class Worker:
             # a hostile file may break any reader; it is examined all the same, and unsound
             _log.error("registration %s cannot be examined: %s", row["id"], type(error).__name__)
             return [self._made(row, report_unsound(row, operator=self.operator), stated)]
+        finally:
+            clear_up(len(data))
 
     def _story_now(self, conn: psycopg.Connection[DictRow]) -> tuple[datetime, datetime | None]:
         """(the present, the time to state to the log): in a demo whose story is being told, the time of its newest entry."""

@@ -59,6 +59,8 @@ def test_numbers_of_every_length_are_those_of_the_long_way(spread: int) -> None:
         _channel(b"\x02", 1, values=[1]),
         _channel(b"\x02", 1, dzv=None, values=[7]),
         _channel(b"\x02", 2_000_000),
+        _channel(b"\x02", -1, start_us=-MAX_VALUE),
+        _channel(b"\x02\x02", 1),
         _channel(b"\x02", 1, period_us=0),
         _channel(b"\x02", 1, period_us=MAX_VALUE),
         _channel(b"\x02", 1, period_us=None, times_us=[5]),

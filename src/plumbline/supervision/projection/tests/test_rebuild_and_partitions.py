@@ -15,7 +15,7 @@ from plumbline.supervision import boot
 from plumbline.supervision.journal.setup import SetupProblem
 from plumbline.supervision.projection import rebuild as rebuilding
 from plumbline.supervision.projection import schema
-from plumbline.supervision.projection.projector import Projector, StandingBy
+from plumbline.supervision.projection.projector import Projector, StandingBy, _due
 from plumbline.supervision.run import DATABASE_AGAIN_S, PARTITIONS_EVERY_S, DatabaseKeeper, EachSecond
 
 NOW = datetime(2026, 11, 21, 4, tzinfo=UTC)
@@ -212,3 +212,27 @@ def _start_again(log) -> None:
     outdated = schema.ensure_fact_schema(log.conninfo["plumb_migrate"], datetime.now(UTC))
     assert outdated
     boot.rebuild_outdated(log.tested.platform, outdated=outdated, progress=lambda text: None)
+
+
+@pytest.mark.service
+def test_an_idle_projector_asks_one_look_into_an_index_however_long_the_log_is(log):
+    assert not log.projector._is_due()
+    log.new_project()
+    assert log.projector._is_due()
+    log.project()
+    assert not log.projector._is_due()
+    with psycopg.connect(log.conninfo["plumb_migrate"]) as conn:
+        conn.execute("SET ROLE plumb_owner")
+        conn.execute("CREATE SCHEMA trial")
+        conn.execute(
+            "CREATE TABLE trial.many AS SELECT 1 AS epoch, g::bigint AS idx FROM generate_series(0, 20000) g"
+        )
+        conn.execute("ALTER TABLE trial.many ADD PRIMARY KEY (epoch, idx)")
+        conn.execute(
+            "CREATE TABLE trial.position AS SELECT 'projector' AS id, 1 AS epoch, 20001::bigint AS pos"
+        )
+        conn.execute("ANALYZE trial.many, trial.position")
+        asked = _due("trial").replace(b"journal.leaf", b"trial.many")
+        plan = "".join(row[0] for row in conn.execute(b"EXPLAIN " + asked))
+        conn.rollback()
+    assert "many_pkey" in plan and "Seq Scan on many" not in plan
