@@ -41,7 +41,7 @@ class Errands:
             self.running = subprocess.Popen(command, env=os.environ | self.platform.environment())
 
     def stop(self) -> None:
-        """End the process that is at work; its job is told to have been interrupted, and is ordered anew."""
+        """End the process that is at work; its job is done again by the next."""
         if self.running is not None and self.running.poll() is None:
             self.running.terminate()
             self.running.wait(10)
