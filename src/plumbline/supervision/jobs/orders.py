@@ -171,6 +171,9 @@ def do_next() -> bool:
     if row is None:
         return False
     with psycopg.connect(Platform.from_env().conninfo("plumb_web")) as held:
+        held.execute(
+            "SET LOCAL idle_in_transaction_session_timeout = 0"
+        )  # it says nothing while the job is done
         if held.execute(_HOLD, [row[0]]).fetchone() is not None:
             state, problem, result = _done(row[0], json.loads(row[1]), json.loads(row[2]))
             held.execute(_SETTLE, [state, problem, result, row[0]])
