@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from plumbline.embedded.folder import DataFolder
 from plumbline.embedded.ports import free_port, require_free_port
@@ -30,6 +33,8 @@ from plumbline.web.security import files_origin
 PARTITIONS_EVERY_S = 60.0
 #: How long a database that did not come back is left alone before it is tried again.
 DATABASE_AGAIN_S = 5.0
+#: Whoever looks after the processes waits for nobody's lock for long.
+_BRIEFLY = "-c lock_timeout=5s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,14 +134,29 @@ class DatabaseKeeper:
         except (EmbeddedProblem, OSError) as problem:
             self._again = self.clock() + DATABASE_AGAIN_S
             said = problem.chinese if isinstance(problem, EmbeddedProblem) else str(problem)
-            if said != self._told:
+            if _timeless(said) != self._told:
                 self.report(f"数据库没有恢复，过一会儿再试：{said}")
-            self._told = said
+            self._told = _timeless(said)
             return None
         if self._told:
             self.report("数据库恢复了。")
         self._told = ""
         return running
+
+
+def _timeless(said: str) -> str:
+    """A sentence without the times and process numbers of the server's last words: the same trouble is said once."""
+    return re.sub(r"\d+", "", said)
+
+
+def _unbroken(report: Callable[[str], None]) -> Callable[[str], None]:
+    """A report that ends nothing: what it is written to may lie on the disk that is full."""
+
+    def told(sentence: str) -> None:
+        with contextlib.suppress(OSError):
+            report(sentence)
+
+    return told
 
 
 @dataclass(slots=True)
@@ -151,6 +171,8 @@ class EachSecond:
     report: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
     _next: float = field(default=0.0, init=False)
+    #: A partition of the codes was made, or may have been, and what waited for it is not projected yet.
+    _owes: bool = field(default=False, init=False)
     _keeper: DatabaseKeeper | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -172,9 +194,11 @@ class EachSecond:
         migrate, now = self.platform.conninfo("plumb_migrate"), datetime.now(UTC)
         try:
             made = ensure_partitions(migrate, now)
+            waited, self._owes = self._owes, True
             codes = ensure_code_partitions(migrate, now)
-            if codes:
-                reproject(self.platform.conninfo("plumb_projector"))
+            if codes or waited:
+                reproject(make_conninfo(self.platform.conninfo("plumb_projector"), options=_BRIEFLY))
+            self._owes = False
         except psycopg.Error as error:
             self.report(f"分区没有建成，一分钟以后再试：{type(error).__name__}")
             return
@@ -215,9 +239,10 @@ def run(
     try:
         platform = prepare(data_dir, running, settings, progress)
         specs = [*process_specs(platform, serving, free_port()), *also(platform)]
-        supervisor = Supervisor(specs, platform.folder("logs"), report=progress)
+        report = _unbroken(progress)
+        supervisor = Supervisor(specs, platform.folder("logs"), report=report)
         supervisor.run(
-            lambda: on_ready(platform, supervisor), each_second=EachSecond(platform, cluster, progress)
+            lambda: on_ready(platform, supervisor), each_second=EachSecond(platform, cluster, report)
         )
     finally:
         if cluster:

@@ -22,7 +22,7 @@ from typing import Any
 #: Making a folder of this name at the top cuts the power; it is refused as ECANCELED when that is done.
 CUT = ".power-cut"
 #: Making `.fsync-fails-NAME` at the top lets `fsync` fail as EIO below NAME, `.fsync-works-NAME` ends that; `.fsync-hiccup-NAME` lets it
-#: fail for one file only, once. All are refused as ECANCELED when they are done.
+#: fail for one file only, once; never for the note beside one. All are refused as ECANCELED when they are done.
 FAILS, WORKS, HICCUP = ".fsync-fails-", ".fsync-works-", ".fsync-hiccup-"
 _BLOCK = 4096
 
@@ -59,6 +59,11 @@ class Node:
         self.names = dict(self.kept_names)
         for node in self.names.values():
             node.lose()
+
+
+def _is_note(path: str) -> bool:
+    """What stands beside a file that is coming in: made durable before it, so that it would always be the first that fails."""
+    return ".json" in path.rpartition("/")[2]
 
 
 class LossyTree:
@@ -201,8 +206,10 @@ class LossyTree:
         """The file's bytes; not its name."""
         node = self._find(path)
         top = path.strip("/").partition("/")[0]
-        if top in self.failing | self.once:
-            self.once.discard(top)
+        is_once = top in self.once and not _is_note(path)
+        if top in self.failing or is_once:
+            if is_once:
+                self.once.discard(top)
             node.is_dropped = True
             raise OSError(errno.EIO, path)
         node.sync()

@@ -70,6 +70,15 @@ def test_bytes_whose_fsync_failed_once_are_gone_although_it_succeeds_afterwards(
     assert tree.read("/files/report", 9, 0) == b""
 
 
+def test_a_failure_that_is_told_once_is_of_the_bytes_and_not_of_the_note_beside_them() -> None:
+    tree = _tree()
+    tree.create("/files/report.json.0a.new", 0o600)
+    _order(tree, HICCUP)
+    tree.fsync("/files/report.json.0a.new", 0)
+    with pytest.raises(OSError, match="report"):
+        tree.fsync("/files/report", 0)
+
+
 def test_bytes_that_are_written_anew_are_durable_again_and_names_wait_for_a_working_disk() -> None:
     tree = _tree()
     _order(tree, FAILS)

@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from plumbline.exchange.problems import Problem
 from plumbline.exchange.signatures import SYMMETRIC
-from plumbline.supervision.journal.clock import ClockProblem, require_plausible
+from plumbline.supervision.journal.clock import ClockProblem, ClockWatch
 
 CACHE_S = 5.0
 _FIND = """
@@ -26,7 +26,9 @@ SELECT k.id, k.party, k.algorithm, k.use, k.public_key, k.valid_from, k.valid_un
 """
 #: What a demo's clock is put forward by is no fault of any clock.
 _CLOCKS = """
-SELECT clock_timestamp(), last_time - COALESCE((SELECT ahead FROM ops.demo_clock), '0') FROM journal.head WHERE single
+SELECT clock_timestamp(), last_time - COALESCE((SELECT ahead FROM ops.demo_clock), '0'),
+       EXISTS (SELECT 1 FROM ops.clock_confirmed WHERE at > now() - interval '10 min')
+  FROM journal.head WHERE single
 """
 #: A key that is on trial: its application has been let into the sandbox, and nothing of it is on record.
 _FIND_SANDBOX = """
@@ -62,6 +64,11 @@ class KnownKey:
     #: Whether the party is on record; that of a sandbox key may not be.
     is_registered: bool = True
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody stopped the key or its party; if not, only the time can speak against it."""
+        return self.suspended_at is not None or self.revoked_at is not None
+
     def problem(self, now: datetime) -> Problem | None:
         """Why this key cannot be used now, or None."""
         if self.suspended_at is not None:
@@ -87,6 +94,7 @@ class Directory:
         self._cache_s = min(cache_s, CACHE_S)
         self._kek = AESGCM(kek)
         self._cache: dict[str, tuple[float, KnownKey | None]] = {}
+        self._clocks = ClockWatch(datetime.now(UTC))
 
     async def key(self, key_id: str) -> KnownKey | None:
         """The key of this id, or None."""
@@ -112,7 +120,7 @@ class Directory:
         if row is None:
             return
         try:
-            require_plausible(row[0], row[1], datetime.now(UTC))
+            self._clocks.check(row[0], row[1], datetime.now(UTC), confirmed=row[2])
         except ClockProblem as error:
             raise Problem(slug="clock-off", detail=str(error), retry_after_s=30) from None
 

@@ -161,8 +161,7 @@ class Door:
             raise Problem(
                 slug="key-unknown", detail=f"密钥 {signed.key_id} 登记的用途是 {key.use}，不能用来签请求"
             )
-        if problem := key.problem(received.stated_at or now):
-            raise problem
+        await self._require_valid(key, now, received.stated_at)
         if not verify(key.algorithm, key.material, signed.base, signed.signature):
             raise Problem(slug="signature-invalid", detail=f"用密钥 {signed.key_id} 验不过")
         check_digests(received.headers, received.body, message)
@@ -254,6 +253,13 @@ class Door:
             return await run_in_threadpool(self._pending, received, submission, message, (signed, place))
         return self._pending(received, submission, message, (signed, place))
 
+    async def _require_valid(self, key: KnownKey, now: datetime, stated_at: datetime | None = None) -> None:
+        """The key may be used now; that its time has not come or is over is said by a right clock only."""
+        if problem := key.problem(stated_at or now):
+            if stated_at is None and not key.is_stopped:
+                await self._directory.require_right_clock()
+            raise problem
+
     def _check_suite(self, algorithm: str, pointer: str = "") -> None:
         if algorithm in NATIONAL and not self._is_national:
             reason = "本平台没有启用国密套件，不收 SM2 签名和 HMAC-SM3"
@@ -294,8 +300,7 @@ class Door:
                 slug="sender-mismatch",
                 detail=f"源头签名的密钥 {origin.key_id} 属于 {key.party_name}，不是发送单位",
             )
-        if problem := key.problem(datetime.now(UTC)):
-            raise problem
+        await self._require_valid(key, datetime.now(UTC))
         if not verify_origin(origin, key.material, message):
             raise Problem(
                 slug="signature-invalid",

@@ -234,6 +234,7 @@ def do_next() -> bool:
         return False
     conninfo = Platform.from_env().conninfo("plumb_web")
     with psycopg.connect(conninfo, autocommit=True) as held:
+        held.execute("SET idle_session_timeout = 0")  # it says nothing while the job is done
         held.execute(_HOLD, [row[0]])
         if held.execute(_IS_RUNNING, [row[0]]).fetchone() is not None:
             state, problem, result, length = _done(row[0], row[1], json.loads(row[2]), json.loads(row[3]))

@@ -16,6 +16,8 @@ from plumbline.supervision.config import Platform
 _WAITING = "SELECT 1 FROM ops.job WHERE state = ANY(%s) LIMIT 1"
 #: How often the process is started also for a job that runs already: its own may have been killed.
 RESCUE_EVERY_S = 20.0
+#: How long it is left alone when it ended in trouble (a full disk): its start costs seconds of a processor.
+AFTER_TROUBLE_S = 10.0
 
 
 @dataclass(slots=True)
@@ -26,12 +28,17 @@ class Errands:
     running: subprocess.Popen[bytes] | None = None
     clock: Callable[[], float] = time.monotonic
     _rescued: float = float("-inf")
+    _not_before: float = float("-inf")
 
     def look(self, conn: psycopg.Connection) -> None:
         """Start the process when something waits; a look costs one query."""
         if self.running is not None and self.running.poll() is None:
             return
+        if self.running is not None and self.running.returncode != 0:
+            self._not_before = self.clock() + AFTER_TROUBLE_S
         self.running = None
+        if self.clock() < self._not_before:
+            return
         states = ["waiting"]
         if self.clock() - self._rescued >= RESCUE_EVERY_S:
             states.append("running")
@@ -41,7 +48,7 @@ class Errands:
             self.running = subprocess.Popen(command, env=os.environ | self.platform.environment())
 
     def stop(self) -> None:
-        """End the process that is at work; its job is told to have been interrupted, and is ordered anew."""
+        """End the process that is at work; its job is done again by the next."""
         if self.running is not None and self.running.poll() is None:
             self.running.terminate()
             self.running.wait(10)

@@ -28,10 +28,14 @@ def known(**changes: Any) -> KnownKey:
 
 
 class Listed:
-    """A directory that knows one key."""
+    """A directory that knows one key; its clock may be wrong."""
 
-    def __init__(self, key: KnownKey) -> None:
-        self.only = key
+    def __init__(self, key: KnownKey, *, is_off: bool = False) -> None:
+        self.only, self.is_off = key, is_off
+
+    async def require_right_clock(self) -> None:
+        if self.is_off:
+            raise Problem(slug="clock-off")
 
     async def key(self, key_id: str) -> KnownKey | None:
         return self.only if key_id == self.only.key_id else None
@@ -70,6 +74,21 @@ def test_in_the_standard_suite_the_refusal_names_the_suite_and_the_remedy() -> N
 def test_a_key_that_is_no_point_of_the_curve_opens_nothing(material: bytes) -> None:
     with pytest.raises(Problem, match="验不过"):
         authenticate(door(known(material=material)), request())
+
+
+@pytest.mark.parametrize(
+    ("is_off", "revoked", "slug"),
+    [(False, False, "key-revoked"), (True, False, "clock-off"), (True, True, "key-revoked")],
+)
+def test_only_a_right_clock_says_that_the_time_of_a_key_is_over(
+    is_off: bool, revoked: bool, slug: str
+) -> None:
+    now = datetime.now(UTC)
+    key = known(valid_until=now - timedelta(hours=1), revoked_at=now if revoked else None)
+    at = Door(Listed(key, is_off=is_off), None, is_national=True)  # type: ignore[arg-type]
+    with pytest.raises(Problem) as caught:
+        authenticate(at, request())
+    assert caught.value.slug == slug
 
 
 def test_another_key_opens_nothing() -> None:

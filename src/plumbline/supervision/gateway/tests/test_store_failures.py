@@ -21,6 +21,7 @@ from plumbline.exchange.problems import Problem
 from plumbline.supervision.gateway import uploads
 from plumbline.supervision.gateway.answers import guarded
 from plumbline.supervision.gateway.directory import Directory
+from plumbline.supervision.journal.clock import ClockWatch
 from plumbline.supervision.journal.files import FileStore
 
 
@@ -109,20 +110,22 @@ def test_a_finished_file_that_could_not_be_synced_is_not_stored(
 
 
 @pytest.mark.parametrize(
-    ("database_s", "last_s", "told"),
+    ("database_s", "last_s", "confirmed", "told"),
     [
-        (0, -60, None),
-        (0, 4, None),
-        (-3600, -3600, "本机时钟与数据库"),
-        (0, 3600, "慢"),
+        (0, -60, False, None),
+        (0, 4, False, None),
+        (-3600, -3600, False, "本机时钟与数据库"),
+        (0, 3600, False, "慢"),
+        (0, -7200, False, "clock-confirm"),
+        (0, -7200, True, None),
     ],
 )
 def test_a_clock_of_ours_that_is_wrong_refuses_nothing_for_good(
-    database_s: int, last_s: int, told: str | None
+    database_s: int, last_s: int, confirmed: bool, told: str | None
 ) -> None:
     """Asked before a message is refused for the time in its uid: a wrong clock is 503, and the same uid may come again."""
     now = datetime.now(UTC)
-    row = (now + timedelta(seconds=database_s), now + timedelta(seconds=last_s))
+    row = (now + timedelta(seconds=database_s), now + timedelta(seconds=last_s), confirmed)
 
     class Pool:
         @contextlib.asynccontextmanager
@@ -136,6 +139,10 @@ def test_a_clock_of_ours_that_is_wrong_refuses_nothing_for_good(
             yield SimpleNamespace(execute=execute)
 
     directory = Directory(Pool(), b"0" * 32)  # type: ignore[arg-type]
+    if (
+        last_s == -7200
+    ):  # as one sees it that was started two hours ago by the clock, and a moment ago by what passed
+        directory._clocks = ClockWatch(now - timedelta(seconds=7200))
     if told is None:
         asyncio.run(directory.require_right_clock())
         return

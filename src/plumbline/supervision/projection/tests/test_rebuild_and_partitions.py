@@ -11,7 +11,9 @@ import psycopg
 import pytest
 
 from plumbline.embedded.folder import full_disk
+from plumbline.embedded.problems import ClusterProblem
 from plumbline.supervision import boot
+from plumbline.supervision import run as running
 from plumbline.supervision.journal.setup import SetupProblem
 from plumbline.supervision.projection import rebuild as rebuilding
 from plumbline.supervision.projection import schema
@@ -99,6 +101,44 @@ def test_a_database_that_cannot_come_back_is_tried_again_and_said_once() -> None
         found = keeper.look()
     assert found == "running"
     assert [("没有恢复" in each, "空间不足" in each) for each in told] == [(True, True), (False, False)]
+
+
+def test_the_same_trouble_with_the_database_is_said_once_although_its_last_words_bear_times() -> None:
+    clock, told, tries = [0.0], [], []
+
+    def start() -> object:
+        tries.append(1)
+        raise ClusterProblem(f"没有启动成功；最后的输出：08:4{len(tries)} [4711{len(tries)}] FATAL", "")
+
+    keeper = DatabaseKeeper(SimpleNamespace(start=start), told.append, clock=lambda: clock[0])
+    for _ in range(3):
+        keeper.look()
+        clock[0] += DATABASE_AGAIN_S
+    assert (len(tries), len(told)) == (3, 1)
+
+
+def test_what_waited_for_a_partition_is_projected_as_soon_as_that_goes_well(monkeypatch) -> None:
+    made, outcomes, told = [["2611"], [], []], [psycopg.OperationalError("busy"), None], []
+
+    def reproject(conninfo: str) -> None:
+        told.append("lock_timeout" in conninfo)
+        if (outcome := outcomes.pop(0)) is not None:
+            raise outcome
+
+    monkeypatch.setattr(running, "ensure_partitions", lambda conninfo, now: [])
+    monkeypatch.setattr(running, "ensure_code_partitions", lambda conninfo, now: made.pop(0))
+    monkeypatch.setattr(running, "reproject", reproject)
+    each = EachSecond(SimpleNamespace(conninfo=lambda role: "host=/nowhere"), None, lambda sentence: None)
+    for _ in range(3):
+        each.make_partitions()
+    assert told == [True, True], "tried again, and not once it was done"
+
+
+def test_a_report_that_cannot_be_written_ends_nothing() -> None:
+    def full(sentence: str) -> None:
+        raise OSError(28, sentence)
+
+    running._unbroken(full)("磁盘满了")
 
 
 @pytest.mark.service
