@@ -50,15 +50,23 @@ _UNSEEN = (
     "DELETE FROM ops.job WHERE owner = %s AND state IN ('done', 'failed') AND id NOT IN "
     "(SELECT id FROM ops.job WHERE owner = %s ORDER BY ordered_at DESC LIMIT %s)"
 )
+#: Volumes take gigabytes: of one person only the newest few stay.
+_MOST_VOLUMES = 5
+_OLD_VOLUMES = (
+    "DELETE FROM ops.job WHERE owner = %s AND kind = 'volume' AND state = 'done' AND id NOT IN "
+    "(SELECT id FROM ops.job WHERE owner = %s AND kind = 'volume' AND state <> 'failed' ORDER BY ordered_at DESC LIMIT %s)"
+)
 _RESULT = (
     "SELECT result FROM ops.job WHERE id = %s AND owner = %s AND state = 'done' AND kind = 'list_export'"
 )
 _VOLUME = (
-    "SELECT arguments::text FROM ops.job WHERE id = %s AND owner = %s AND state = 'done' AND kind = 'volume'"
+    "SELECT arguments::text FROM ops.job WHERE id = %s AND owner = %s AND state = 'done' AND kind = 'volume' "
+    "AND ordered_at > clock_timestamp() - interval '7 days'"
 )
 _CLAIM = (
-    "UPDATE ops.job SET state = 'running', begun_at = clock_timestamp() WHERE id = (SELECT id FROM ops.job WHERE state = 'waiting' "
-    "ORDER BY kind = 'volume', ordered_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, kind, principal::text, arguments::text"
+    "UPDATE ops.job SET state = 'running', begun_at = clock_timestamp() WHERE id = (SELECT id FROM ops.job "
+    "WHERE state = 'waiting' AND kind = %s ORDER BY ordered_at LIMIT 1 FOR UPDATE SKIP LOCKED) "
+    "RETURNING id, kind, principal::text, arguments::text"
 )
 _SETTLE = "UPDATE ops.job SET state = %s, problem = %s, result = %s, bytes = %s, finished_at = clock_timestamp() WHERE id = %s"
 _TELL = "UPDATE ops.job SET step = %s, done = %s, total = %s, beat_at = clock_timestamp() WHERE id = %s"
@@ -161,6 +169,7 @@ def _order(principal: Principal, kind: str, arguments: dict[str, Any]) -> str:
     with connection.cursor() as cursor:
         cursor.execute(_ORDER, [job, kind, owner, stored, json.dumps(arguments, ensure_ascii=False)])
         cursor.execute(_UNSEEN, [owner, owner, MOST_KEPT])
+        cursor.execute(_OLD_VOLUMES, [owner, owner, _MOST_VOLUMES])
     return job
 
 
@@ -202,18 +211,27 @@ def volume_of(principal: Principal, job: str) -> tuple[Path, str] | None:
         row = cursor.fetchone()
     if row is None:
         return None
+    arguments = json.loads(row[0])
+    try:
+        volumes.asked_scope(principal, arguments)  # a project may have left the reader's sight since
+    except volumes.VolumeRefused:
+        return None
+    finally:
+        take_off()  # job and trail are web's own
     path = volumes.path_of(settings.PLUMBLINE_PLATFORM, job)
-    return (path, str(json.loads(row[0]).get("told", ""))) if path.exists() else None
+    return (path, str(arguments.get("told", ""))) if path.exists() else None
 
 
-def do_next() -> bool:
-    """Do the job that waits longest, volumes after everything else; False when none waits. What goes wrong with it is its own affair."""
+def do_next(kind: str) -> bool:
+    """Do the job of a kind that waits longest; False when none waits. What goes wrong with it is its own affair."""
     with connection.cursor() as cursor:
         cursor.execute(_LOST)
         cursor.execute(_OLD)
+        # The files before the jobs: one that is begun in between is no leftover.
+        files = volumes.files_of(settings.PLUMBLINE_PLATFORM)
         cursor.execute(_VOLUMES)
-        volumes.sweep(settings.PLUMBLINE_PLATFORM, [row[0] for row in cursor.fetchall()])
-        cursor.execute(_CLAIM)
+        volumes.sweep(files, [row[0] for row in cursor.fetchall()])
+        cursor.execute(_CLAIM, [kind])
         row = cursor.fetchone()
     if row is None:
         return False
