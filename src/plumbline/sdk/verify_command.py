@@ -230,7 +230,8 @@ def _volume(path: Path, trust: Trust, lang: str, anchor: str, only: str) -> int:
     print(verdict(check, only, lang))
     if not check.ok or anchors == FAILS:
         return FAILS
-    return UNCHECKED if check.unchecked or check.is_incomplete else anchors
+    is_open = check.unchecked or check.is_incomplete or (check.left_out and not only)
+    return UNCHECKED if is_open else anchors
 
 
 def _pdf(data: bytes, trust: Trust) -> int:

@@ -17,6 +17,10 @@ from plumbline.sdk.bundle.archive import BundleProblem
 
 #: Members of one file, and bytes of one member.
 MAX_MEMBERS, MAX_MEMBER_BYTES = 600_000, 200 * 1024 * 1024
+#: Bytes of a member that is parsed; what is parsed takes many times its size in memory.
+MAX_TEXT_BYTES = 64 * 1024 * 1024
+#: Folders whose members are only summed, or examined with limits of their own.
+_FILES = ("pdf/", "pictures/")
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _FAR = struct.Struct("<2HQ")
@@ -37,6 +41,10 @@ class Place:
     offset: int
     size: int
     crc: int
+
+
+def _most(name: str) -> int:
+    return MAX_MEMBER_BYTES if name.startswith(_FILES) else MAX_TEXT_BYTES
 
 
 def _local(name: str, place: Place) -> bytes:
@@ -78,7 +86,7 @@ class ContainerWriter:
         """Append a member. ValueError for a name that is there already or may not be one, and for one too large or too many."""
         if name in self._places or _NAME.fullmatch(name) is None:
             raise ValueError(f"not a new member name: {name!r}")
-        if len(data) > MAX_MEMBER_BYTES or len(self._places) >= MAX_MEMBERS:
+        if len(data) > _most(name) or len(self._places) >= MAX_MEMBERS:
             raise ValueError(f"too large, or one too many: {name}")
         place = Place(self.bytes, len(data), zlib.crc32(data))
         header = _local(name, place)
@@ -171,7 +179,7 @@ def _line(directory: bytes, at: int, begin: int) -> tuple[str, Place, int]:
         raise BundleProblem(
             f"包里有不该有的文件：{shown}。", f"A member that a bundle does not have: {shown}."
         )
-    if size > MAX_MEMBER_BYTES:
+    if size > _most(name):
         raise BundleProblem(f"{name} 太大，没有检查。", f"{name} is too large; not checked.")
     place = Place(begin, size, crc)
     line = _central(name, place)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from plumbline.exchange.messages.registry import SubjectDestroyed
-from plumbline.exchange.messages.reports import CodeWithheld, NumberVoided
+from plumbline.exchange.messages.reports import CodeReserved, CodeWithheld, NumberVoided
 from plumbline.sdk.bundle.check import Step, note
 from plumbline.sdk.bundle.links import Chain
 from plumbline.sdk.bundle.outcome import force_steps, is_lapsed, is_unsound, replacement_of, withdrawal_of
@@ -19,6 +21,8 @@ STANDINGS = {
     "withheld": ("监管码暂不发放", "code withheld"),
     "applied": ("已申请，还没有结果", "applied for"),
 }
+#: Links without which nobody can say what an application is, code or not.
+_ALWAYS = ("link.application", "link.party")
 
 
 def standing_of(chain: Chain) -> str:
@@ -36,6 +40,23 @@ def standing_of(chain: Chain) -> str:
         for _, message in chain.records.of(CodeWithheld)
     )
     return "withheld" if withheld else "applied"
+
+
+def unfinished_steps(chain: Chain, steps: Sequence[Step]) -> list[Step]:
+    """The steps of an application that never got a code: what it lacks is why, and no fault of the volume."""
+    has_code = chain.content.code is not None or any(
+        chain.same(message.application, chain.content.application)
+        for _, message in chain.records.of(CodeReserved)
+    )
+    if has_code or chain.application is None:
+        return list(steps)
+    told = []
+    for step in steps:
+        if not step.ok and step.name.startswith("link.") and step.name not in _ALWAYS:
+            zh = f"没有发码的申请，依据不齐：{step.sentence_zh}"
+            step = note("unfinished", zh, f"No code was given; its chain is not whole: {step.sentence_en}")
+        told.append(step)
+    return told
 
 
 def standing_steps(chain: Chain) -> list[Step]:

@@ -40,6 +40,8 @@ VOLUME_VERSION = 1
 README, MANIFEST, STATEMENT = "VOLUME.txt", "volume.json", "volume.sig"
 #: Reports of one volume.
 MAX_REPORTS = 20_000
+#: Bytes of all checkpoints, and of the pictures of one report.
+MAX_NOTES_BYTES, PICTURE_BYTES = 256 * 1024 * 1024, 60 * 1024 * 1024
 CONTEXT = b"plumb/volume/v1\n"
 #: Why something that a report names is not in the volume → Chinese, English.
 WHY_ABSENT = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +18,9 @@ from plumbline.sdk.bundle.container import ContainerReader, Member
 from plumbline.sdk.bundle.format import BundleContent, BundleEntry, BundlePicture, Statement
 from plumbline.sdk.bundle.volume_format import (
     MANIFEST,
+    MAX_NOTES_BYTES,
     MAX_REPORTS,
+    PICTURE_BYTES,
     README,
     STATEMENT,
     VOLUME_VERSION,
@@ -107,6 +110,9 @@ class VolumeReader:
     def read_notes(self) -> list[Step]:
         """Take in every checkpoint that the manifest lists; what is wrong with their bytes."""
         faults = []
+        places, names = self._container.places, {note_name(line.sha256) for line in self.volume.notes}
+        if sum(places[name].size for name in names if name in places) > MAX_NOTES_BYTES:
+            return [failed("log", "检查点太大，没有检查。", "The checkpoints are too large; not checked.")]
         for line in self.volume.notes:
             name = note_name(line.sha256)
             found = self._member(name)
@@ -153,6 +159,10 @@ class VolumeReader:
         return found
 
     def _content(self, part: ReportPart, found: ReadReport, name: str) -> BundleContent | None:
+        if any(one >= other for one, other in pairwise(part.places)):
+            zh = f"{name} 里的条目没有按日志的顺序各列一次。"
+            found.fault("entry", zh, f"{name} does not list its entries once each, in the order of the log.")
+            return None
         own = {(each.epoch, each.index): each for each in part.own}
         entries: list[BundleEntry] = []
         for place in part.places:
@@ -171,6 +181,8 @@ class VolumeReader:
         if own:
             zh = f"{name} 里有它的目录没有列的条目。"
             found.fault("entry", zh, f"{name} holds entries that it does not list.")
+        if found.faults or self._has_too_much(part, found):
+            return None
         pdf, pictures = self._pdf(part, found), self._pictures(part, found)
         if found.faults:
             return None
@@ -220,6 +232,17 @@ class VolumeReader:
             zh = f"{name} 损坏：与压缩包里的校验值不符。"
             found.remarks.append(failed("file", zh, f"{name} is damaged: wrong checksum."))
         return member.data
+
+    def _has_too_much(self, part: ReportPart, found: ReadReport) -> bool:
+        """Whether the pictures of a report are more than one report has; one that is named often counts as often."""
+        places, room = self._container.places, PICTURE_BYTES
+        for each in part.pictures:
+            place = places.get(picture_name(each.sha256)) if each.because is None else None
+            room -= place.size if place else 0
+        if room < 0:
+            zh = f"报告 {part.number} 的影像超过 {PICTURE_BYTES >> 20} MB，没有检查。"
+            found.fault("file", zh, f"Report {part.number} has too many pictures; not checked.")
+        return room < 0
 
     def _pdf(self, part: ReportPart, found: ReadReport) -> bytes | None:
         if part.pdf is None:

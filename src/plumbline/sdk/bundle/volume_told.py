@@ -14,7 +14,9 @@ _UNCHECKED = {
     "report_signature": ("签章没有核验", "signature not checked"),
     "report_file": ("PDF 没有随包", "PDF not in the volume"),
 }
-_GAPS = {f"absent.{why}": words for why, words in WHY_ABSENT.items()}
+_GAPS = {f"absent.{why}": words for why, words in WHY_ABSENT.items()} | {
+    "unfinished": ("依据不齐，没有发码", "its chain is not whole, no code was given")
+}
 
 
 def name_of(line: ReportLine) -> str:
@@ -24,7 +26,7 @@ def name_of(line: ReportLine) -> str:
 
 def report_line(finding: ReportFinding, total: int, lang: str) -> str:
     """One line: which report, how it stands, whether it holds, and what could not be checked."""
-    at = f"[{finding.ordinal:>{len(str(total))}}/{total}]"
+    at = f"[{min(finding.ordinal, total):>{len(str(total))}}/{total}]"
     zh_state, en_state = STANDINGS.get(finding.line.standing, (finding.line.standing,) * 2)
     name = name_of(finding.line)
     if (fault := finding.failure) is not None:
@@ -32,9 +34,9 @@ def report_line(finding: ReportFinding, total: int, lang: str) -> str:
         if lang == "zh":
             return f"✗ {at} {name} {fault.sentence_zh}{f'（另有 {others} 处）' if others else ''}"
         return f"✗ {at} {name} {fault.sentence_en}{f' ({others} more)' if others else ''}"
-    gaps = [words for step in finding.steps if step.is_note and (words := _GAPS.get(step.name))] + [
-        _UNCHECKED[each] for each in finding.unchecked
-    ]
+    noted = dict.fromkeys(step.name for step in finding.steps if step.is_note)
+    gaps = [_GAPS[name] for name in noted if name in _GAPS]
+    gaps += [_UNCHECKED[each] for each in finding.unchecked]
     if lang == "zh":
         told = "".join(f"，{zh}" for zh, _ in gaps)
         return f"✓ {at} {name} {zh_state}{told}"
@@ -94,8 +96,12 @@ def _verdict_zh(check: VolumeCheck, only: str) -> str:
     states = "、".join(
         f"{zh} {check.standings[word]} 份" for word, (zh, _) in STANDINGS.items() if check.standings[word]
     )
-    what = f"报告 {only}" if only else f"{scope_words(check)[0]}：{check.checked} 份报告"
+    what = f"报告 {only} " if only else f"{scope_words(check)[0]}：{check.checked} 份报告"
     rest = "别的报告没有核验；" if only else ""
+    if check.left_out and not only:
+        rest += f"另有 {check.left_out} 份列在清单里，没有随包，没有核验；"
+    if check.is_incomplete:
+        rest += "没有平台的齐全声明，少没少看不出来；"
     return f"{demo}{what}全部成立（{states}）；{rest}此后有没有撤回或换版、纸面是否一致，须联网或核对。"
 
 
@@ -114,4 +120,8 @@ def _verdict_en(check: VolumeCheck, only: str) -> str:
     )
     what = f"report {only}" if only else f"{scope_words(check)[1]}: {check.checked} reports"
     rest = "the other reports were not checked; " if only else ""
+    if check.left_out and not only:
+        rest += f"{check.left_out} more are listed, not in the volume and not checked; "
+    if check.is_incomplete:
+        rest += "no statement of completeness, so a missing report would not be noticed; "
     return f"{demo}{what} hold ({states}); {rest}later withdrawals or versions, and whether paper agrees, must be asked online or compared."

@@ -23,7 +23,7 @@ from plumbline.sdk.bundle.links import Chain
 from plumbline.sdk.bundle.outcome import CodeKey
 from plumbline.sdk.bundle.records import Record, prove
 from plumbline.sdk.bundle.stamps import stamp_steps
-from plumbline.sdk.bundle.standing import STANDINGS, standing_of, standing_steps
+from plumbline.sdk.bundle.standing import STANDINGS, standing_of, standing_steps, unfinished_steps
 from plumbline.sdk.bundle.verify import chain_of, report_evidence, statement_fault
 from plumbline.sdk.bundle.volume_format import CONTEXT, WHY_ABSENT, ReportLine, ReportPart, Scope, Volume
 from plumbline.sdk.bundle.volume_notes import Remembered, note_failures
@@ -97,6 +97,11 @@ class VolumeCheck:
         return any(step.name == "statement" and step.is_note for step in self.steps)
 
     @property
+    def left_out(self) -> int:
+        """How many reports are listed and not here: nobody can check them with this file."""
+        return len(self.volume.left_out) if self.volume else 0
+
+    @property
     def ok(self) -> bool:
         """Nothing that was checked failed."""
         return not self.failed and all(step.ok for step in self.steps)
@@ -163,8 +168,7 @@ class _Round:
         volume, check = self.reader.volume, self.check
         lines = list(enumerate(volume.reports, 1))
         if only and not (lines := chosen(volume, only)):
-            zh = f"这个包的清单里没有报告 {only}。"
-            check.steps.append(failed("report", zh, f"No report {only!r} is listed in this volume."))
+            check.steps.append(_unlisted(volume, only))
             return
         for ordinal, line in lines:
             finding = self._finding(ordinal, line)
@@ -201,6 +205,7 @@ class _Round:
         steps = report_evidence(chain, self.trust.code_keys, self.trust.roots)
         steps += scope_failures(chain, self.reader.volume.scope) + _file_failures(chain, part)
         standing = standing_of(chain)
+        steps = unfinished_steps(chain, steps)
         self.check.standings[standing] += 1
         if standing != line.standing:
             zh = f"清单写的状态是{_standing(line.standing)}，条目证明的是{STANDINGS[standing][0]}。"
@@ -219,6 +224,15 @@ class _Round:
             self.check.entries += 1
             self.check.cosigned.update(set(record.receipt.cosigned_by))
             self.check.notes[parse_proof(record.part.receipt.decode()).checkpoint_note] += 1
+
+
+def _unlisted(volume: Volume, only: str) -> Step:
+    """Why a report that was asked for cannot be checked."""
+    if any(only.strip() in (each.number, each.application) for each in volume.left_out):
+        zh = f"报告 {only} 列在清单里，但没有随包：取包的人看不全它引用的记录。"
+        return failed("report", zh, f"Report {only!r} is listed, but not in this volume.")
+    zh = f"这个包的清单里没有报告 {only}。"
+    return failed("report", zh, f"No report {only!r} is listed in this volume.")
 
 
 def _standing(word: str) -> str:

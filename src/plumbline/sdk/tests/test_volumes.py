@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zipfile
 from pathlib import Path
 
@@ -14,14 +15,17 @@ from plumbline.sdk.bundle.archive import BundleProblem
 from plumbline.sdk.bundle.container import ContainerReader
 from plumbline.sdk.bundle.volume_format import (
     LeftOut,
+    PicturePart,
+    ReportPart,
     Scope,
     Volume,
     digest_of,
     encoded,
     pdf_name,
+    picture_name,
     report_name,
 )
-from plumbline.sdk.bundle.volume_told import verdict
+from plumbline.sdk.bundle.volume_told import report_line, verdict
 from plumbline.sdk.tests.bundle_story import CODE_KEYS, SIGNED_AT, Verifier, log_key
 from plumbline.sdk.tests.volume_story import TwoReports, check, members, rewrite
 
@@ -232,7 +236,52 @@ def test_what_is_missing_is_told_and_never_silent(
     assert "报告 HC-9 没有随包：引用了取包人范围以外的记录" in "".join(
         step.sentence_zh for step in found.steps
     )
+    assert "另有 1 份列在清单里，没有随包" in verdict(found, "", "zh")
+    assert "列在清单里，但没有随包" in verdict(check(path, verifier, only="HC-9")[0], "HC-9", "zh")
     assert "共 3 份" in "".join(step.sentence_zh for step in found.steps)
+
+
+def test_an_application_without_a_code_may_lack_what_it_was_refused_for(
+    tmp_path: Path, pair: TwoReports, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = pair.reports()
+    gone = {"code.reserved", "report.registered", "report.examined", "run.recorded"}
+    kept = tuple(each for each in second.entries if each.role not in gone)
+    named = {each.entry for each in kept}
+    pictures = tuple(each for each in second.pictures if each.entry in named)
+    refused = dataclasses.replace(second, code=None, pdf=None, entries=kept, pictures=pictures)
+    path = tmp_path / "volume.zip"
+    monkeypatch.setattr(TwoReports, "reports", lambda _: [first, refused])
+    pair.bind(path)
+    found, told = check(path, verifier)
+    assert found.ok, found.failure
+    assert "依据不齐，没有发码" in report_line(told[1], 2, "zh")
+    # The same gap behind a code is a fault.
+    kept = tuple(each for each in second.entries if each.role != "run.recorded")
+    broken = dataclasses.replace(second, entries=kept, pictures=pictures)
+    monkeypatch.setattr(TwoReports, "reports", lambda _: [first, broken])
+    pair.bind(path)
+    assert "缺少报告所依据的试验" in first_fault(path, verifier)
+
+
+def test_a_file_that_is_named_again_and_again_takes_no_memory(volume: Path, verifier: Verifier) -> None:
+    """A picture of a megabyte, named a hundred times; an entry, listed twice: refused before anything is read."""
+    big = bytes(1 << 20)
+
+    def repeat(found: dict[str, bytes]) -> None:
+        part = msgspec.json.decode(found[report_name(1)], type=ReportPart)
+        more = [
+            PicturePart(entry=part.application, picture="break", sha256=digest_of(big), because=None)
+        ] * 100
+        found[picture_name(digest_of(big))] = big
+        found[report_name(1)] = encoded(msgspec.structs.replace(part, pictures=more))
+        part = msgspec.json.decode(found[report_name(2)], type=ReportPart)
+        found[report_name(2)] = encoded(msgspec.structs.replace(part, places=part.places[:1] * 2))
+
+    rewrite(volume, repeat)
+    _, told = check(volume, verifier)
+    said = [each.failure.sentence_zh if each.failure else "" for each in told]
+    assert "影像超过 60 MB" in said[0] and "没有按日志的顺序各列一次" in said[1]
 
 
 def test_cosigners_are_counted(tmp_path: Path, pair: TwoReports, verifier: Verifier) -> None:

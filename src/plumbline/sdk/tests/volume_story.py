@@ -107,7 +107,11 @@ class TwoReports(Story):
         with path.open("wb") as target:
             writer = VolumeWriter(target, origin=ORIGIN, size=contents[0].size, scope=wanted)
             for content in contents:
-                pdf = FilePart(sha256=digest_of(content.pdf or b""), because=absent_pdf)
+                pdf = (
+                    FilePart(sha256=digest_of(content.pdf or b""), because=absent_pdf)
+                    if content.code
+                    else None
+                )
                 given = replace(content, pdf=None) if absent_pdf else content
                 writer.add(
                     given,

@@ -24,6 +24,7 @@ from plumbline.exchange.signatures import Signer
 from plumbline.exchange.submission import decode_envelope
 from plumbline.sdk.bundle.format import BundleContent, BundleEntry, BundlePicture, write_bundle
 from plumbline.sdk.bundle.verify import pictures_of
+from plumbline.sdk.bundle.volume_format import PICTURE_BYTES
 from plumbline.supervision.config import Platform
 from plumbline.supervision.dossier.collect import ApplicationUnknown, Collected, Collector
 from plumbline.supervision.journal.files import FileDigestMismatch, FileStore
@@ -36,8 +37,6 @@ __all__ = ["ApplicationUnknown", "BundleIncomplete", "build_bundle", "bundle_res
 
 #: Pictures that show things. The others may show people and stay out.
 THINGS = frozenset({"sealed_sample", "press_start", "break"})
-#: Bytes of pictures in one bundle; what goes beyond is named by digest.
-PICTURE_BYTES = 60 * 1024 * 1024
 #: How long a request waits for the projector.
 PROJECTION_WAIT_S = 2.0
 

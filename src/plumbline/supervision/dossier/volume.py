@@ -59,7 +59,7 @@ __all__ = ["Progress", "VolumeRefused", "volume_to"]
 
 #: How long one waits for cosigners to sign what the volume speaks of; without them it says so.
 COSIGN_WAIT_S = 15.0
-#: Disk that must stay free for everybody else.
+#: Disk that must stay free for everybody else; and never less than all volumes together take.
 SPARE_BYTES = 1 << 30
 #: Entries that several reports need are kept ready, so many at most.
 _READY = 2048
@@ -96,10 +96,13 @@ def volume_to(path: Path, platform: Platform, scope: Scope, visible: Visible, to
 def _write(target: BinaryIO, source: _Source, web: Signer, told: Progress) -> int:
     plan = source.plan
     writer = VolumeWriter(target, origin=source.head[0].origin, size=plan.size, scope=plan.scope)
-    shared = plan.shared
+    shared, folder = plan.shared, Path(target.name).parent
+    others = sum(_length(each) for each in folder.iterdir())
     for done, report in enumerate(plan.reports, 1):
-        if shutil.disk_usage(Path(target.name).parent).free < SPARE_BYTES:
-            raise VolumeRefused("平台的磁盘快满了，没有出具；请联系运维人员腾出空间再提")
+        if shutil.disk_usage(folder).free < max(SPARE_BYTES, others + writer.bytes):
+            raise VolumeRefused(
+                "平台留给案卷包的磁盘空间用完了，没有出具；请等旧的案卷包到期，或联系运维人员腾出空间再提"
+            )
         content, pdf, absent = source.content(report)
         try:
             standing = standing_of(chain_of(content, as_told(content)))
@@ -111,6 +114,14 @@ def _write(target: BinaryIO, source: _Source, web: Signer, told: Progress) -> in
     writer.finish(source.consistency(writer), plan.left_out, web if plan.is_complete else None)
     target.flush()
     return writer.bytes
+
+
+def _length(path: Path) -> int:
+    """Bytes of a file; none when it was swept away in between."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 class _Source:

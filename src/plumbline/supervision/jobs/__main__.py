@@ -1,8 +1,9 @@
-"""`python -m plumbline.supervision.jobs`: do the jobs that wait, one after another, then end (后台任务进程)."""
+"""`python -m plumbline.supervision.jobs KIND`: do the jobs of a kind that wait, one after another, then end (后台任务进程)."""
 
 from __future__ import annotations
 
 import os
+import sys
 
 import django
 
@@ -13,7 +14,7 @@ def main() -> None:
     django.setup()
     from plumbline.supervision.jobs.orders import do_next
 
-    while do_next():
+    while do_next(sys.argv[1]):
         pass
 
 

@@ -52,15 +52,23 @@ _UNSEEN = (
     "DELETE FROM ops.job WHERE owner = %s AND state IN ('done', 'failed') AND id NOT IN "
     "(SELECT id FROM ops.job WHERE owner = %s ORDER BY ordered_at DESC LIMIT %s)"
 )
+#: Volumes take gigabytes: of one person only the newest few stay.
+_MOST_VOLUMES = 5
+_OLD_VOLUMES = (
+    "DELETE FROM ops.job WHERE owner = %s AND kind = 'volume' AND state = 'done' AND id NOT IN "
+    "(SELECT id FROM ops.job WHERE owner = %s AND kind = 'volume' AND state <> 'failed' ORDER BY ordered_at DESC LIMIT %s)"
+)
 _RESULT = (
     "SELECT result FROM ops.job WHERE id = %s AND owner = %s AND state = 'done' AND kind = 'list_export'"
 )
 _VOLUME = (
-    "SELECT arguments::text FROM ops.job WHERE id = %s AND owner = %s AND state = 'done' AND kind = 'volume'"
+    "SELECT arguments::text FROM ops.job WHERE id = %s AND owner = %s AND state = 'done' AND kind = 'volume' "
+    "AND ordered_at > clock_timestamp() - interval '7 days'"
 )
 _CLAIM = (
-    "UPDATE ops.job SET state = 'running', begun_at = clock_timestamp() WHERE id = (SELECT id FROM ops.job WHERE state = 'waiting' "
-    "ORDER BY kind = 'volume', ordered_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, kind, principal::text, arguments::text"
+    "UPDATE ops.job SET state = 'running', begun_at = clock_timestamp() WHERE id = (SELECT id FROM ops.job "
+    "WHERE state = 'waiting' AND kind = %s ORDER BY ordered_at LIMIT 1 FOR UPDATE SKIP LOCKED) "
+    "RETURNING id, kind, principal::text, arguments::text"
 )
 #: Whoever does a job holds this lock for as long as it lives: a job that runs and that nobody holds has lost its process. The row itself
 #: stays free, so that its progress can be told.
@@ -172,6 +180,7 @@ def _order(principal: Principal, kind: str, arguments: dict[str, Any]) -> str:
     with connection.cursor() as cursor:
         cursor.execute(_ORDER, [job, kind, owner, stored, json.dumps(arguments, ensure_ascii=False)])
         cursor.execute(_UNSEEN, [owner, owner, MOST_KEPT])
+        cursor.execute(_OLD_VOLUMES, [owner, owner, _MOST_VOLUMES])
     return job
 
 
@@ -213,12 +222,19 @@ def volume_of(principal: Principal, job: str) -> tuple[Path, str] | None:
         row = cursor.fetchone()
     if row is None:
         return None
+    arguments = json.loads(row[0])
+    try:
+        volumes.asked_scope(principal, arguments)  # a project may have left the reader's sight since
+    except volumes.VolumeRefused:
+        return None
+    finally:
+        take_off()  # job and trail are web's own
     path = volumes.path_of(settings.PLUMBLINE_PLATFORM, job)
-    return (path, str(json.loads(row[0]).get("told", ""))) if path.exists() else None
+    return (path, str(arguments.get("told", ""))) if path.exists() else None
 
 
-def do_next() -> bool:
-    """Do the job that waits longest, volumes after everything else; False when none waits. What goes wrong with it is its own affair.
+def do_next(kind: str) -> bool:
+    """Do the job of a kind that waits longest; False when none waits. What goes wrong with it is its own affair.
 
     While it is done a connection of its own holds its lock. When this process is killed the hold ends with it, and the job is done again
     by the next; what it made is kept by one statement under that lock, so that it is there once or not at all.
@@ -226,9 +242,11 @@ def do_next() -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_RESCUE)
         cursor.execute(_OLD)
+        # The files before the jobs: one that is begun in between is no leftover.
+        files = volumes.files_of(settings.PLUMBLINE_PLATFORM)
         cursor.execute(_VOLUMES)
-        volumes.sweep(settings.PLUMBLINE_PLATFORM, [row[0] for row in cursor.fetchall()])
-        cursor.execute(_CLAIM)
+        volumes.sweep(files, [row[0] for row in cursor.fetchall()])
+        cursor.execute(_CLAIM, [kind])
         row = cursor.fetchone()
     if row is None:
         return False

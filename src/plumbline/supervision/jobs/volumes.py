@@ -32,6 +32,7 @@ __all__ = [
     "VolumeRefused",
     "asked_scope",
     "choices",
+    "files_of",
     "make",
     "path_of",
     "sweep",
@@ -84,7 +85,7 @@ def _of_project(principal: Principal, project: str) -> tuple[Scope, str]:
 def _of_year(principal: Principal, year: str, institution: str) -> tuple[Scope, str]:
     if principal.role is Role.PARTY:
         raise VolumeRefused("年度：年度案卷包由监督机构和检测机构取，参建单位请按工程取")
-    if not (year.isascii() and year.isdigit() and int(year[:5]) in years()):
+    if year not in map(str, years()):
         raise VolumeRefused(f"年度：请选 {FIRST_YEAR} 年到今年")
     if principal.role is Role.INSTITUTION:
         return Scope(kind="year", year=int(year), institution=principal.party), f"{year} 年，本机构"
@@ -142,11 +143,16 @@ def path_of(platform: Platform, job: str) -> Path:
     return platform.folder("volumes") / f"{job}.zip"
 
 
-def sweep(platform: Platform, known: Iterable[str]) -> None:
+def files_of(platform: Platform) -> list[Path]:
+    """Everything that jobs have made and are making."""
+    return [each for each in platform.folder("volumes").iterdir() if each.suffix in (".zip", ".part")]
+
+
+def sweep(files: Iterable[Path], known: Iterable[str]) -> None:
     """Remove the files of jobs that are not known any more, and what interrupted ones left."""
     kept = set(known)
-    for path in platform.folder("volumes").iterdir():
-        if path.suffix in (".zip", ".part") and path.stem not in kept:
+    for path in files:
+        if path.stem not in kept:
             path.unlink(missing_ok=True)
 
 

@@ -9,3 +9,5 @@ ALTER TABLE ops.job
     ADD COLUMN bytes bigint,
     ADD COLUMN beat_at timestamptz;
 GRANT UPDATE (step, done, total, bytes, beat_at) ON ops.job TO plumb_web;
+-- The worker starts a process for each kind that waits, and one for what is past its time.
+GRANT SELECT (kind, ordered_at, begun_at, beat_at) ON ops.job TO plumb_worker;
