@@ -40,7 +40,7 @@ _STREAM_END = re.compile(rb"%s{0,4}+endstream%s{1,4}+endobj" % (_SPACE, _SPACE))
 _DEEPEST = 20
 #: Bytes of an object without its stream; a report's have a few hundred.
 _LONGEST = 256 * 1024
-#: What is remembered of objects: bytes of one, and how many; some ten megabytes at most.
+#: What is remembered of objects: bytes of one, and how many; some twenty-five megabytes at most.
 _LONGEST_KNOWN, _MOST_KNOWN = 1024, 20_000
 #: A value that stands for what was found in order; no number, so that it never becomes part of a reference.
 _DONE = b" null "
