@@ -43,7 +43,7 @@ def _course(world, url: str, senders: list[Sender]) -> Course:
 
 def test_a_share_of_the_hostile_requests_gets_documented_answers(world, senders) -> None:
     course = _course(world, world.url, senders)
-    course.hostile(senders[:1], every=23)
+    course.hostile(senders[:1], every=37)
     course.hostile(senders[1:], every=157)
     course.asking.line.close()
     assert course.sentences == []
