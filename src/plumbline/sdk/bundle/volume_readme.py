@@ -26,7 +26,8 @@ README_TEXT = """准绳合订案卷包（第 1 版）
   报告在这个日志位置以后有没有撤回或换版，要联网查监管码；手里的纸与登记的是否一致，要逐项核对；
   材料合不合格、试验做得对不对。
 
-没有随包的文件在各份报告里逐一写明原因。包里没有个人信息：人员只有编号；已销毁的个人信息写明何时销毁。
+没有随包的文件在各份报告里逐一写明原因。条目里没有个人信息，人员只有编号；
+报告 PDF 是原件，上面印着的姓名照原样。已销毁的个人信息写明何时销毁。
 
 
 Plumbline volume (version 1)
@@ -48,7 +49,8 @@ What it does not prove
   That the platform knew of no other report: for that there is its statement only; without a statement a report that was taken out goes
   unnoticed. That no report was withdrawn or replaced later: ask online. That paper agrees; that the material is sound.
 
-Every file that is not in the volume is listed with the reason. There is no personal data in it: people appear by number only.
+Every file that is not in the volume is listed with the reason. Entries hold no personal data, people appear by
+number only; the PDFs are the originals and show the names printed on them.
 """
 
 README_BYTES = README_TEXT.encode()
