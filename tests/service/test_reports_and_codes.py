@@ -258,7 +258,9 @@ def test_registered_bytes_that_are_unsound_are_never_genuine(world, genuine, fau
     elif fault == "cut":
         del pdf[len(pdf) // 2 :]
     else:
-        pdf = bytearray(b"\x00\xff" * 500)
+        pdf = bytearray(
+            b"%PDF-1.7\n" + b"\x00\xff" * 500
+        )  # what does not even begin like one is refused with its upload
     case.register(bytes(pdf), decision["code"])
     asked = "SELECT accepted, examination FROM fact.registration WHERE id = %s AND examined"
     row = world.wait_for(lambda: world.rows(asked, [case.ids["registration"]]))[0]
