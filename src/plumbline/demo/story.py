@@ -35,7 +35,7 @@ class StationSender:
         signer = CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2)
         self._journal = Journal(platform.conninfo("plumb_gateway"), signer)
         self._sender = PlatformSender(self._journal, keys.signer("web"))
-        self._vault = Vault(platform.folder("subjects"))
+        self._vault = Vault(platform.folder("subjects"), is_national=keys.log_sm2 is not None)
 
     def __call__(
         self, message: Message, personal: Sequence[PersonalRecord] = (), stated_at: datetime | None = None

@@ -25,7 +25,8 @@ README_TEXT = """准绳报告包（第 1 版）
   材料合不合格、试验做得对不对。
   所以离线的结论从不是“真”。
 
-包里没有个人信息：人员只有编号。影像只带不拍人的几种，其余只列摘要。
+记录里没有人的姓名和号码：人员只有编号。报告 PDF 上印着的姓名（检测、审核、批准等）照原样在里面，转交时请留意。
+影像只带不拍人的几种，其余只列摘要。
 
 
 Plumbline report bundle (version 1)
@@ -51,7 +52,8 @@ What it does not prove
   cannot be noticed. That the material is sound or the test was done well.
   So the offline verdict is never "genuine".
 
-There is no personal data in the bundle: people appear by number only.
+The records hold no names or numbers of people, who appear by id only. The names printed on the report PDF
+(tested, reviewed, approved by) are in it as they are: mind whom you hand it to.
 """
 
 README_BYTES = README_TEXT.encode()

@@ -102,7 +102,7 @@ def _context(platform: Platform, pool: AsyncConnectionPool, public: PublicPool) 
     keys = PlatformKeys.load(platform.folder("keys"))
     signer = CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2)
     directory = Directory(pool, key_encryption_key(platform.folder("keys")), cache_s=limits.key_cache_s)
-    vault = Vault(platform.folder("subjects"))
+    vault = Vault(platform.folder("subjects"), is_national=keys.log_sm2 is not None)
     gateway = platform.conninfo("plumb_gateway")
     return Context(
         platform=platform,

@@ -1,4 +1,7 @@
-"""Personal records (个人信息保险箱): AES-256-GCM under one key per subject; the keys live outside PostgreSQL.
+"""Personal records (个人信息保险箱): sealed under one key per subject; the keys live outside PostgreSQL.
+
+The cipher is the key's: AES-256-GCM, and SM4-GCM (GB/T 32907, RFC 8998) for subjects first met under the national suite. What was
+sealed before stays readable, and a subject never has two ciphers.
 
 After the key of a subject is destroyed the ciphertext is noise and the digest in the log says nothing, because the salt was only inside
 the ciphertext. Destroyed subjects are listed in a folder of their own, apart from the keys: a restored backup of the keys brings nobody
@@ -20,10 +23,13 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from plumbline.evidence.gm.sealing import KEY_SIZE, SealBroken, sm4_gcm_open, sm4_gcm_seal
 from plumbline.exchange.personal import PersonalFields, PersonalRecord, record_digest, text_problem_of
 from plumbline.exchange.problems import FieldProblem, Problem
 from plumbline.supervision.journal.keys import sync_folder, write_temporary
 
+#: How the file of an SM4 key begins; 16 bytes follow. An AES key is its 32 bytes alone.
+_SM4_MARK = b"sm4-gcm:"
 #: How many subjects a vault remembers; of one that it forgot the folder is synced again, which changes nothing.
 _REMEMBERED = 10_000
 
@@ -45,9 +51,10 @@ class SealedRecord:
 class Vault:
     """Key per subject in a folder (file in the demo; KMS or HSM in production behind the same four methods)."""
 
-    def __init__(self, folder: Path, destroyed: Path | None = None) -> None:
-        """`destroyed` is the folder of the list, `destroyed/` beside the key folder unless given."""
-        self._folder = folder
+    def __init__(self, folder: Path, destroyed: Path | None = None, *, is_national: bool = False) -> None:
+        """`destroyed` is the folder of the list, `destroyed/` beside the key folder unless given; under `is_national` new subjects get
+        keys of SM4."""
+        self._folder, self._is_national = folder, is_national
         self._destroyed = (destroyed or folder.parent / "destroyed") / "destroyed.list"
         self._destroyed.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         #: The list as it was read last, and the state of its file then.
@@ -119,7 +126,7 @@ class Vault:
 
     def _make_key(self, subject: str, path: Path) -> None:
         """The first one makes the key, whoever comes at the same moment reads it: a link fails where a name is taken."""
-        temporary = write_temporary(path, secrets.token_bytes(32))
+        temporary = write_temporary(path, _new_key(is_national=self._is_national))
         try:
             os.link(temporary, path)
         except FileExistsError:
@@ -138,16 +145,15 @@ class Vault:
         nonce = secrets.token_bytes(12)
         plain = msgspec.json.encode({"salt": record.salt, "fields": record.fields})
         digest = bytes.fromhex(record.ref)
-        cipher = AESGCM(self._key(record.subject, create=True)).encrypt(nonce, plain, digest)
+        cipher = _sealed(self._key(record.subject, create=True), nonce, plain, digest)
         return SealedRecord(digest=digest, subject=record.subject, nonce=nonce, ciphertext=cipher)
 
     def open(self, sealed: SealedRecord) -> PersonalFields:
         """Decrypt; raises :class:`SubjectDestroyedError` after destruction or when the ciphertext was changed."""
         try:
-            plain = AESGCM(self._key(sealed.subject, create=False)).decrypt(
-                sealed.nonce, sealed.ciphertext, sealed.digest
-            )
-        except InvalidTag:
+            key = self._key(sealed.subject, create=False)
+            plain = _opened(key, sealed.nonce, sealed.ciphertext, sealed.digest)
+        except (InvalidTag, SealBroken):
             raise SubjectDestroyedError(sealed.subject) from None
         return msgspec.convert(msgspec.json.decode(plain)["fields"], PersonalFields)
 
@@ -172,6 +178,32 @@ class Vault:
         for path in (*self._folder.glob(f"{subject}.key.*.new"), self._folder / f"{subject}.key"):
             path.unlink(missing_ok=True)
         sync_folder(self._folder)
+
+
+def _new_key(*, is_national: bool) -> bytes:
+    return _SM4_MARK + secrets.token_bytes(KEY_SIZE) if is_national else secrets.token_bytes(32)
+
+
+def _sm4_key(key: bytes) -> bytes | None:
+    """The key of SM4 in a file's bytes; None for one of AES, which has no mark and another length."""
+    is_sm4 = len(key) == len(_SM4_MARK) + KEY_SIZE and key.startswith(_SM4_MARK)
+    return key[len(_SM4_MARK) :] if is_sm4 else None
+
+
+def _sealed(key: bytes, nonce: bytes, plain: bytes, associated: bytes) -> bytes:
+    sm4 = _sm4_key(key)
+    return (
+        sm4_gcm_seal(sm4, nonce, plain, associated) if sm4 else AESGCM(key).encrypt(nonce, plain, associated)
+    )
+
+
+def _opened(key: bytes, nonce: bytes, sealed: bytes, associated: bytes) -> bytes:
+    sm4 = _sm4_key(key)
+    return (
+        sm4_gcm_open(sm4, nonce, sealed, associated)
+        if sm4
+        else AESGCM(key).decrypt(nonce, sealed, associated)
+    )
 
 
 def _require_subject(subject: str) -> None:

@@ -6,11 +6,13 @@ import base64
 import os
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from plumbline.domain.basics.identifiers import resident_id_check_character
+from plumbline.evidence.gm.sealing import sm4_gcm_open
 from plumbline.exchange.personal import PersonalFields, make_record, record_digest
 from plumbline.supervision.journal.vault import SubjectDestroyedError, Vault
 
@@ -143,3 +145,29 @@ def test_every_number_of_a_day_tried_out_finds_nobody(folder: Path) -> None:
 def test_what_is_no_subject_is_refused(folder: Path, subject: str) -> None:
     with pytest.raises(ValueError, match="32 hex"):
         Vault(folder).destroy(subject)
+
+
+def test_under_the_national_suite_a_new_subject_is_sealed_with_sm4(folder: Path) -> None:
+    national = Vault(folder, is_national=True)
+    sealed = national.seal(_record())
+    key = (folder / f"{SUBJECT}.key").read_bytes()
+    assert key.startswith(b"sm4-gcm:") and len(key) == 24
+    plain = sm4_gcm_open(key[8:], sealed.nonce, sealed.ciphertext, sealed.digest)
+    assert "张三" in plain.decode()
+    assert Vault(folder).open(sealed).name == "张三"  # whoever reads need not know the suite
+    assert Vault(folder).open(Vault(folder).seal(_record("李四"))).name == "李四"  # a subject has one cipher
+    broken = replace(sealed, ciphertext=bytes([sealed.ciphertext[0] ^ 1]) + sealed.ciphertext[1:])
+    for lost in (broken, replace(sealed, ciphertext=b"short"), replace(sealed, digest=bytes(32))):
+        with pytest.raises(SubjectDestroyedError):
+            national.open(lost)
+    national.destroy(SUBJECT)
+    with pytest.raises(SubjectDestroyedError):
+        national.open(sealed)
+
+
+def test_what_was_sealed_before_the_national_suite_stays_readable_and_keeps_its_cipher(folder: Path) -> None:
+    before = Vault(folder).seal(_record())
+    national = Vault(folder, is_national=True)
+    after = national.seal(_record("李四"))
+    assert [national.open(each).name for each in (before, after)] == ["张三", "李四"]
+    assert len((folder / f"{SUBJECT}.key").read_bytes()) == 32
