@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from plumbline.sdk.pdf.roots import TrustRoot, root_as_document, root_from_document
 
 
+class UnreadableRoot(Exception):
+    """A file of the folder is no root: nothing is examined until it is mended or taken away, for what is found untrusted stays so."""
+
+
 def save_root(folder: Path, name: str, root: TrustRoot) -> None:
-    """Accept a root: one JSON file a root."""
+    """Accept a root: one JSON file a root, whole or not there at all, for a worker may be reading."""
     document = root_as_document(root)
-    (folder / f"{name}.json").write_text(json.dumps(document, ensure_ascii=False, indent=1), "utf-8")
+    temporary = folder / f"{name}.json.part"
+    temporary.write_text(json.dumps(document, ensure_ascii=False, indent=1), "utf-8")
+    os.replace(temporary, folder / f"{name}.json")
 
 
 def load_roots(folder: Path) -> list[TrustRoot]:
-    """The roots of a folder, by file name."""
-    return [root_from_document(json.loads(path.read_text("utf-8"))) for path in sorted(folder.glob("*.json"))]
+    """The roots of a folder, by file name. Raises UnreadableRoot naming the file that is none."""
+    return [_read(path) for path in sorted(folder.glob("*.json"))]
+
+
+def _read(path: Path) -> TrustRoot:
+    try:
+        return root_from_document(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UnreadableRoot(f"{path}: {type(error).__name__} {error}") from error
 
 
 class AcceptedRoots:
@@ -31,11 +45,17 @@ class AcceptedRoots:
         self._roots: list[TrustRoot] = []
 
     def now(self) -> list[TrustRoot]:
-        """The roots. Raises ValueError or OSError where a file is not a root, and reads them again the next time."""
-        seen = sorted(
-            (each.name, each.stat().st_mtime_ns, each.stat().st_size) for each in self._folder.glob("*.json")
-        )
+        """The roots. Raises UnreadableRoot, and reads them again the next time."""
+        seen = sorted(_marks(each) for each in self._folder.glob("*.json"))
         if seen != self._seen:
             self._roots = load_roots(self._folder)
             self._seen = seen
         return self._roots
+
+
+def _marks(path: Path) -> tuple[str, int, int]:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return path.name, 0, 0
+    return path.name, stat.st_mtime_ns, stat.st_size

@@ -24,7 +24,7 @@ from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.logs import begin_logging
 from plumbline.supervision.memory import settle
 from plumbline.supervision.projection.projector import CHANNEL, gathering_s
-from plumbline.supervision.roots import AcceptedRoots, load_roots
+from plumbline.supervision.roots import AcceptedRoots, UnreadableRoot, load_roots
 from plumbline.supervision.scanner import settings_or_exit
 from plumbline.supervision.worker.anchoring import Anchoring
 from plumbline.supervision.worker.cosigning import Cosigning
@@ -111,7 +111,7 @@ def main() -> None:
             with psycopg.connect(platform.conninfo("plumb_worker"), autocommit=True) as conn:
                 conn.execute(f"LISTEN {CHANNEL}".encode())
                 _loop(worker, errands, conn, stop)
-        except (psycopg.Error, OSError, Problem) as error:
+        except (psycopg.Error, OSError, Problem, UnreadableRoot) as error:
             _log.warning("trying again: %s %s", type(error).__name__, error)
             stop.wait(1)
         except SigningStopped as stopped:

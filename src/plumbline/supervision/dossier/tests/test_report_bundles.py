@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -284,3 +285,20 @@ def test_a_volume_of_the_project_holds_every_report_with_its_state(
 def test_a_volume_of_nothing_is_refused(reported: Reported, tmp_path: Path) -> None:
     with pytest.raises(VolumeRefused, match="没有可以随包的报告"):
         bound(reported, tmp_path / "none.zip", Scope(kind="year", year=2021))
+
+
+def test_a_broken_file_among_the_accepted_roots_keeps_decisions_waiting(reported: Reported) -> None:
+    """A report examined under fewer roots would be called untrusted for good; the worker waits, alive, and names the file."""
+    broken, log = (
+        reported.platform.folder("roots") / "broken.json",
+        reported.platform.folder("logs") / "worker.log",
+    )
+    broken.write_text("{")
+    try:
+        until = time.monotonic() + 15
+        while "broken.json" not in log.read_text("utf-8"):
+            assert time.monotonic() < until, log.read_text("utf-8")
+            time.sleep(0.05)
+    finally:
+        broken.unlink()
+    assert reported.report("八").state == "registered"
