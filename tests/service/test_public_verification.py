@@ -39,6 +39,8 @@ def test_a_program_is_told_by_json_with_the_headers_of_every_answer(world, genui
     )
     assert (found.status_code, headed.status_code, headed.content) == (200, 200, b"")
     assert found.headers["content-length"] == headed.headers["content-length"]
+    # a cache in between never gives a person what a program was told
+    assert {found.headers["vary"], headed.headers["vary"]} == {"accept"}
     unknown = world.http.get(f"{world.url}/v/{code[::-1]}", headers=program)
     assert world.refused(unknown, 404, "not-found")
     for answer in (found, headed, unknown):

@@ -49,6 +49,8 @@ class BriefAnswers:
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
             (b"cache-control", b"max-age=5"),
+            # the same address is a page for people; one must never be kept as the other
+            (b"vary", b"accept"),
             (b"date", date_now().encode()),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
