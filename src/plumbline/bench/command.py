@@ -24,6 +24,7 @@ from plumbline.bench import (
 from plumbline.bench.goals import NAMES, Goal, read_goals
 from plumbline.bench.report import Measured, exit_status, line, write
 from plumbline.bench.world import World, open_world
+from plumbline.exchange.submission import MAX_SUBMISSIONS
 from plumbline.supervision.boot import DATABASE
 
 
@@ -100,6 +101,9 @@ class _Run:
 def _accept(run: _Run) -> Found:
     with run.world() as world:
         yield p1a_accept.measure(world, run.goals["P1a"], run.rounds, run.profile.messages)
+        yield p1a_accept.measure(
+            world, run.goals["P1a-together"], run.rounds, run.profile.messages, MAX_SUBMISSIONS
+        )
 
 
 def _project(run: _Run) -> Found:

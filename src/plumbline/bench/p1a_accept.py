@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import cast
 
 from plumbline.bench import mix, raw_copy
 from plumbline.bench.gateways import CONNECTIONS, Gateways, Leg
 from plumbline.bench.goals import Goal
 from plumbline.bench.machine import cpu_seconds
 from plumbline.bench.report import Measured, number
-from plumbline.bench.requests import Signed, sign_all
+from plumbline.bench.requests import Signed, sign_all, sign_together
 from plumbline.bench.stats import interleave
 from plumbline.bench.world import Sender, World
 from plumbline.evidence.checkpoint import parse_verifier
@@ -42,6 +45,8 @@ class Accepting:
     limit_rows: list[bytes] = field(default_factory=list)
     #: Who sends; the institution with its Ed25519 key unless given.
     sender: Sender | None = None
+    #: How many messages go in one request.
+    together: int = 1
 
     @property
     def party(self) -> Sender:
@@ -55,29 +60,57 @@ class Accepting:
         self.sent |= {str(each.message.uid): each for each in signed}
         return signed
 
+    def requests(self) -> list[bytes]:
+        """Fresh messages as they go over the wire: each alone, or so many together under one signature."""
+        if self.together == 1:
+            return [each.http() for each in self.sign(self.count)]
+        now, made = datetime.now(UTC), len(self.sent) * 2
+        messages = mix.runs(self.world, self.count, now, made)
+        groups = [
+            sign_together(self.party, messages[at : at + self.together])
+            for at in range(0, self.count, self.together)
+        ]
+        self.sent |= {str(each.message.uid): each for group in groups for each in group.members}
+        return [group.http() for group in groups]
+
+    def told(self, leg: Leg) -> list[tuple[int, dict[str, object]]]:
+        """(status, body) for each message that was answered."""
+        if self.together == 1:
+            return [(status, json.loads(body) if status < 300 else {}) for status, body in leg.answers]
+        answers = [each for body in leg.accepted for each in cast("list[dict[str, object]]", body["answers"])]
+        refused = [(status, {}) for status, _ in leg.answers if status >= 300]
+        return [(int(str(each["status"])), each) for each in answers] + refused
+
     def servers(self) -> float:
         """Processor seconds of gateways and database so far."""
         return cpu_seconds([*self.gateways.pids, self.world.running.pid])
 
     def ours(self, round_: int) -> float:
         """Messages a second, accepted with 201."""
-        requests = [each.http() for each in self.sign(self.count)]
+        requests = self.requests()
         self.world.settle()
-        load = self.gateways.start_load(requests)
+        load = self.gateways.start_load(requests, self.connections)
         used = self.servers()
         load.go()
         leg = load.finish()
-        self._note(leg)
-        if len(leg.answers) != self.count or any(status != 201 for status, _ in leg.answers):
-            raise Lost(f"{self.count} sent, answers: {_statuses(leg)}")
+        told = self._note(leg)
+        if len(told) != self.count or any(status != 201 for status, _ in told):
+            raise Lost(f"{self.count} sent, answers: {Counter(status for status, _ in told)}")
         if round_ >= 0:
             self.server_s += self.servers() - used
             self.generator_s += leg.generator_s
             self.timed += self.count
         return self.count / leg.seconds
 
-    def _note(self, leg: Leg) -> None:
-        self.accepted += leg.accepted
+    @property
+    def connections(self) -> int:
+        """Of each generator: enough for full batches at both gateways, whoever fills them."""
+        return max(4, CONNECTIONS // self.together)
+
+    def _note(self, leg: Leg) -> list[tuple[int, dict[str, object]]]:
+        told = self.told(leg)
+        self.accepted += [body for status, body in told if 200 <= status < 300]
+        return told
 
     def limit(self, _: int) -> float:
         """Rows a second of raw COPY: same envelope and message bytes, same primary key, fsync on, best of 1, 2, 4 connections."""
@@ -102,25 +135,17 @@ class Accepting:
         return run
 
     def storm(self) -> tuple[int, int]:
-        """Kill the postmaster in the middle of a load; (requests, answers with 2xx). Whatever was answered must be there afterwards."""
-        requests = [each.http() for each in self.sign(self.count)]
+        """Kill the postmaster in the middle of a load; (messages, answers with 2xx). Whatever was answered must be there afterwards."""
+        requests = self.requests()
         before = self.world.counts()[0]
-        load = self.gateways.start_load(requests)
+        load = self.gateways.start_load(requests, self.connections)
         load.go()
         deadline = time.monotonic() + 20
         while self.world.counts()[0] < before + self.count // 3 and time.monotonic() < deadline:
             time.sleep(0.01)
         self.world.crash()
         leg = load.finish()
-        self._note(leg)
-        return self.count, len(leg.accepted)
-
-
-def _statuses(leg: Leg) -> dict[int, int]:
-    found: dict[int, int] = {}
-    for status, _ in leg.answers:
-        found[status] = found.get(status, 0) + 1
-    return found
+        return self.count, sum(200 <= status < 300 for status, _ in self._note(leg))
 
 
 def _entry_row(signed: Signed, world: World) -> bytes:
@@ -170,11 +195,11 @@ def check_survivors(accepting: Accepting) -> int:
     return len(accepting.accepted)
 
 
-def measure(world: World, goal: Goal, rounds: int, count: int) -> Measured:
-    """P1a with its correctness; raises :class:`Lost` when anything of it fails."""
+def measure(world: World, goal: Goal, rounds: int, count: int, together: int = 1) -> Measured:
+    """P1a with its correctness, `together` messages a request; raises :class:`Lost` when anything of it fails."""
     gateways = Gateways(world)
     try:
-        accepting = Accepting(world, count, gateways)
+        accepting = Accepting(world, count, gateways, together=together)
         first = world.counts()[0]
         comparison = interleave(accepting.limit, accepting.ours, rounds, warm=rounds > 1)
         check_counts(accepting, first)
@@ -183,8 +208,10 @@ def measure(world: World, goal: Goal, rounds: int, count: int) -> Measured:
         gateways.stop()
     verified = check_survivors(accepting)
     size = sum(len(each.data) for each in accepting.sent.values()) // len(accepting.sent)
+    signed = "each" if together == 1 else f"of every {together}"
     notes = [
-        f"2 gateways, {CONNECTIONS} connections each, {count} messages a round of {number(size)} B, Ed25519 transport and origin, HTTP",
+        f"2 gateways, {accepting.connections} connections each, {count} messages a round of {number(size)} B, {together} a request, "
+        f"Ed25519 transport and origin signature {signed}, HTTP",
         f"generator CPU {accepting.generator_s / accepting.timed * 1e6:.0f} µs/message on the same cores (not in ours' CPU)",
         f"postmaster killed under load: {storm[1]} of {storm[0]} answered; entries = leaves = head; "
         f"{number(verified)} receipts verified, 0 lost",

@@ -15,6 +15,8 @@ from plumbline.exchange.places import places_of, root_of
 from plumbline.exchange.signatures import Signer, verify
 from plumbline.exchange.submission import BatchPlace, OriginSignature
 
+#: (algorithm, key, signed bytes, signature) → whether it holds.
+KnownRoots = dict[tuple[str, bytes, bytes, bytes], bool]
 SINGLE = b"plumb/origin/v1\n"
 BATCH = b"plumb/origin-batch/v1\n"
 
@@ -53,8 +55,13 @@ def _batch_bytes(size: int, root: bytes) -> bytes:
     return BATCH + size.to_bytes(8, "big") + root
 
 
-def verify_origin(signature: OriginSignature, key: bytes, message: bytes) -> bool:
-    """Whether `key` signed `message`, alone or as part of the batch. Never raises on hostile input."""
+def verify_origin(
+    signature: OriginSignature, key: bytes, message: bytes, known: KnownRoots | None = None
+) -> bool:
+    """Whether `key` signed `message`, alone or as part of the batch. Never raises on hostile input.
+
+    `known` remembers what was found of the roots of one request, whose messages mostly stand under one signature.
+    """
     try:
         raw = base64.b64decode(signature.signature, validate=True)
     except (binascii.Error, ValueError):
@@ -64,4 +71,9 @@ def verify_origin(signature: OriginSignature, key: bytes, message: bytes) -> boo
     root = root_of(message, signature.batch)
     if root is None:
         return False
-    return verify(signature.algorithm, key, _batch_bytes(signature.batch.size, root), raw)
+    asked = (signature.algorithm, key, _batch_bytes(signature.batch.size, root), raw)
+    if known is None:
+        return verify(*asked)
+    if asked not in known:
+        known[asked] = verify(*asked)
+    return known[asked]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline.exchange.make_vectors import ORIGIN, public_material
-from plumbline.exchange.origin import sign_batch, sign_origin, verify_origin
+from plumbline.exchange.origin import KnownRoots, sign_batch, sign_origin, verify_origin
 from plumbline.exchange.personal import PersonalFields, make_record, record_digest
 from plumbline.exchange.signatures import P256Signer
 from plumbline.exchange.submission import (
@@ -82,6 +82,19 @@ def test_each_step_of_the_path_counts() -> None:
         path = list(signed.batch.path)
         path[n] = f"{int(step[:2], 16) ^ 1:02x}{step[2:]}"
         assert not verify_origin(altered(signed, path=path), KEY, MESSAGES[2])
+
+
+def test_what_is_known_of_a_root_says_nothing_of_another_message_key_or_signature() -> None:
+    signed, known = sign_batch(ORIGIN, MESSAGES), KnownRoots()
+    for message, signature in zip(MESSAGES, signed, strict=True):
+        assert verify_origin(signature, KEY, message, known)
+    assert len(known) == 1
+    assert not verify_origin(signed[1], KEY, MESSAGES[0], known)
+    assert not verify_origin(signed[0], bytes(32), MESSAGES[0], known)
+    other = msgspec.structs.replace(signed[0], signature=base64.b64encode(bytes(64)).decode())
+    assert not verify_origin(other, KEY, MESSAGES[0], known)
+    assert not verify_origin(msgspec.structs.replace(signed[0], algorithm="p256"), KEY, MESSAGES[0], known)
+    assert verify_origin(signed[0], KEY, MESSAGES[0], known)
 
 
 def test_a_batch_signature_is_no_single_one_and_the_other_way_round() -> None:

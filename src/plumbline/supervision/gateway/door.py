@@ -24,7 +24,7 @@ from plumbline.exchange.decode import (
 )
 from plumbline.exchange.messages import kind_of
 from plumbline.exchange.messages.header import Message
-from plumbline.exchange.origin import verify_origin
+from plumbline.exchange.origin import KnownRoots, verify_origin
 from plumbline.exchange.personal import PersonalRecord
 from plumbline.exchange.places import places_of, request_bytes
 from plumbline.exchange.problems import FieldProblem, Problem, field_problem
@@ -206,6 +206,7 @@ class Door:
         else:
             read = _read_each(items)
         found: list[Admitted | Turned] = []
+        known: KnownRoots = {}
         for number, each in enumerate(read):
             at = stated[number] if stated else None
             own = replace(received, body=items[number][0], stated_at=at)
@@ -217,7 +218,7 @@ class Door:
                     raise problem
                 if isinstance(each, Problem):
                     raise each
-                pending = await self._admit(own, *each, (signed, key, places[number]))
+                pending = await self._admit(own, *each, (signed, key, places[number]), known)
                 found.append(Admitted(received=own, pending=pending, message=each[1]))
             except Problem as problem:
                 found.append(Turned(received=own, problem=problem))
@@ -229,8 +230,10 @@ class Door:
         submission: Submission,
         message: Message,
         proof: tuple[SignedRequest, KnownKey, BatchPlace | None],
+        known: KnownRoots | None = None,
     ) -> Pending | None:
-        """One message of a request whose signature holds; `proof` is that signature, its key, and the message's place under it."""
+        """One message of a request whose signature holds; `proof` is that signature, its key, and the message's place under it; `known`
+        what has been found of origin signatures over several messages of the request."""
         signed, key, place = proof
         data = bytes(submission.message)
         self._check_sender(message, key)
@@ -245,7 +248,7 @@ class Door:
                 ),
             )
         for number, origin in enumerate(submission.origin):
-            await self._check_origin(origin, data, key, number)
+            await self._check_origin(origin, data, key, (number, known))
         if key.sandbox:
             _check_personal(submission)
             return None
@@ -283,8 +286,13 @@ class Door:
             )
 
     async def _check_origin(
-        self, origin: OriginSignature, message: bytes, transport: KnownKey, number: int
+        self,
+        origin: OriginSignature,
+        message: bytes,
+        transport: KnownKey,
+        place: tuple[int, KnownRoots | None],
     ) -> None:
+        number, known = place
         pointer = f"/origin/{number}"
         self._check_suite(origin.algorithm, pointer)
         key = await self._directory.key(origin.key_id)
@@ -301,7 +309,7 @@ class Door:
                 detail=f"源头签名的密钥 {origin.key_id} 属于 {key.party_name}，不是发送单位",
             )
         await self._require_valid(key, datetime.now(UTC))
-        if not verify_origin(origin, key.material, message):
+        if not verify_origin(origin, key.material, message, known):
             raise Problem(
                 slug="signature-invalid",
                 detail=f"{pointer}：源头签名验不过",
