@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plumbline.exchange import decode
 from plumbline.exchange.decode import MAX_BODY_BYTES, check_json, decode_message, decode_submission
 from plumbline.exchange.encode import encode_message, encode_submission
 from plumbline.exchange.handbook.examples import example_bytes, examples
@@ -302,3 +303,27 @@ def test_no_value_in_any_field_breaks_the_door(kind: str, data: st.DataObject) -
     body[data.draw(st.sampled_from(sorted(body)))] = data.draw(_JSON)
     raw = msgspec.json.encode(body) if "\ud800" not in repr(body) else b"{}"
     assert outcome(raw) in {"", "schema", "personal-data", "malformed-json", "curve-too-long"}
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(_JSON, st.booleans())
+def test_what_stands_outside_of_texts_is_the_same_with_and_without_escapes(
+    value: object, ascii_only: bool
+) -> None:
+    data = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    escaped = json.dumps([value, "\\"], ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    assert b"[" + decode._outside_texts(data) + b", ]" == decode._outside_texts(escaped)
+
+
+@pytest.mark.parametrize("body", [b'{"a": "[[[', b'{"a": "' + b"[" * 100, b'"', b'{"a": "b}'])
+def test_a_text_that_never_ends_is_malformed(body: bytes) -> None:
+    with pytest.raises(Problem) as told:
+        check_json(body)
+    assert told.value.slug == "malformed-json"

@@ -14,16 +14,24 @@ import psycopg
 from psycopg import errors
 
 from plumbline.evidence.leaf import Leaf, leaf_hash, sha256, sm3, us_from_instant
+from plumbline.evidence.paths import inclusion_path
 from plumbline.evidence.receipt import make_receipt
 from plumbline.evidence.tree import batch_inclusion_paths
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.journal.clock import Clock, ClockProblem, ClockWatch, SystemClock
 from plumbline.supervision.journal.demo_clock import read_demo_clock
 from plumbline.supervision.journal.failpoints import hit
-from plumbline.supervision.journal.heads import CheckpointSigner, HeadRow, SigningStopped, extends, read_head
+from plumbline.supervision.journal.heads import (
+    CheckpointSigner,
+    HeadRow,
+    SigningStopped,
+    extends,
+    read_head,
+    source_of,
+)
 from plumbline.supervision.journal.model import Accepted, Outcome, Pending
 from plumbline.supervision.journal.own_acts import OwnActs
-from plumbline.supervision.journal.receipts import receipts_of
+from plumbline.supervision.journal.receipts import receipts_of, signed_head
 from plumbline.supervision.journal.replication import Doubts
 
 MAX_BATCH = 64
@@ -258,10 +266,15 @@ class Journal:
         note = self._signer.sign_if_largest(after)
         self._last_seen = after
         if note is None:  # another process of this host has signed a larger head meanwhile
-            return self._already_stored(conn, [each.pending for each in placed], duplicate=False)
-        hit("append.after_sign")
-        hashes = [leaf_hash(each.leaf.encode()) for each in placed]
-        paths = batch_inclusion_paths(before.frontier, hashes)
+            head, note = signed_head(conn, self._signer)
+            if head.epoch != after.epoch:
+                return self._already_stored(conn, [each.pending for each in placed], duplicate=False)
+            # one block of leaves serves all of the batch
+            source = source_of(conn, head.epoch, head.size)
+            paths = [inclusion_path(each.index, head.size, source) for each in placed]
+        else:
+            hit("append.after_sign")
+            paths = batch_inclusion_paths(before.frontier, [leaf_hash(each.leaf.encode()) for each in placed])
         return {
             id(each.pending): Accepted(
                 entry=each.pending.entry,
