@@ -78,6 +78,13 @@ def run_clock_correct(platform: Platform, signer: CheckpointSigner, arguments: a
     except (CorrectionRefused, SigningStopped, Problem) as refusal:
         print(f"没有更正：{refusal}", file=sys.stderr)
         return 1
+    except psycopg.Error as error:
+        # Whether it was entered is not known; whoever asks again is told, and nothing is corrected twice.
+        print(
+            f"数据库没有答复（{type(error).__name__}），请再执行一次：已经更正的会说不用更正。",
+            file=sys.stderr,
+        )
+        return 1
     print(
         f"已更正，第 {place_text(accepted.position)} 条 {local_text(accepted.logged_at)} 入账，日志从现在接着记。"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -220,3 +221,16 @@ def test_time_steps_back_nowhere_else(quiet_platform) -> None:
         conn.execute("UPDATE journal.leaf SET logged_at = now() WHERE idx = %s", [last.index])
     problems, _ = _audit(quiet_platform)
     assert any("早于前一条" in each and f"第 {last.index} 条" in each for each in problems)
+
+
+def test_an_epoch_that_continues_a_wrong_time_is_opened_in_it(quiet_platform) -> None:
+    """Of a log that is no demo; nothing else is entered there, so that the correction can be the second entry."""
+    journal, now = quiet_platform.journal(), datetime.now(UTC)
+    with psycopg.connect(quiet_platform.platform.conninfo("plumb_gateway"), autocommit=True) as conn:
+        head = replace(read_head(conn), origin="log.test", last_time=now + AHEAD)
+        pending = _pending(quiet_platform)
+        with pytest.raises(Problem, match="慢"):
+            journal._times(conn, head, [pending])
+        journal._opening = True
+        assert journal._times(conn, head, [pending]) == [head.last_time]
+        assert journal._times(conn, replace(head, last_time=now), [pending])[0] > now
