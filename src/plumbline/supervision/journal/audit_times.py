@@ -6,7 +6,7 @@ from datetime import datetime
 
 import psycopg
 
-from plumbline.evidence.position import place_of, position_of
+from plumbline.evidence.position import EPOCH_SPAN, place_of
 from plumbline.exchange.messages.platform import ClockCorrected
 from plumbline.supervision.journal.corrections import Place, Run, faults, last_before, right_runs, wrong_range
 
@@ -25,12 +25,12 @@ class Times:
 
     def end_epoch(self, epoch: int, size: int) -> None:
         """An epoch is walked: so many entries of it are kept."""
-        self._whole.append((position_of(epoch, 0), position_of(epoch, size)))
+        self._whole.append((_position(epoch, 0), _position(epoch, size)))
 
     def end_of(self, epoch: int | None) -> datetime | None:
         """Time of the last entry of a walked epoch."""
         for start, end in self._whole:
-            if epoch is not None and start == position_of(epoch, 0) and end > start:
+            if epoch is not None and start == _position(epoch, 0) and end > start:
                 return self._time_at(end - 1)
         return None
 
@@ -44,8 +44,8 @@ class Times:
         is_platforms: bool,
     ) -> list[str]:
         """What is wrong with an entry `clock.corrected`; one with which nothing is wrong counts from here on."""
-        position = position_of(*place)
-        whole = [*self._whole, (position_of(place[0], 0), position)]
+        position = _position(*place)
+        whole = [*self._whole, (_position(place[0], 0), position)]
         last = last_before(right_runs(whole, self._corrected), told.wrong_from)
         right = None if last is None else self._time_at(last)
         found = faults(told, Place(position=position, logged_at=logged_at, before=before, right=right))
@@ -59,3 +59,8 @@ class Times:
     def _time_at(self, position: int) -> datetime | None:
         row = self._conn.execute(_TIME, place_of(position)).fetchone()
         return row[0] if row else None
+
+
+def _position(epoch: int, index: int) -> int:
+    """As `position_of`, and also for numbers that no log has: under the audit anything may stand in a table."""
+    return (epoch - 1) * EPOCH_SPAN + index
