@@ -81,7 +81,8 @@ def faults(told: ClockCorrected, place: Place) -> list[str]:
 
 def wrong_range(wrong_from: int, position: int, last_wrong: datetime, corrected_to: datetime) -> str:
     """One plain sentence: which entries a wrong clock has dated, and where that ended."""
+    last = f"到第 {place_text(position - 1)} 条" if position - 1 > wrong_from else ""
     return (
-        f"第 {place_text(wrong_from)} 条到第 {place_text(position - 1)} 条按走错的时钟入账，最后记到 {local_text(last_wrong)}；"
+        f"第 {place_text(wrong_from)} 条{last}按走错的时钟入账，最后记到 {local_text(last_wrong)}；"
         f"第 {place_text(position)} 条更正到 {local_text(corrected_to)}，以前各条照原样留着"
     )

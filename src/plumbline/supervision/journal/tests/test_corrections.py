@@ -9,7 +9,14 @@ import msgspec
 import pytest
 
 from plumbline.exchange.messages.platform import ClockCorrected
-from plumbline.supervision.journal.corrections import Place, faults, first_later, last_before, right_runs
+from plumbline.supervision.journal.corrections import (
+    Place,
+    faults,
+    first_later,
+    last_before,
+    right_runs,
+    wrong_range,
+)
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 SECOND, YEAR = timedelta(seconds=1), timedelta(days=365)
@@ -105,3 +112,10 @@ def test_the_first_entry_after_the_present_is_found_behind_earlier_corrections()
     # Exactly the present is no later than it.
     assert first_later([(0, 50)], time_at, NOW + 48 * SECOND) == 49
     assert first_later([(0, 50)], time_at, NOW + 49 * SECOND) is None
+
+
+def test_the_range_in_words() -> None:
+    assert wrong_range(100, 120, WRONG, NOW).startswith(
+        "第 100 条到第 119 条按走错的时钟入账，最后记到 2031-11-22 16:00:00；"
+    )
+    assert wrong_range(119, 120, WRONG, NOW).startswith("第 119 条按走错的时钟入账")
