@@ -296,10 +296,14 @@ def _operator_commands(commands: Commands) -> None:
 
 
 def _log_command(commands: Commands) -> None:
-    log = commands.add_parser("log", help="日志：检查点、时钟确认、恢复以后另开一期")
-    log.add_argument("what", choices=["checkpoint", "clock-confirm", "resume"])
-    log.add_argument("--by", default="", help="谁确认")
-    log.add_argument("--because", default="", help="另开一期的原因，写进日志")
+    log = commands.add_parser("log", help="日志：检查点、时钟确认与更正、恢复以后另开一期")
+    log.add_argument("what", choices=["checkpoint", "clock-confirm", "clock-correct", "resume"])
+    log.add_argument("--by", default="", help="谁确认；更正时钟时写登录名或人员编号")
+    log.add_argument("--second", default="", help="更正时钟时的复核人，登录名或人员编号，不能是同一个人")
+    log.add_argument(
+        "--since", default="", help="更正时钟时：从第几条起走错的，如 4698；不写从第一条在将来的算起"
+    )
+    log.add_argument("--because", default="", help="另开一期、更正时钟的原因，写进日志")
     log.add_argument(
         "--checkpoint",
         action="append",
@@ -307,7 +311,7 @@ def _log_command(commands: Commands) -> None:
         help="别处留存的检查点或回执（另开一期时核对，可多次给出）",
     )
     log.add_argument("--mark-lost", action="store_true", help="本机的水位丢了，也没有别处留存的检查点")
-    log.add_argument("--yes", action="store_true", help="另开一期；不加时只说明情况")
+    log.add_argument("--yes", action="store_true", help="另开一期、更正时钟；不加时只说明情况")
     _data_dir(log)
     log.set_defaults(run=_log)
 

@@ -90,7 +90,7 @@ class Leaf:
     uid: uuid.UUID
     #: When the gateway received the message, µs since 1970 UTC.
     arrived_at_us: int
-    #: When the entry got its index, µs since 1970 UTC; never decreases within a log.
+    #: When the entry got its index, µs since 1970 UTC; never decreases within a log but at an entry `clock.corrected`.
     logged_at_us: int
     #: SHA-256 of the envelope bytes as received.
     envelope_sha256: bytes

@@ -17,6 +17,7 @@ from plumbline.domain.basics.identifiers import division_problem, party_id, uscc
 from plumbline.embedded.postgres import Cluster, Running
 from plumbline.evidence.position import place_text
 from plumbline.exchange.problems import Problem
+from plumbline.supervision import clock_commands
 from plumbline.supervision.boot import Settings, operator_of, prepare, reopen, write_trust_roots
 from plumbline.supervision.config import ROLES, Operator, Platform, Security
 from plumbline.supervision.journal.append import Journal
@@ -98,10 +99,15 @@ def run_audit(arguments: argparse.Namespace) -> int:
         return 2
     with opened(Path(arguments.data_dir)) as platform:
         if arguments.what in ("all", "log"):
+            told: list[str] = []
             problems = audit_log(
-                platform.conninfo("plumb_gateway"), platform.folder("marks"), shown, sm2=_sm2_of(platform)
+                platform.conninfo("plumb_gateway"),
+                platform.folder("marks"),
+                shown,
+                sm2=_sm2_of(platform),
+                notes=told,
             )
-            for sentence in problems:
+            for sentence in (*problems, *told):
                 print(f"日志：{sentence}")
             print("日志：每条入账恰有一片叶子，根哈希相符。" if not problems else "日志：对不上。")
             status |= bool(problems)
@@ -135,14 +141,16 @@ def run_reproject(arguments: argparse.Namespace) -> int:
 
 
 def run_log(arguments: argparse.Namespace) -> int:
-    """Newest checkpoint, confirmation of a clock step, or the next epoch after a restore."""
+    """Newest checkpoint, confirmation or correction of a clock step, or the next epoch after a restore."""
     with opened(Path(arguments.data_dir)) as platform:
         if arguments.what == "clock-confirm":
-            return _confirm_clock(platform, arguments.by)
+            return clock_commands.run_clock_confirm(platform, arguments.by)
         keys = PlatformKeys.load(platform.folder("keys"))
         signer = CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2)
         if arguments.what == "resume":
             return _resume(platform, keys, signer, arguments)
+        if arguments.what == "clock-correct":
+            return clock_commands.run_clock_correct(platform, signer, arguments)
         try:
             print(newest_checkpoint(platform.conninfo("plumb_gateway"), signer), end="")
         except SigningStopped as stopped:
@@ -179,22 +187,6 @@ def run_retransmit(arguments: argparse.Namespace) -> int:
     """After a restore: ask the senders to send again, enter the platform's own acts again, or tell how far they are."""
     with opened(Path(arguments.data_dir)) as platform:
         return run_retransmit_of(platform, arguments)
-
-
-def _confirm_clock(platform: Platform, by: str) -> int:
-    if not by:
-        print("请用 --by 写明是谁核对的时钟。", file=sys.stderr)
-        return 2
-    with psycopg.connect(platform.conninfo("plumb_migrate")) as conn:
-        conn.execute("SET ROLE plumb_owner")
-        conn.execute("INSERT INTO ops.clock_confirmed (by_whom) VALUES (%s)", [by])
-        conn.execute(
-            "INSERT INTO ops.audit_event (actor, action, subject, outcome, request) "
-            "VALUES (%s, 'log.clock_confirm', 'clock', 'done', 'cli')",
-            [by],
-        )
-    print("已记录，十分钟内有效。")
-    return 0
 
 
 def _resume(

@@ -91,6 +91,19 @@ def _no_baseline() -> None:
     cast(Any, ClockWatch).__post_init__ = lambda self, began: None
 
 
+def _wrong_time_remembered() -> None:
+    """A process keeps to the latest time that it has ever seen in the log, whatever was corrected since."""
+    from plumbline.supervision.journal.clock import ClockWatch
+
+    plain, latest = ClockWatch.check, []
+
+    def check(self: Any, database_now: Any, last_time: Any, host_now: Any, *, confirmed: Any) -> Any:
+        latest[:] = [max([last_time, *latest])]
+        return plain(self, database_now, latest[0], host_now, confirmed=confirmed)
+
+    cast(Any, ClockWatch).check = check
+
+
 def _peers_not_asked() -> None:
     """Each signing host knows only what itself has signed."""
     from plumbline.supervision.journal.heads import CheckpointSigner
@@ -137,6 +150,7 @@ IN_PROCESSES: dict[str, Callable[[], None]] = {
     "mark-error-swallowed": _mark_error_swallowed,
     "clock-step-taken": _clock_step_taken,
     "no-baseline": _no_baseline,
+    "wrong-time-remembered": _wrong_time_remembered,
     "peers-not-asked": _peers_not_asked,
     "mark-not-compared": _mark_not_compared,
     "one-fails-all": _one_fails_all,
@@ -187,6 +201,7 @@ FOUND_BY = {
     "gone-on-with": "fsync 出错：文件，只报一次",
     "clock-step-taken": "时钟：整机倒退一小时",
     "no-baseline": "时钟：整机前进一天，进程还没有入过账",
+    "wrong-time-remembered": "时钟：走错并入了账，两个人更正",
     "no-idempotency": "两个网关：同一条消息同时送到",
     "peers-not-asked": "水位：数据库和本机水位一起回到以前",
     "mark-not-compared": "水位：数据库回到以前",

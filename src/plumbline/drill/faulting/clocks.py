@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,6 +12,8 @@ from functools import partial
 import httpx
 
 from plumbline.drill.faulting.course import Course
+from plumbline.drill.kill.ledger import Upload
+from plumbline.exchange.messages.registry import RoleGranted
 
 _DAY, _HOUR = 86_400, 3600
 #: Clocks of gateways.
@@ -52,12 +54,21 @@ def _gateway_now(course: Course, number: int) -> datetime:
 
 
 def _in_order(course: Course, *, ahead: int = 0) -> None:
-    """Times of the log never go back, and none lies in the future."""
-    times = [row[0] for row in course.site.rows("SELECT logged_at FROM journal.leaf ORDER BY epoch, idx")]
-    back = sum(later < earlier for earlier, later in itertools.pairwise(times))
-    course.require(not back, f"入账时间倒退 {back} 次")
+    """Times of the log never go back but at a correction, and the last does not lie in the future."""
+    back = [index for index, kind in _steps_back(course) if kind != "clock.corrected"]
+    course.require(not back, f"入账时间倒退 {len(back)} 次")
+    last = course.site.rows("SELECT logged_at FROM journal.leaf ORDER BY epoch DESC, idx DESC LIMIT 1")[0][0]
     latest = datetime.now(UTC) + timedelta(seconds=ahead) + _SLACK
-    course.require(times[-1] <= latest, f"最后一条入账在将来：{times[-1]}")
+    course.require(last <= latest, f"最后一条入账在将来：{last}")
+
+
+def _steps_back(course: Course) -> list[tuple[int, str]]:
+    """Every entry that is earlier than the one before it: index and kind."""
+    asked = (
+        "SELECT l.idx, convert_from(e.message, 'UTF8')::jsonb->>'kind' FROM journal.entry e JOIN (SELECT idx, uid, sender_id, "
+        "logged_at < lag(logged_at) OVER (ORDER BY epoch, idx) AS back FROM journal.leaf) l USING (uid, sender_id) WHERE l.back"
+    )
+    return list(course.site.rows(asked))
 
 
 def _refused_until_back(course: Course, what: str, *, gateways: tuple[int, ...] = (0, 1)) -> None:
@@ -118,14 +129,91 @@ def confirmed(course: Course) -> None:
     _all(course, 2 * _HOUR)
     upload = course.ledger.next(course.site)
     course.must_come_again(upload, "整机前进两小时，", saying="clock-confirm")
-    argv = [sys.executable, "-m", "plumbline.cli", "log", "clock-confirm", "--by", "演练值班员"]
-    data_dir = str(course.site.platform.data_dir)
-    done = subprocess.run(
-        [*argv, "--data-dir", data_dir], capture_output=True, encoding="utf-8", timeout=120, check=False
-    )
-    course.require(done.returncode == 0, f"plumbline log clock-confirm：{done.stderr[-200:]}")
+    _confirm(course)
     course.delivered(upload)
     _in_order(course, ahead=2 * _HOUR)
+
+
+def _log(course: Course, *words: str) -> subprocess.CompletedProcess[str]:
+    """`plumbline log …` as an operator calls it."""
+    argv = [sys.executable, "-m", "plumbline.cli", "log", *words]
+    data_dir = str(course.site.platform.data_dir)
+    return subprocess.run(
+        [*argv, "--data-dir", data_dir], capture_output=True, encoding="utf-8", timeout=120, check=False
+    )
+
+
+def _confirm(course: Course) -> None:
+    done = _log(course, "clock-confirm", "--by", "演练值班员")
+    course.require(done.returncode == 0, f"plumbline log clock-confirm：{done.stderr[-200:]}")
+
+
+#: One confirms and corrects, one looks at it again.
+_PEOPLE = {"drill.first": "1a" * 16, "drill.second": "2b" * 16}
+
+
+def _employ(course: Course) -> None:
+    """Two accounts that act for the operator."""
+    site = course.site
+    for login, person in _PEOPLE.items():
+        with course.as_owner() as conn:
+            conn.execute(
+                "INSERT INTO web.accounts_account (password, username, person, label, division, created_at, created_by, "
+                "suspended_because, former_passwords) VALUES ('!', %s, %s, '值班', '610300', now(), 'drill', '', '[]')",
+                [login, person],
+            )
+        granted = {"person": person, "role": "officer", "party": site.station, "division": "610300"}
+        site.desk(site.message(site.station, RoleGranted, **granted, capacity="值班员"))
+    asked, people = "SELECT count(*) FROM fact.role_grant WHERE person = ANY (%s)", list(_PEOPLE.values())
+    site.wait(lambda: site.rows(asked, people)[0][0] == len(people), "两个账号的角色入表")
+
+
+def lifted(course: Course) -> None:
+    """A step that was wrong and confirmed all the same: entries are made, the clock is put right, two persons correct the log."""
+    _employ(course)
+    _all(course, _DAY)
+    wrong = course.ledger.next(course.site)
+    course.must_come_again(wrong, "整机前进一天，", saying="clock-confirm")
+    _confirm(course)
+    for number in _GATEWAYS.values():
+        course.delivered(wrong if number == 0 else course.ledger.next(course.site), number)
+    before = course.pids()
+    _all(course, 0)
+    size = course.size()  # nothing is entered from here on
+    late = [(course.ledger.next(course.site), number) for number in _GATEWAYS.values()]
+    for upload, number in late:
+        course.must_come_again(upload, "时钟复原以后，", number, saying="clock-correct")
+    signed = ["--by", "drill.first", "--because", "演练：时间源错了", "--yes"]
+    alone = _log(course, "clock-correct", *signed, "--second", _PEOPLE["drill.first"])
+    course.require(alone.returncode == 1 and course.size() == size, "一个人也能更正时钟")
+    done = _log(course, "clock-correct", *signed, "--second", "drill.second")
+    course.require(done.returncode == 0, f"plumbline log clock-correct：{done.stderr[-200:]}")
+    for upload, number in late:
+        if not _soon(course, upload, number):
+            course.require(False, f"更正以后，第 {number + 1} 个网关 {_SOON_S:.0f} 秒后仍不收")
+            return
+    again = _log(course, "clock-correct", *signed, "--second", "drill.second")
+    course.require(again.returncode == 1, "没有走错的时间，仍然更正了一次")
+    course.require(course.pids() == before, "更正以后，有进程重新启动过")
+    steps = _steps_back(course)
+    course.require(
+        len(steps) == 1 and steps[0][0] >= size and steps[0][1] == "clock.corrected",
+        f"入账时间应只在更正处回到现在，实际：{steps}",
+    )
+    _in_order(course)
+
+
+#: Within so many seconds after a correction a message is taken, on a machine that is several times slower than ours.
+_SOON_S = 40.0
+
+
+def _soon(course: Course, upload: Upload, number: int) -> bool:
+    until = time.monotonic() + _SOON_S
+    while not course.attempt(upload, number).is_taken:
+        if time.monotonic() > until:
+            return False
+        course.tend_for(0.3)
+    return True
 
 
 CLOCKS = {
@@ -134,5 +222,6 @@ CLOCKS = {
     "时钟：整机前进一天": forward_a_day,
     "时钟：只有数据库": database_alone,
     "时钟：只有一个网关": one_gateway,
+    "时钟：走错并入了账，两个人更正": lifted,
     "时钟：前进两小时，经人确认": confirmed,
 }

@@ -404,6 +404,10 @@ def platform_steps(story: Story) -> None:
         first_person=person("officer"),
         second_person=person("second officer"),
         because="主机时钟曾快 3 小时，已校准",
+        position=4711,
+        wrong_from=4698,
+        last_wrong=at(178, days=60),
+        corrected_to=at(0, days=60),
     )
     tell(
         "evaluation.computed",

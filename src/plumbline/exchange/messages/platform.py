@@ -39,11 +39,19 @@ class DeadlinePassed(Message, tag="clock.deadline_passed", frozen=True, kw_only=
 
 
 class ClockCorrected(Message, tag="clock.corrected", frozen=True, kw_only=True):
-    """A wrong step of the platform's clock was lifted by two persons (时钟更正)."""
+    """A wrong step of the platform's clock was lifted by two persons (时钟更正).
+
+    The one entry at which the time of the log steps back: from `last_wrong`, the time of the entry before it, to `corrected_to`, its own.
+    Positions `wrong_from` up to its own were entered by the wrong clock; they stay as they were recorded.
+    """
 
     first_person: PersonRef
     second_person: PersonRef
     because: Prose
+    position: BigCount
+    wrong_from: BigCount
+    last_wrong: Instant
+    corrected_to: Instant
 
 
 class ComputedValue(Part, frozen=True, kw_only=True):

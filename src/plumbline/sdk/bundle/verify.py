@@ -14,6 +14,7 @@ from plumbline.exchange.messages.testing import RunRecorded
 from plumbline.exchange.signatures import verify
 from plumbline.sdk.bundle.archive import BundleProblem, ReadBundle, read_bundle
 from plumbline.sdk.bundle.check import BundleCheck, Step, failed, held, note
+from plumbline.sdk.bundle.corrected import corrected_steps
 from plumbline.sdk.bundle.epochs import epoch_failures
 from plumbline.sdk.bundle.format import BundleContent, Statement, statement_bytes
 from plumbline.sdk.bundle.keybook import KeyBook
@@ -83,6 +84,7 @@ def report_evidence(chain: Chain, code_keys: Sequence[CodeKey], roots: Sequence[
         *steps,
         *claims_steps(chain, code_keys),
         *report_steps(chain, roots),
+        *corrected_steps(chain.records, chain.keys.operator),
         *_picture_steps(chain.content, chain.records),
     ]
 

@@ -56,6 +56,7 @@ WORDS = {
     "list.exported": "导出名录",
     "log.resume": "日志另开一期",
     "log.clock_confirm": "确认时钟",
+    "log.clock_correct": "更正时钟",
 }
 
 
@@ -89,6 +90,7 @@ DETAILS = {
     "reason": "原因",
     "removed": "清除个数",
     "role": "角色",
+    "second": "复核人",
     "told": "内容",
     "until": "到",
     "uscc": "统一社会信用代码",

@@ -37,6 +37,11 @@ _OF_PARTIES = ("log.opened", "party.registered")
 _OF_KEYS = ("key.enrolled", "key.revoked")
 #: The first entry of every epoch: the genesis, and what each later one continues.
 _ORIGIN = "SELECT v.* FROM fact.epoch e JOIN fact.event v ON v.id = e.entry"
+#: Corrections of the clock that speak of entries at these positions.
+_CORRECTED = """
+SELECT v.* FROM fact.clock_correction c JOIN fact.event v ON v.id = c.entry
+ WHERE EXISTS (SELECT 1 FROM unnest(%s::bigint[]) t (idx) WHERE t.idx >= c.wrong_from AND t.idx < c.idx)
+"""
 
 
 class ApplicationUnknown(LookupError):
@@ -78,6 +83,7 @@ class Collector:
         parties = {event["sender"] for event in found.events.values()} | {application["institution"]}
         self.add_parties(found, parties)
         self._take_rows(found, self._rows(_ORIGIN, None))
+        self._take_rows(found, self._rows(_CORRECTED, [event["idx"] for event in found.events.values()]))
         return found
 
     def _position(self) -> tuple[int, bool]:
@@ -153,5 +159,5 @@ class Collector:
     def _one(self, statement: str, key: str | None) -> dict[str, Any] | None:
         return self._conn.execute(statement.encode(), [key]).fetchone() if key else None
 
-    def _rows(self, statement: str, key: list[str] | None) -> list[dict[str, Any]]:
+    def _rows(self, statement: str, key: list[Any] | None) -> list[dict[str, Any]]:
         return self._conn.execute(statement.encode(), [key] if key is not None else None).fetchall()

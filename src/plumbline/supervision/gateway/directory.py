@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from plumbline.exchange.problems import Problem
 from plumbline.exchange.signatures import SYMMETRIC
-from plumbline.supervision.journal.clock import ClockProblem, ClockWatch
+from plumbline.supervision.journal.clock import ClockProblem, ClockWatch, Confirmed
 
 CACHE_S = 5.0
 _FIND = """
@@ -26,9 +26,9 @@ SELECT k.id, k.party, k.algorithm, k.use, k.public_key, k.valid_from, k.valid_un
 """
 #: What a demo's clock is put forward by is no fault of any clock.
 _CLOCKS = """
-SELECT clock_timestamp(), last_time - COALESCE((SELECT ahead FROM ops.demo_clock), '0'),
-       EXISTS (SELECT 1 FROM ops.clock_confirmed WHERE at > now() - interval '10 min')
-  FROM journal.head WHERE single
+SELECT clock_timestamp(), last_time - COALESCE((SELECT ahead FROM ops.demo_clock), '0'), c.at, c.boot, c.since_boot
+  FROM journal.head LEFT JOIN (SELECT at, boot, since_boot FROM ops.clock_confirmed ORDER BY number DESC LIMIT 1) c ON true
+ WHERE single
 """
 #: A key that is on trial: its application has been let into the sandbox, and nothing of it is on record.
 _FIND_SANDBOX = """
@@ -120,7 +120,7 @@ class Directory:
         if row is None:
             return
         try:
-            self._clocks.check(row[0], row[1], datetime.now(UTC), confirmed=row[2])
+            self._clocks.check(row[0], row[1], datetime.now(UTC), confirmed=Confirmed.of(row[2:5]))
         except ClockProblem as error:
             raise Problem(slug="clock-off", detail=str(error), retry_after_s=30) from None
 

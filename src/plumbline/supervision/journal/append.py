@@ -8,17 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 from psycopg import errors
 
 from plumbline.evidence.leaf import Leaf, leaf_hash, sha256, sm3, us_from_instant
 from plumbline.evidence.paths import inclusion_path
+from plumbline.evidence.position import position_of
 from plumbline.evidence.receipt import make_receipt
 from plumbline.evidence.tree import batch_inclusion_paths
+from plumbline.exchange.messages.platform import ClockCorrected
 from plumbline.exchange.problems import Problem
-from plumbline.supervision.journal.clock import Clock, ClockProblem, ClockWatch, SystemClock
+from plumbline.supervision.journal.clock import (
+    Clock,
+    ClockProblem,
+    ClockWatch,
+    Confirmed,
+    SystemClock,
+    require_same_time,
+)
 from plumbline.supervision.journal.demo_clock import read_demo_clock
 from plumbline.supervision.journal.failpoints import hit
 from plumbline.supervision.journal.heads import (
@@ -35,6 +44,8 @@ from plumbline.supervision.journal.receipts import receipts_of, signed_head
 from plumbline.supervision.journal.replication import Doubts
 
 MAX_BATCH = 64
+#: Between the look at the clock and the entry that corrects the log to it.
+CORRECTED_WITHIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +75,7 @@ class Journal:
         self._last_seen: HeadRow | None = None
         self._doubts: Doubts | None = None
         self._opening = False
+        self._correction: ClockCorrected | None = None
         self._own: OwnActs | None = None
 
     def close(self) -> None:
@@ -89,14 +101,17 @@ class Journal:
             self._signer.check_peers(self._conn)
         return self._conn
 
-    def append(self, batch: Sequence[Pending], *, opening: bool = False) -> list[Outcome]:
+    def append(
+        self, batch: Sequence[Pending], *, opening: bool = False, correction: ClockCorrected | None = None
+    ) -> list[Outcome]:
         """Place at most 64 submissions; results in the order given. Halves the batch on a database error of one of them.
 
-        `opening`: the batch is the first leaf of an epoch, which nothing else can be.
+        `opening`: the batch is the first leaf of an epoch, which nothing else can be. `correction`: it is this one message, at which
+        alone the time of the log steps back.
         """
-        self._opening = opening
-        if len(batch) > MAX_BATCH:
-            raise ValueError(f"a batch holds at most {MAX_BATCH}")
+        self._opening, self._correction = opening, correction
+        if len(batch) > (MAX_BATCH if correction is None else 1):
+            raise ValueError(f"a batch holds at most {MAX_BATCH}, a correction is one alone")
         unique, repeats, outcomes = _resolve_within_batch(batch)
         made = self._append_halving(unique)
         made = self._keep_own_acts(unique, made)
@@ -217,25 +232,23 @@ class Journal:
             nodes = [(before.epoch, node.level, node.start, node.hash) for node in grown.nodes]
             _copy(conn, "journal.node (epoch, level, start, hash)", ["int4", "int4", "int8", "bytea"], nodes)
         after = before.grown(grown.frontier, times[-1])
-        changed = conn.execute(
-            _GROW,
-            [
-                before.epoch,
-                *_columns(rows),
-                after.size,
-                after.root,
-                after.frontier.encode(),
-                after.last_time,
-                before.size,
-            ],
-        )
+        leaves = [before.epoch, *_columns(rows)]
+        head = [after.size, after.root, after.frontier.encode(), after.last_time, before.size]
+        if self._correction is None:
+            changed = conn.execute(_GROW, [*leaves, *head])
+        else:  # one after the other: the head's trigger looks for the leaf that lets time step back
+            conn.execute(_LEAVES, leaves)
+            changed = conn.execute(_HEAD, head)
         if changed.rowcount != 1:
             raise RuntimeError("the head moved under its lock")
         hit("append.after_leaves")
         return after, placed
 
     def _times(self, conn: psycopg.Connection, before: HeadRow, new: list[Pending]) -> list[datetime]:
-        """`logged_at` of each entry: PostgreSQL's clock under the lock, or the stated times of a demo log, never going back."""
+        """`logged_at` of each entry: PostgreSQL's clock under the lock, or the stated times of a demo log, never going back but at a
+        correction."""
+        if self._correction is not None:
+            return [self._corrected(conn, before, self._correction)]
         if before.origin.startswith("demo.") and all(p.stated_at is not None for p in new):
             times, latest = [], before.last_time
             for pending in new:
@@ -243,17 +256,35 @@ class Journal:
                 latest = max(latest, pending.stated_at)
                 times.append(latest)
             return times
-        row = conn.execute(
-            "SELECT clock_timestamp(), EXISTS (SELECT 1 FROM ops.clock_confirmed WHERE at > now() - interval '10 min'), "
-            "COALESCE((SELECT ahead FROM ops.demo_clock), '0')"
-        ).fetchone()
+        row = conn.execute(_CLOCKS).fetchone()
         assert row is not None
+        now, ahead = row[0], row[1]
+        if self._opening and before.last_time > now + ahead:
+            # What was kept ends in a time that is yet to come: nothing but the opening can be entered before it is corrected.
+            return [before.last_time] * len(new)
         try:
             # The watch looks at the clocks as they are; what a demo puts forward is no step of them.
-            at = self._watch.check(row[0], before.last_time - row[2], self._clock.now(), confirmed=row[1])
+            at = self._watch.check(
+                now, before.last_time - ahead, self._clock.now(), confirmed=Confirmed.of(row[2:5])
+            )
         except ClockProblem as error:
             raise Problem(slug="clock-off", detail=str(error), retry_after_s=30) from None
-        return [at + row[2]] * len(new)
+        return [at + ahead] * len(new)
+
+    def _corrected(self, conn: psycopg.Connection, before: HeadRow, told: ClockCorrected) -> datetime:
+        """The time that a correction goes back to: the present still, and the log as it was when two persons looked at it."""
+        row = conn.execute(_CLOCKS).fetchone()
+        assert row is not None
+        now = row[0] + row[1]
+        try:
+            require_same_time(row[0], self._clock.now())
+        except ClockProblem as error:
+            raise Problem(slug="clock-off", detail=str(error), retry_after_s=30) from None
+        if (told.position, told.last_wrong) != (position_of(before.epoch, before.size), before.last_time):
+            raise Problem(slug="unavailable", detail="日志头在这期间动了，请重新执行", retry_after_s=5)
+        if not timedelta(0) <= now - told.corrected_to <= CORRECTED_WITHIN:
+            raise Problem(slug="unavailable", detail="确认得太久，时间已经过去，请重新执行", retry_after_s=5)
+        return told.corrected_to
 
     def _receipts(
         self, conn: psycopg.Connection, before: HeadRow, after: HeadRow, placed: list[_Placed]
@@ -345,12 +376,19 @@ def _as_repeat(outcome: Outcome) -> Outcome:
     )
 
 
-#: Leaves and head in one statement: every trip to the database under the head's lock holds up all who append.
-_GROW = """
-WITH leaves AS (
-  INSERT INTO journal.leaf (epoch, idx, uid, sender_id, logged_at, leaf_hash)
-  SELECT %b::int4, * FROM unnest(%b::int8[], %b::uuid[], %b::bytea[], %b::timestamptz[], %b::bytea[]))
-UPDATE journal.head SET size = %b, root = %b, frontier = %b, last_time = %b WHERE single AND size = %b
+#: Leaves and head in one statement (`_GROW`): every trip to the database under the head's lock holds up all who append.
+_LEAVES = """
+INSERT INTO journal.leaf (epoch, idx, uid, sender_id, logged_at, leaf_hash)
+  SELECT %b::int4, * FROM unnest(%b::int8[], %b::uuid[], %b::bytea[], %b::timestamptz[], %b::bytea[])"""
+_HEAD = (
+    "UPDATE journal.head SET size = %b, root = %b, frontier = %b, last_time = %b WHERE single AND size = %b"
+)
+_GROW = f"WITH leaves AS ({_LEAVES}) {_HEAD}"
+#: The database's clock, how far a demo's runs ahead of it, and when a person last held it against another one.
+_CLOCKS = """
+SELECT clock_timestamp(), COALESCE((SELECT ahead FROM ops.demo_clock), '0'), c.at, c.boot, c.since_boot
+  FROM (SELECT 1) one
+  LEFT JOIN (SELECT at, boot, since_boot FROM ops.clock_confirmed ORDER BY number DESC LIMIT 1) c ON true
 """
 _CLAIM = """
 INSERT INTO journal.claim (kind, value, entry)

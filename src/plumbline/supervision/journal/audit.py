@@ -22,9 +22,10 @@ from plumbline.evidence.tree import Frontier
 from plumbline.exchange.decode import parse_message
 from plumbline.exchange.messages import kind_of
 from plumbline.exchange.messages.header import Message
+from plumbline.exchange.messages.platform import ClockCorrected
 from plumbline.exchange.messages.registry import LogOpened
 from plumbline.exchange.problems import Problem
-from plumbline.exchange.submission import decode_envelope
+from plumbline.exchange.submission import Envelope, decode_envelope
 from plumbline.supervision.journal.anchoring import anchor_problems
 from plumbline.supervision.journal.audit_checkpoints import (
     Kept,
@@ -42,6 +43,7 @@ from plumbline.supervision.journal.audit_epochs import (
 from plumbline.supervision.journal.audit_gaps import begin_long, gap_problems
 from plumbline.supervision.journal.audit_origins import Origins
 from plumbline.supervision.journal.audit_roots import Roots
+from plumbline.supervision.journal.audit_times import Times
 from plumbline.supervision.journal.heads import HeadRow, SigningStopped, log_origin, read_head
 from plumbline.supervision.journal.model import canonical_claim
 from plumbline.supervision.journal.stamping import stamp_problems
@@ -61,21 +63,29 @@ SELECT e.uid FROM journal.entry e
 
 
 def audit_log(
-    conninfo: str, marks: Path, shown: Sequence[str] = (), *, sm2: bytes | None = None
+    conninfo: str,
+    marks: Path,
+    shown: Sequence[str] = (),
+    *,
+    sm2: bytes | None = None,
+    notes: list[str] | None = None,
 ) -> list[str]:
     """Recompute every leaf from its entry, every node and the root from the leaves, and every claim from the
     messages; an empty list means that all agrees. May run while entries come in.
 
     `shown`: checkpoints and receipts that somebody else kept. They are what is left when a whole history is written
-    anew by someone who holds the log's key and this host's marks. `sm2`: the log's SM2 key, as :class:`Kept` has it."""
+    anew by someone who holds the log's key and this host's marks. `sm2`: the log's SM2 key, as :class:`Kept` has it. `notes` is given
+    what is no fault and must be known all the same: ranges that a wrong clock has dated."""
     # Before the snapshot: a mark only grows after a commit, so a log that goes on growing is never behind one read earlier.
     kept = Kept.of(marks, sm2)
     with psycopg.connect(conninfo) as conn:
         begin_long(conn)
-        return audit_journal(conn, kept, shown)
+        return audit_journal(conn, kept, shown, notes)
 
 
-def audit_journal(conn: psycopg.Connection, kept: Kept, shown: Sequence[str] = ()) -> list[str]:
+def audit_journal(
+    conn: psycopg.Connection, kept: Kept, shown: Sequence[str] = (), notes: list[str] | None = None
+) -> list[str]:
     """The same within the caller's transaction, whose snapshot is younger than `kept`."""
     if gaps := gap_problems(conn):
         return gaps
@@ -83,12 +93,13 @@ def audit_journal(conn: psycopg.Connection, kept: Kept, shown: Sequence[str] = (
         head = read_head(conn)
     except (SigningStopped, ValueError) as error:
         return [f"日志头读不出来：{error}"]
-    seen = _Seen()
+    seen = _Seen(Times(conn, [] if notes is None else notes))
     problems: list[str] = []
     epochs, log_key = read_epochs(conn, head, problems), None
     for epoch in epochs:
         walk = _Walk(epoch, head.origin, seen)
         walk.leaves(conn)
+        seen.times.end_epoch(epoch.epoch, walk.frontier.size)
         log_key = log_key or walk.log_key
         told = [*walk.problems, *_end_problems(head, walk)]
         told += checkpoint_problems(conn, walk.log, epoch, walk.roots, log_key=log_key, kept=kept)
@@ -108,8 +119,9 @@ def audit_journal(conn: psycopg.Connection, kept: Kept, shown: Sequence[str] = (
 
 @dataclass(slots=True)
 class _Seen:
-    """What goes from one epoch into the next: numbers that are taken, keys that are enrolled."""
+    """What goes from one epoch into the next: numbers that are taken, keys that are enrolled, where time was corrected."""
 
+    times: Times
     claims: dict[tuple[str, str], bytes] = field(default_factory=dict)
     origins: Origins = field(default_factory=Origins)
 
@@ -124,7 +136,8 @@ class _Walk:
         self.roots = Roots()
         self.epoch = epoch.epoch
         self.frontier = Frontier.empty()
-        self.last_time: datetime | None = None
+        #: Time of the entry before: across epochs the log's time goes on as well.
+        self.last_time: datetime | None = seen.times.end_of(epoch.row["kept_epoch"])
         self.problems: list[str] = []
         #: The log's public key as entry 0 states it.
         self.log_key: bytes | None = None
@@ -152,13 +165,22 @@ class _Walk:
             position += len(rows)
 
     def _compare(self, row: Sequence[Any]) -> None:
-        idx, uid, sender, logged_at, stored, key_id, envelope, message, arrived_at = row
-        if self.last_time is not None and logged_at < self.last_time:
+        idx, uid, _, logged_at, *_ = row
+        before, self.last_time = self.last_time, logged_at
+        read = self._read(row)
+        if read is not None and isinstance(read[0], ClockCorrected):
+            whose = self._seen.origins.is_platforms(row[2], *read[1:])
+            why = self._seen.times.correct(read[0], (self.epoch, idx), logged_at, before, is_platforms=whose)
+            self.problems += [f"第 {idx} 条（{uid}）的时钟更正不成立：{each}" for each in why]
+        elif before is not None and logged_at < before:
             self.problems.append(f"第 {idx} 条（{uid}）的入账时间早于前一条")
-        self.last_time = logged_at
+
+    def _read(self, row: Sequence[Any]) -> tuple[Message, Envelope, bytes] | None:
+        """The entry of a leaf, compared with it; None when it is not what the leaf says, or cannot be read."""
+        idx, uid, sender, logged_at, stored, key_id, envelope, message, arrived_at = row
         if message is None:
             self.problems.append(f"第 {idx} 条（{uid}）的入账不见了")
-            return
+            return None
         leaf = Leaf(
             sender_id=bytes(sender),
             uid=uid,
@@ -170,7 +192,7 @@ class _Walk:
         )
         if leaf_hash(leaf.encode()) != bytes(stored):
             self.problems.append(f"第 {idx} 条（{uid}）的内容、时间或叶子被改过")
-            return
+            return None
         try:
             parsed, read = parse_message(bytes(message)), decode_envelope(bytes(envelope))
             if read.key_id != key_id:
@@ -183,12 +205,15 @@ class _Walk:
             for kind, value in kind_of(parsed).claims(parsed):
                 self._seen.claims[canonical_claim(kind, value)] = entry_id(bytes(sender), uid)
         except (msgspec.MsgspecError, ValueError, Problem):
-            return  # an entry of a newer version: its claims and signatures are that version's affair
+            return None  # an entry of a newer version: its claims and signatures are that version's affair
+        return parsed, read, bytes(message)
 
     def _open(self, message: Message) -> None:
         if not self.told.is_opened_by(message):
             self.problems.append("第 0 条没有说明这一期，或与日志各期的表不同")
         if isinstance(message, LogOpened):
+            if self.epoch == 1:
+                self._seen.origins.found(message)
             if message.origin != self._origin:
                 self.problems.append(f"日志头的来源是 {self._origin}，第 0 条说的是 {message.origin}")
             keys = [

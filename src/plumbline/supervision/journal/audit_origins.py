@@ -20,6 +20,26 @@ class Origins:
 
     def __init__(self) -> None:
         self._keys: dict[str, dict[tuple[str, bytes], None]] = {}
+        #: The operator and the platform's own keys, as the first entry of the log names them.
+        self._operator = ""
+        self._own: dict[str, tuple[str, bytes]] = {}
+
+    def found(self, opened: LogOpened) -> None:
+        """Take operator and platform keys of the log's first entry."""
+        self._operator = opened.sender
+        for each in opened.keys:
+            try:
+                self._own[each.key_id] = (each.algorithm, base64.b64decode(each.public_key, validate=True))
+            except binascii.Error:
+                continue
+
+    def is_platforms(self, sender: bytes, envelope: Envelope, message: bytes) -> bool:
+        """Whether the operator sent this, signed by one of the platform's own keys."""
+        return bytes(sender).hex() == self._operator and any(
+            own is not None and own[0] == each.algorithm and verify_origin(each, own[1], message)
+            for each in envelope.origin
+            for own in (self._own.get(each.key_id),)
+        )
 
     def learn(self, message: Message) -> None:
         """Take the keys of an entry; they hold from here on."""

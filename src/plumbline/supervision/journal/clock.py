@@ -6,18 +6,29 @@ verifier prints 演示数据.
 What cannot be told: a process that was started after the step has no baseline, so that it takes a forward step of database and host
 together for time that passed; a step of the database alone shows against the host's clock (2 s). A step that the log has already taken
 in, because another process saw it confirmed, is no step any more: time is then measured from the log's own last entry.
+
+A confirmation is an instant at which a person held the clock against another one. It is kept with the host's time since boot, so that
+every process of that host measures from it as from its own last look, however long ago that was: one confirmation is enough for all of
+them, and a later step is a step again. Another host cannot compare the time since boot; there it holds for ten minutes.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import psycopg
 
 MAX_STEP_BACK = timedelta(seconds=5)
 MAX_HOST_SKEW = timedelta(seconds=2)
 MAX_STEP_FORWARD = timedelta(hours=1)
+#: How long a confirmation holds where its time since boot cannot be compared.
+CONFIRMED_FOR = timedelta(minutes=10)
 
 
 class ClockProblem(RuntimeError):
@@ -47,10 +58,56 @@ def _since_boot() -> float:
     return time.monotonic()
 
 
+@cache
+def boot_id() -> str:
+    """What tells this start of the machine from every other one; empty where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+def confirm(conn: psycopg.Connection, by: str) -> None:
+    """Keep that the clock was looked at now, as plumb_owner on the host whose clock it is."""
+    conn.execute(
+        "INSERT INTO ops.clock_confirmed (by_whom, boot, since_boot) VALUES (%s, %s, %s)",
+        [by, boot_id() or None, _since_boot()],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A person held the clock against another one: at this instant of the database's clock it was right."""
+
+    at: datetime
+    #: Which start of which machine, and its seconds since then; empty and None where that is not known.
+    boot: str = ""
+    since_boot: float | None = None
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> Confirmed | None:
+        """From `at`, `boot`, `since_boot` of the newest by its number, for its time may be a wrong one; empty where there is none."""
+        at, boot, since = row
+        return None if at is None else cls(at, boot or "", since)
+
+    @property
+    def is_of_this_boot(self) -> bool:
+        """Whether its time since boot may be held against ours."""
+        return bool(self.boot) and self.boot == boot_id() and self.since_boot is not None
+
+
 def require_plausible(database_now: datetime, last_time: datetime, host_now: datetime) -> None:
     """Raise :class:`ClockProblem` when the clocks cannot be right: behind the log's last entry, or apart from each other."""
     if last_time - database_now > MAX_STEP_BACK:
-        raise ClockProblem(f"数据库时钟比日志最后一条慢 {last_time - database_now}")
+        raise ClockProblem(
+            f"数据库时钟比日志最后一条慢 {last_time - database_now}；"
+            "核对过现在的时钟是对的、是以前走快了，请两人执行 plumbline log clock-correct"
+        )
+    require_same_time(database_now, host_now)
+
+
+def require_same_time(database_now: datetime, host_now: datetime) -> None:
+    """Raise :class:`ClockProblem` when the host's clock is not the database's."""
     if abs(host_now - database_now) > MAX_HOST_SKEW:
         raise ClockProblem(f"本机时钟与数据库相差 {host_now - database_now}")
 
@@ -71,17 +128,33 @@ class ClockWatch:
             self._seen = (_since_boot(), began)
 
     def check(
-        self, database_now: datetime, last_time: datetime, host_now: datetime, *, confirmed: bool
+        self, database_now: datetime, last_time: datetime, host_now: datetime, *, confirmed: Confirmed | None
     ) -> datetime:
         """`logged_at` for a batch: max(database_now, last_time), or :class:`ClockProblem` with the reason (PROTOCOL §2.3)."""
         require_plausible(database_now, last_time, host_now)
         passed = _since_boot()
-        is_new_to_the_log = database_now - last_time > MAX_STEP_FORWARD
-        if self._seen is not None and is_new_to_the_log and not confirmed:
-            unexplained = (database_now - self._seen[1]) - timedelta(seconds=passed - self._seen[0])
-            if unexplained > MAX_STEP_FORWARD:
-                raise ClockProblem(
-                    f"数据库时钟向前跳了 {unexplained}，请核对后执行 plumbline log clock-confirm"
-                )
+        if database_now - last_time > MAX_STEP_FORWARD:
+            self._require_explained(passed, database_now, confirmed)
         self._seen = (passed, database_now)
         return max(database_now, last_time)
+
+    def _require_explained(self, passed: float, now: datetime, confirmed: Confirmed | None) -> None:
+        """Time must have passed since this process last looked, or since a person did, whichever is later."""
+        if self._seen is None:
+            return
+        unexplained = _unexplained(self._seen, passed, now)
+        if confirmed is not None and confirmed.is_of_this_boot:
+            assert confirmed.since_boot is not None
+            told = _unexplained((confirmed.since_boot, confirmed.at), passed, now)
+            # Where the clock has been put back since, what was confirmed is of a time that is no more.
+            if confirmed.since_boot >= self._seen[0] and told >= -MAX_STEP_FORWARD:
+                unexplained = told
+        elif confirmed is not None and timedelta(0) <= now - confirmed.at <= CONFIRMED_FOR:
+            return
+        if unexplained > MAX_STEP_FORWARD:
+            raise ClockProblem(f"数据库时钟向前跳了 {unexplained}，请核对后执行 plumbline log clock-confirm")
+
+
+def _unexplained(base: tuple[float, datetime], passed: float, now: datetime) -> timedelta:
+    """What of the time between two looks (seconds since boot, the clock) did not pass."""
+    return (now - base[1]) - timedelta(seconds=passed - base[0])

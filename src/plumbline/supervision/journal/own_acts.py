@@ -32,6 +32,7 @@ from plumbline.supervision.journal.vault import SealedRecord
 DERIVED = frozenset(
     {
         "log.opened",
+        "clock.corrected",
         "blob.stored",
         "clock.deadline_passed",
         "evaluation.computed",

@@ -226,7 +226,7 @@ class StatusPage:
     #: (name, sentence): time-stamp authorities, and chains that hold checkpoints
     stamps: tuple[tuple[str, str], ...] = ()
     anchors: tuple[tuple[str, str], ...] = ()
-    #: (name, sentence) of every later epoch of the log; none in a healthy log
+    #: (name, sentence) of every later epoch of the log and of every correction of its time; none in a healthy log
     epochs: tuple[tuple[str, str], ...] = ()
     #: how the virus scan is; without a scanner that is said
     scanning: tuple[Tone, str] = (Tone.WARN, "没有接病毒扫描")

@@ -63,6 +63,19 @@ _TABLES = [
             "because": _T,
         },
     ),
+    Table(
+        name="clock_correction",
+        meaning="走错的时钟更正了：从哪一条起按走错的时钟入账，到这一条为止",
+        sight=Open(
+            columns=("idx", "wrong_from", "last_wrong", "because", "logged_at"),
+            reason="哪些入账时间不可信人人可知",
+        ),
+        columns={
+            "wrong_from": "bigint NOT NULL",
+            "last_wrong": "timestamptz NOT NULL",
+            "because": "text NOT NULL",
+        },
+    ),
     *REGISTRY,
     Table(
         name="project",

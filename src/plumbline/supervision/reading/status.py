@@ -10,6 +10,7 @@ from django.conf import settings
 from plumbline import __version__
 from plumbline.domain.basics.calendar import local_date
 from plumbline.evidence.position import place_of
+from plumbline.supervision.journal.corrections import wrong_range
 from plumbline.supervision.journal.heads import log_origin
 from plumbline.supervision.journal.staleness import Followed, Limits, backlog
 from plumbline.supervision.pages.view_models import Answer, ProcessRow, StatusPage
@@ -158,12 +159,24 @@ def entries_below(position: int) -> int:
 
 
 def _epochs() -> tuple[tuple[str, str], ...]:
-    """Each later epoch: when it was opened, what it continues, what was lost and why; none in a log of one epoch."""
+    """Each later epoch: when it was opened, what it continues, what was lost and why; and each range that a wrong clock dated."""
     told = rows(
         "SELECT epoch, kept_epoch, kept_size, lost, because, logged_at FROM fact.epoch WHERE epoch > 1 ORDER BY epoch",
         [],
     )
-    return tuple((f"日志第 {each['epoch']} 期", epoch_sentence(each)) for each in told)
+    corrected = rows(
+        "SELECT idx, wrong_from, last_wrong, because, logged_at FROM fact.clock_correction ORDER BY idx", []
+    )
+    return (
+        *((f"日志第 {each['epoch']} 期", epoch_sentence(each)) for each in told),
+        *(("时钟更正", correction_sentence(each)) for each in corrected),
+    )
+
+
+def correction_sentence(correction: Row) -> str:
+    """One plain sentence about a row of `fact.clock_correction`."""
+    place = (correction["wrong_from"], correction["idx"], correction["last_wrong"], correction["logged_at"])
+    return f"{wrong_range(*place)}。原因：{correction['because']}"
 
 
 def epoch_sentence(epoch: Row) -> str:

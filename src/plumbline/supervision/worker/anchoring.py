@@ -50,7 +50,7 @@ UPDATE ops.anchor_chain SET state = 'sent', sent_origin = %s, sent_size = %s, se
 """
 _STANDS = """
 UPDATE ops.anchor_chain SET looked_at = clock_timestamp(), problem = %(problem)s,
-       behind_since = CASE WHEN %(behind)s THEN COALESCE(behind_since, clock_timestamp()) END
+       behind_since = CASE WHEN %(behind)s THEN LEAST(behind_since, clock_timestamp()) END
  WHERE name = %(name)s
 """
 _STATE = "UPDATE ops.anchor_chain SET state = %s, confirmations = %s WHERE name = %s"

@@ -33,15 +33,20 @@ FIRST_ROUND_S = 6.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 5.0
 _log = logging.getLogger("plumbline.worker")
 
-_SEEN = "UPDATE ops.cosigner SET looked_at = clock_timestamp() WHERE name = %s AND looked_at < clock_timestamp() - interval '5 seconds'"
+#: Since when something waits is never later than now: a clock that was wrong and put right must not hide it.
+_SEEN = """
+UPDATE ops.cosigner SET looked_at = clock_timestamp()
+ WHERE name = %s AND looked_at NOT BETWEEN clock_timestamp() - interval '5 seconds' AND clock_timestamp()
+"""
 _WAITS = """
-UPDATE ops.cosigner SET looked_at = clock_timestamp(), behind_since = COALESCE(behind_since, clock_timestamp()), problem = %s
+UPDATE ops.cosigner SET looked_at = clock_timestamp(), behind_since = LEAST(behind_since, clock_timestamp()), problem = %s
  WHERE name = %s
 """
 _DONE = """
 UPDATE ops.cosigner SET looked_at = clock_timestamp(), origin = %(origin)s, size = %(size)s, problem = '',
        cosigned_at = COALESCE(%(at)s, cosigned_at),
-       behind_since = CASE WHEN (SELECT size FROM journal.head) > %(size)s THEN COALESCE(%(since)s, behind_since, clock_timestamp()) END
+       behind_since = CASE WHEN (SELECT size FROM journal.head) > %(size)s
+                           THEN LEAST(COALESCE(%(since)s, behind_since), clock_timestamp()) END
  WHERE name = %(name)s
 """
 _KNOWN = """

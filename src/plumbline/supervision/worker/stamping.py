@@ -39,7 +39,7 @@ _STANDS = """
 UPDATE ops.stamp_authority SET looked_at = clock_timestamp(), origin = %(origin)s, size = %(size)s, problem = %(problem)s,
        stamped_at = COALESCE(%(at)s::timestamptz, stamped_at),
        behind_since = CASE WHEN NOT %(behind)s THEN NULL WHEN %(at)s::timestamptz IS NULL
-                           THEN COALESCE(behind_since, clock_timestamp()) ELSE clock_timestamp() END
+                           THEN LEAST(behind_since, clock_timestamp()) ELSE clock_timestamp() END
  WHERE name = %(name)s
 """
 

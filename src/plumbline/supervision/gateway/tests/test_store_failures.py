@@ -110,7 +110,7 @@ def test_a_finished_file_that_could_not_be_synced_is_not_stored(
 
 
 @pytest.mark.parametrize(
-    ("database_s", "last_s", "confirmed", "told"),
+    ("database_s", "last_s", "confirmed", "words"),
     [
         (0, -60, False, None),
         (0, 4, False, None),
@@ -121,11 +121,12 @@ def test_a_finished_file_that_could_not_be_synced_is_not_stored(
     ],
 )
 def test_a_clock_of_ours_that_is_wrong_refuses_nothing_for_good(
-    database_s: int, last_s: int, confirmed: bool, told: str | None
+    database_s: int, last_s: int, confirmed: bool, words: str | None
 ) -> None:
     """Asked before a message is refused for the time in its uid: a wrong clock is 503, and the same uid may come again."""
     now = datetime.now(UTC)
-    row = (now + timedelta(seconds=database_s), now + timedelta(seconds=last_s), confirmed)
+    told = (now, None, None) if confirmed else (None, None, None)
+    row = (now + timedelta(seconds=database_s), now + timedelta(seconds=last_s), *told)
 
     class Pool:
         @contextlib.asynccontextmanager
@@ -143,9 +144,9 @@ def test_a_clock_of_ours_that_is_wrong_refuses_nothing_for_good(
         last_s == -7200
     ):  # as one sees it that was started two hours ago by the clock, and a moment ago by what passed
         directory._clocks = ClockWatch(now - timedelta(seconds=7200))
-    if told is None:
+    if words is None:
         asyncio.run(directory.require_right_clock())
         return
-    with pytest.raises(Problem, match=told) as refused:
+    with pytest.raises(Problem, match=words) as refused:
         asyncio.run(directory.require_right_clock())
     assert (refused.value.slug, refused.value.kind.status) == ("clock-off", 503)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from plumbline.supervision.journal.clock import ClockProblem, ClockWatch
+from plumbline.supervision.journal.clock import ClockProblem, ClockWatch, Confirmed
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 
@@ -17,7 +17,7 @@ def _check(
     last: datetime,
     host: datetime | None = None,
     *,
-    confirmed: bool = False,
+    confirmed: Confirmed | None = None,
 ) -> datetime:
     return watch.check(database, last, host or database, confirmed=confirmed)
 
@@ -62,7 +62,7 @@ def test_a_step_forward_of_more_than_an_hour_needs_a_person() -> None:
         _check(watch, later, NOW)
     with pytest.raises(ClockProblem, match="clock-confirm"):
         _check(watch, later, NOW)
-    assert _check(watch, later, NOW, confirmed=True) == later
+    assert _check(watch, later, NOW, confirmed=Confirmed(later)) == later
     assert _check(watch, later + timedelta(seconds=1), later) == later + timedelta(seconds=1)
 
 
