@@ -56,7 +56,7 @@ def _is_too_deep(bare: bytes) -> bool:
 
 
 def _outside_texts(data: bytes) -> bytes:
-    """What stands outside of texts. Without escapes every second piece between quotation marks does, which takes a tenth of the time."""
+    """What stands outside of texts. Without escapes every second piece between quotation marks does, which takes a fifth of the time."""
     if b"\\" in data:
         return _STRINGS.sub(b"", data)
     return b"".join(data.split(b'"')[::2])
