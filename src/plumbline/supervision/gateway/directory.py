@@ -35,7 +35,7 @@ _CLOCKS = f"""
 SELECT clock_timestamp(), last_time - COALESCE((SELECT ahead FROM ops.demo_clock), '0'), c.at, c.boot, c.since_boot, c.elsewhere
   FROM journal.head LEFT JOIN ({NEWEST_CONFIRMED}) c ON true
  WHERE single
-"""  # noqa: S608
+"""  # noqa: S608 - our own texts, the value is a parameter
 #: A key that is on trial: its application has been let into the sandbox, and nothing of it is on record.
 _FIND_SANDBOX = """
 SELECT k.key_id AS id, a.party, k.algorithm, k.use, k.public_key, a.decided_at AS valid_from, a.sandbox_until AS valid_until,
