@@ -18,6 +18,7 @@ from plumbline.supervision.journal.clock import confirm
 from plumbline.supervision.journal.correcting import (
     CorrectionPlan,
     CorrectionRefused,
+    CorrectionUnknown,
     Signatory,
     Signed,
     correct,
@@ -30,7 +31,7 @@ from plumbline.supervision.journal.keys import PlatformKeys
 _ACCOUNT = """
 SELECT a.username, a.person, a.suspended_at IS NOT NULL,
        EXISTS (SELECT 1 FROM fact.role_grant g WHERE g.person = a.person AND g.party = %s AND g.ended_idx IS NULL)
-  FROM web.accounts_account a WHERE a.username = %s OR a.person = %s
+  FROM web.accounts_account a WHERE a.username = %s OR a.person = %s ORDER BY a.username = %s DESC LIMIT 1
 """
 _PLACE = re.compile(r"(?:([0-9]{1,4})-)?([0-9]{1,12})")
 
@@ -57,7 +58,7 @@ def run_clock_correct(platform: Platform, signer: CheckpointSigner, arguments: a
     try:
         with psycopg.connect(platform.conninfo("plumb_migrate"), autocommit=True) as conn:
             conn.execute("SET ROLE plumb_owner")
-            plan = plan_correction(conn, since=_since(arguments.since))
+            plan = plan_correction(conn, platform.folder("marks"), since=_since(arguments.since))
             _print_plan(plan)
             if not (arguments.yes and arguments.by and arguments.second and arguments.because.strip()):
                 print(
@@ -75,15 +76,13 @@ def run_clock_correct(platform: Platform, signer: CheckpointSigner, arguments: a
             operator=operator_of(platform),
             signed=signed,
         )
-    except (CorrectionRefused, SigningStopped, Problem) as refusal:
+    except (CorrectionRefused, Problem) as refusal:
         print(f"没有更正：{refusal}", file=sys.stderr)
         return 1
-    except psycopg.Error as error:
-        # Whether it was entered is not known; whoever asks again is told, and nothing is corrected twice.
-        print(
-            f"数据库没有答复（{type(error).__name__}），请再执行一次：已经更正的会说不用更正。",
-            file=sys.stderr,
-        )
+    except (CorrectionUnknown, SigningStopped, psycopg.Error) as error:
+        # Whoever asks again is told, and nothing is corrected twice.
+        why = f"数据库没有答复（{type(error).__name__}）" if isinstance(error, psycopg.Error) else str(error)
+        print(f"不知道有没有入账（{why}），请再执行一次：已经更正的会说不用更正。", file=sys.stderr)
         return 1
     print(
         f"已更正，第 {place_text(accepted.position)} 条 {local_text(accepted.logged_at)} 入账，日志从现在接着记。"
@@ -100,6 +99,11 @@ def _print_plan(plan: CorrectionPlan) -> None:
     print(
         f"走错的一段：第 {place_text(plan.wrong_from)} 条（记作 {local_text(plan.wrong_at)}）到第 {place_text(plan.position - 1)} 条，"
         f"共 {plan.count} 条；它前面一条 {local_text(plan.right_at)} 入账"
+    )
+    print(
+        f"外部证据：最近是{plan.outside}，与现在不矛盾"
+        if plan.outside
+        else "外部证据：没有。现在的时间只凭本机和数据库，两个人务必用别的时钟核对"
     )
     print("时钟在更早的一条就走错了的，用 --since 写明从第几条起。")
     print(f"将要写入第 {place_text(plan.position)} 条“时钟更正”，日志从现在接着记；以前各条一个字也不改。")
@@ -130,7 +134,7 @@ def _signed(conn: psycopg.Connection, platform: Platform, arguments: argparse.Na
 
 def _signatory(conn: psycopg.Connection, party: str, option: str, name: str) -> Signatory:
     asked = name.strip().lower()
-    row = conn.execute(_ACCOUNT, [party, asked, asked]).fetchone()
+    row = conn.execute(_ACCOUNT, [party, asked, asked, asked]).fetchone()
     if row is None:
         raise CorrectionRefused(
             f"{option}：没有登录名或人员编号是“{name[:40]}”的账号，请写运营单位的一个账号"

@@ -14,7 +14,13 @@ from psycopg_pool import AsyncConnectionPool
 
 from plumbline.exchange.problems import Problem
 from plumbline.exchange.signatures import SYMMETRIC
-from plumbline.supervision.journal.clock import ClockProblem, ClockWatch, Confirmed
+from plumbline.supervision.journal.clock import (
+    NEWEST_CONFIRMED,
+    ClockProblem,
+    ClockWatch,
+    Confirmed,
+    boot_id,
+)
 
 CACHE_S = 5.0
 _FIND = """
@@ -25,11 +31,11 @@ SELECT k.id, k.party, k.algorithm, k.use, k.public_key, k.valid_from, k.valid_un
  WHERE k.id = %s
 """
 #: What a demo's clock is put forward by is no fault of any clock.
-_CLOCKS = """
-SELECT clock_timestamp(), last_time - COALESCE((SELECT ahead FROM ops.demo_clock), '0'), c.at, c.boot, c.since_boot
-  FROM journal.head LEFT JOIN (SELECT at, boot, since_boot FROM ops.clock_confirmed ORDER BY number DESC LIMIT 1) c ON true
+_CLOCKS = f"""
+SELECT clock_timestamp(), last_time - COALESCE((SELECT ahead FROM ops.demo_clock), '0'), c.at, c.boot, c.since_boot, c.elsewhere
+  FROM journal.head LEFT JOIN ({NEWEST_CONFIRMED}) c ON true
  WHERE single
-"""
+"""  # noqa: S608 - our own texts, the value is a parameter
 #: A key that is on trial: its application has been let into the sandbox, and nothing of it is on record.
 _FIND_SANDBOX = """
 SELECT k.key_id AS id, a.party, k.algorithm, k.use, k.public_key, a.decided_at AS valid_from, a.sandbox_until AS valid_until,
@@ -116,11 +122,11 @@ class Directory:
     async def require_right_clock(self) -> None:
         """Asked before anything is refused for its time: raises 503 when it is our own clock that is wrong."""
         async with self._pool.connection() as conn:
-            row = await (await conn.execute(_CLOCKS)).fetchone()
+            row = await (await conn.execute(_CLOCKS, {"boot": boot_id()})).fetchone()
         if row is None:
             return
         try:
-            self._clocks.check(row[0], row[1], datetime.now(UTC), confirmed=Confirmed.of(row[2:5]))
+            self._clocks.check(row[0], row[1], datetime.now(UTC), confirmed=Confirmed.of(row[2:6]))
         except ClockProblem as error:
             raise Problem(slug="clock-off", detail=str(error), retry_after_s=30) from None
 

@@ -22,7 +22,7 @@ from plumbline.exchange.decode import (
     outer_batch,
     outer_submission,
 )
-from plumbline.exchange.messages import kind_of
+from plumbline.exchange.messages import PLATFORM, kind_of
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.origin import KnownRoots, verify_origin
 from plumbline.exchange.personal import PersonalRecord
@@ -279,6 +279,12 @@ class Door:
                 slug="sender-mismatch", detail=f"sender 是 {message.sender[:8]}…，密钥属于 {key.party_name}"
             )
         row = kind_of(message)
+        if row.senders == PLATFORM:
+            # Whoever holds a key of the operator's office does not speak for the platform itself.
+            raise Problem(
+                slug="kind-not-allowed",
+                detail=f"{row.title}（{row.tag}）只由平台自己入账，不从接口报送",
+            )
         if not row.senders & key.roles:
             raise Problem(
                 slug="kind-not-allowed",

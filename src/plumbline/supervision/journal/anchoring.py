@@ -182,8 +182,8 @@ def contradiction(conn: psycopg.Connection, newest: Published, size: int, root: 
 
 
 def is_due(chain: AnchorChain, last: datetime | None, now: datetime) -> bool:
-    """Whether the interval has passed."""
-    return last is None or now - last >= timedelta(minutes=chain.every_minutes)
+    """Whether the interval has passed; a last one that lies ahead was dated by a wrong clock, and holds nothing up."""
+    return last is None or not timedelta(0) <= now - last < timedelta(minutes=chain.every_minutes)
 
 
 _STORED = """

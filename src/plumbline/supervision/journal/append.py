@@ -21,11 +21,14 @@ from plumbline.evidence.tree import batch_inclusion_paths
 from plumbline.exchange.messages.platform import ClockCorrected
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.journal.clock import (
+    CORRECTED_WITHIN,
+    NEWEST_CONFIRMED,
     Clock,
     ClockProblem,
     ClockWatch,
     Confirmed,
     SystemClock,
+    boot_id,
     require_same_time,
 )
 from plumbline.supervision.journal.demo_clock import read_demo_clock
@@ -44,8 +47,6 @@ from plumbline.supervision.journal.receipts import receipts_of, signed_head
 from plumbline.supervision.journal.replication import Doubts
 
 MAX_BATCH = 64
-#: Between the look at the clock and the entry that corrects the log to it.
-CORRECTED_WITHIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +257,7 @@ class Journal:
                 latest = max(latest, pending.stated_at)
                 times.append(latest)
             return times
-        row = conn.execute(_CLOCKS).fetchone()
+        row = conn.execute(_CLOCKS, {"boot": boot_id()}).fetchone()
         assert row is not None
         now, ahead = row[0], row[1]
         if self._opening and before.last_time > now + ahead:
@@ -265,7 +266,7 @@ class Journal:
         try:
             # The watch looks at the clocks as they are; what a demo puts forward is no step of them.
             at = self._watch.check(
-                now, before.last_time - ahead, self._clock.now(), confirmed=Confirmed.of(row[2:5])
+                now, before.last_time - ahead, self._clock.now(), confirmed=Confirmed.of(row[2:6])
             )
         except ClockProblem as error:
             raise Problem(slug="clock-off", detail=str(error), retry_after_s=30) from None
@@ -273,7 +274,7 @@ class Journal:
 
     def _corrected(self, conn: psycopg.Connection, before: HeadRow, told: ClockCorrected) -> datetime:
         """The time that a correction goes back to: the present still, and the log as it was when two persons looked at it."""
-        row = conn.execute(_CLOCKS).fetchone()
+        row = conn.execute(_CLOCKS, {"boot": boot_id()}).fetchone()
         assert row is not None
         now = row[0] + row[1]
         try:
@@ -385,10 +386,9 @@ _HEAD = (
 )
 _GROW = f"WITH leaves AS ({_LEAVES}) {_HEAD}"
 #: The database's clock, how far a demo's runs ahead of it, and when a person last held it against another one.
-_CLOCKS = """
-SELECT clock_timestamp(), COALESCE((SELECT ahead FROM ops.demo_clock), '0'), c.at, c.boot, c.since_boot
-  FROM (SELECT 1) one
-  LEFT JOIN (SELECT at, boot, since_boot FROM ops.clock_confirmed ORDER BY number DESC LIMIT 1) c ON true
+_CLOCKS = f"""
+SELECT clock_timestamp(), COALESCE((SELECT ahead FROM ops.demo_clock), '0'), c.at, c.boot, c.since_boot, c.elsewhere
+  FROM (SELECT 1) one LEFT JOIN ({NEWEST_CONFIRMED}) c ON true
 """
 _CLAIM = """
 INSERT INTO journal.claim (kind, value, entry)

@@ -46,6 +46,7 @@ from plumbline.supervision.journal.audit_roots import Roots
 from plumbline.supervision.journal.audit_times import Times
 from plumbline.supervision.journal.heads import HeadRow, SigningStopped, log_origin, read_head
 from plumbline.supervision.journal.model import canonical_claim
+from plumbline.supervision.journal.outside_times import Outside
 from plumbline.supervision.journal.stamping import stamp_problems
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -93,7 +94,7 @@ def audit_journal(
         head = read_head(conn)
     except (SigningStopped, ValueError) as error:
         return [f"日志头读不出来：{error}"]
-    seen = _Seen(Times(conn, [] if notes is None else notes))
+    seen = _Seen(Times(conn, [] if notes is None else notes, Outside(conn, head.origin, kept.inside)))
     problems: list[str] = []
     epochs, log_key = read_epochs(conn, head, problems), None
     for epoch in epochs:
@@ -169,8 +170,8 @@ class _Walk:
         before, self.last_time = self.last_time, logged_at
         read = self._read(row)
         if read is not None and isinstance(read[0], ClockCorrected):
-            whose = self._seen.origins.is_platforms(row[2], *read[1:])
-            why = self._seen.times.correct(read[0], (self.epoch, idx), logged_at, before, is_platforms=whose)
+            whose = self._seen.origins.objections(read[0], row[2], *read[1:])
+            why = self._seen.times.correct(read[0], (self.epoch, idx), logged_at, before, objections=whose)
             self.problems += [f"第 {idx} 条（{uid}）的时钟更正不成立：{each}" for each in why]
         elif before is not None and logged_at < before:
             self.problems.append(f"第 {idx} 条（{uid}）的入账时间早于前一条")
@@ -199,11 +200,13 @@ class _Walk:
                 self.problems.append(f"第 {idx} 条（{uid}）的密钥编号 key_id 与信封里的不同")
             if idx == 0:
                 self._open(parsed)
+            entry = entry_id(bytes(sender), uid)
             self._seen.origins.learn(parsed)
+            self._seen.origins.decide(parsed, entry, bytes(sender), read, bytes(message))
             for key in self._seen.origins.refuted(read, bytes(message)):
                 self.problems.append(f"第 {idx} 条（{uid}）的源头签名不成立：不是密钥 {key} 签的内容")
             for kind, value in kind_of(parsed).claims(parsed):
-                self._seen.claims[canonical_claim(kind, value)] = entry_id(bytes(sender), uid)
+                self._seen.claims[canonical_claim(kind, value)] = entry
         except (msgspec.MsgspecError, ValueError, Problem):
             return None  # an entry of a newer version: its claims and signatures are that version's affair
         return parsed, read, bytes(message)

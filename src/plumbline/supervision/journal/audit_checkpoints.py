@@ -28,6 +28,7 @@ from plumbline.supervision.journal.audit_epochs import Epoch
 from plumbline.supervision.journal.audit_roots import Roots
 from plumbline.supervision.journal.cosigners import known_cosigners
 from plumbline.supervision.journal.heads import HeadRow, log_origin, root_at
+from plumbline.supervision.journal.outside_times import inside
 from plumbline.supervision.journal.published import published
 from plumbline.supervision.journal.stamping import SOURCES, StampSource
 
@@ -51,6 +52,8 @@ class Kept:
     stamp_sources: tuple[StampSource, ...] = ()
     #: Chains of the operator's list, the retired ones too.
     anchor_chains: tuple[AnchorChain, ...] = ()
+    #: Kind and name of those on the lists that the operator runs himself: they are no outsiders.
+    inside: frozenset[tuple[str, str]] = frozenset()
 
     @classmethod
     def of(cls, folder: Path, sm2: bytes | None = None) -> Kept:
@@ -64,6 +67,7 @@ class Kept:
             cosigners=cosigners,
             stamp_sources=SOURCES.known(folder)[0],
             anchor_chains=CHAINS.known(folder)[0],
+            inside=inside(folder),
         )
 
 

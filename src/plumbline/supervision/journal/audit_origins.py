@@ -6,9 +6,13 @@ import base64
 import binascii
 
 from plumbline.exchange.messages.header import Message
-from plumbline.exchange.messages.registry import KeyEnrolled, LogOpened
+from plumbline.exchange.messages.platform import ClockCorrected
+from plumbline.exchange.messages.registry import KeyEnrolled, KeyRevoked, LogOpened, RoleEnded, RoleGranted
 from plumbline.exchange.origin import verify_origin
 from plumbline.exchange.submission import Envelope
+
+#: By what the platform decides of itself.
+_OF_ITSELF = (KeyEnrolled, KeyRevoked, RoleGranted, RoleEnded)
 
 
 class Origins:
@@ -23,6 +27,8 @@ class Origins:
         #: The operator and the platform's own keys, as the first entry of the log names them.
         self._operator = ""
         self._own: dict[str, tuple[str, bytes]] = {}
+        #: Entries that granted a role at the operator, not ended so far, with the person.
+        self._granted: dict[str, str] = {}
 
     def found(self, opened: LogOpened) -> None:
         """Take operator and platform keys of the log's first entry."""
@@ -40,6 +46,33 @@ class Origins:
             for each in envelope.origin
             for own in (self._own.get(each.key_id),)
         )
+
+    def decide(self, message: Message, entry: bytes, sender: bytes, envelope: Envelope, data: bytes) -> None:
+        """Take what the platform decided of itself, signed by itself: its own keys, and who acts for the operator."""
+        if not isinstance(message, _OF_ITSELF) or not self.is_platforms(sender, envelope, data):
+            return
+        if isinstance(message, RoleGranted) and message.party == self._operator:
+            self._granted[bytes(entry).hex()] = message.person
+        elif isinstance(message, RoleEnded) and self._granted.get(message.grant) == message.person:
+            del self._granted[message.grant]
+        elif isinstance(message, KeyRevoked):
+            self._own.pop(message.key_id, None)
+        elif isinstance(message, KeyEnrolled) and (message.party, message.use) == (self._operator, "web"):
+            try:
+                key = base64.b64decode(message.public_key or "", validate=True)
+            except binascii.Error:
+                return
+            self._own[message.key_id] = (message.algorithm, key)
+
+    def objections(self, told: ClockCorrected, sender: bytes, envelope: Envelope, data: bytes) -> list[str]:
+        """Why nobody who may correct the time has sent this: it is not the platform's, or a person had no role at the operator."""
+        found = [] if self.is_platforms(sender, envelope, data) else ["不是平台用自己的密钥签的"]
+        staff = set(self._granted.values())
+        return found + [
+            f"{part}的人（{person[:8]}…）当时在运营单位没有角色"
+            for part, person in (("办理", told.first_person), ("复核", told.second_person))
+            if person not in staff
+        ]
 
     def learn(self, message: Message) -> None:
         """Take the keys of an entry; they hold from here on."""

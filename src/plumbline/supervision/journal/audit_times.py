@@ -6,9 +6,10 @@ from datetime import datetime
 
 import psycopg
 
-from plumbline.evidence.position import EPOCH_SPAN, place_of
+from plumbline.evidence.position import EPOCH_SPAN, place_of, place_text
 from plumbline.exchange.messages.platform import ClockCorrected
 from plumbline.supervision.journal.corrections import Place, Run, faults, last_before, right_runs, wrong_range
+from plumbline.supervision.journal.outside_times import Outside
 
 _TIME = "SELECT logged_at FROM journal.leaf WHERE epoch = %s AND idx = %s"
 
@@ -16,8 +17,9 @@ _TIME = "SELECT logged_at FROM journal.leaf WHERE epoch = %s AND idx = %s"
 class Times:
     """Goes along with the walk over the leaves, from epoch to epoch."""
 
-    def __init__(self, conn: psycopg.Connection, notes: list[str]) -> None:
+    def __init__(self, conn: psycopg.Connection, notes: list[str], outside: Outside) -> None:
         self._conn = conn
+        self._outside = outside
         self._notes = notes
         #: The epochs that are walked, and the ranges that are corrected.
         self._whole: list[Run] = []
@@ -41,19 +43,30 @@ class Times:
         logged_at: datetime,
         before: datetime | None,
         *,
-        is_platforms: bool,
+        objections: list[str],
     ) -> list[str]:
-        """What is wrong with an entry `clock.corrected`; one with which nothing is wrong counts from here on."""
+        """What is wrong with an entry `clock.corrected`; one with which nothing is wrong counts from here on.
+
+        One at which time does not step back changes nothing, whatever it says: that it stands there is a note.
+        """
         position = _position(*place)
         whole = [*self._whole, (_position(place[0], 0), position)]
         last = last_before(right_runs(whole, self._corrected), told.wrong_from)
         right = None if last is None else self._time_at(last)
         found = faults(told, Place(position=position, logged_at=logged_at, before=before, right=right))
-        if not is_platforms:
-            found.append("不是平台用自己的密钥签的")
+        found += objections
+        steps_back = before is not None and logged_at < before
+        if steps_back and (against := self._outside.against(place, told.corrected_to)):
+            found.append(against)
         if not found:
             self._corrected.append((told.wrong_from, position))
-            self._notes.append(wrong_range(told.wrong_from, position, told.last_wrong, told.corrected_to))
+            said = wrong_range(told.wrong_from, position, told.last_wrong, told.corrected_to)
+            self._notes.append(f"{said}；{self._outside.for_(place)}")
+        elif not steps_back:
+            self._notes.append(
+                f"第 {place_text(position)} 条写着时钟更正，不成立（{'、'.join(found)}）；时间没有在这里倒退，不作数"
+            )
+            return []
         return found
 
     def _time_at(self, position: int) -> datetime | None:

@@ -29,6 +29,15 @@ MAX_HOST_SKEW = timedelta(seconds=2)
 MAX_STEP_FORWARD = timedelta(hours=1)
 #: How long a confirmation holds where its time since boot cannot be compared.
 CONFIRMED_FOR = timedelta(minutes=10)
+#: Between the look at the clock and the entry that corrects the log to it.
+CORRECTED_WITHIN = timedelta(minutes=1)
+#: The newest confirmation of this host (`boot`), without one the newest of any; and the newest of another host: that of one displaces
+#: no other's. By number, for the time of some may be a wrong one.
+NEWEST_CONFIRMED = """
+SELECT at, boot, since_boot,
+       (SELECT o.at FROM ops.clock_confirmed o WHERE o.boot IS DISTINCT FROM %(boot)s ORDER BY o.number DESC LIMIT 1) AS elsewhere
+  FROM ops.clock_confirmed ORDER BY (boot IS NOT DISTINCT FROM %(boot)s) DESC, number DESC LIMIT 1
+"""
 
 
 class ClockProblem(RuntimeError):
@@ -83,17 +92,24 @@ class Confirmed:
     #: Which start of which machine, and its seconds since then; empty and None where that is not known.
     boot: str = ""
     since_boot: float | None = None
+    #: The newest of another host, as its `at`; None where there is none.
+    elsewhere: datetime | None = None
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Confirmed | None:
-        """From `at`, `boot`, `since_boot` of the newest by its number, for its time may be a wrong one; empty where there is none."""
-        at, boot, since = row
-        return None if at is None else cls(at, boot or "", since)
+        """From a row of `NEWEST_CONFIRMED`; None where there is none."""
+        at, boot, since, elsewhere = row
+        return None if at is None else cls(at, boot or "", since, elsewhere)
 
     @property
     def is_of_this_boot(self) -> bool:
         """Whether its time since boot may be held against ours."""
         return bool(self.boot) and self.boot == boot_id() and self.since_boot is not None
+
+    def holds_for_another(self, now: datetime) -> bool:
+        """Whether a person looked at the clock on another host a short time ago."""
+        at = self.elsewhere if self.is_of_this_boot else self.at
+        return at is not None and timedelta(0) <= now - at <= CONFIRMED_FOR
 
 
 def require_plausible(database_now: datetime, last_time: datetime, host_now: datetime) -> None:
@@ -149,7 +165,7 @@ class ClockWatch:
             # Where the clock has been put back since, what was confirmed is of a time that is no more.
             if confirmed.since_boot >= self._seen[0] and told >= -MAX_STEP_FORWARD:
                 unexplained = told
-        elif confirmed is not None and timedelta(0) <= now - confirmed.at <= CONFIRMED_FOR:
+        if confirmed is not None and confirmed.holds_for_another(now):
             return
         if unexplained > MAX_STEP_FORWARD:
             raise ClockProblem(f"数据库时钟向前跳了 {unexplained}，请核对后执行 plumbline log clock-confirm")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 
@@ -20,11 +21,13 @@ from plumbline.exchange.uids import new_uid
 from plumbline.supervision.config import Operator
 from plumbline.supervision.journal.append import Journal
 from plumbline.supervision.journal.clock import MAX_STEP_BACK, ClockProblem, confirm, require_same_time
-from plumbline.supervision.journal.corrections import Run, first_later, last_before, right_runs
+from plumbline.supervision.journal.correction_checks import objections
+from plumbline.supervision.journal.corrections import Place, Run, faults, first_later, last_before, right_runs
 from plumbline.supervision.journal.demo_clock import read_demo_clock
-from plumbline.supervision.journal.heads import CheckpointSigner, HeadRow, read_head
+from plumbline.supervision.journal.heads import CheckpointSigner, HeadRow, SigningStopped, read_head
 from plumbline.supervision.journal.keys import PlatformKeys
-from plumbline.supervision.journal.model import Accepted
+from plumbline.supervision.journal.model import Accepted, Outcome, Pending
+from plumbline.supervision.journal.outside_times import Outside, Witnessed, inside
 from plumbline.supervision.journal.setup import ensure_partitions
 from plumbline.supervision.journal.submit import pending_from
 
@@ -41,6 +44,10 @@ _LAST_INSTANT = datetime(2100, 1, 1, tzinfo=UTC)
 
 class CorrectionRefused(RuntimeError):
     """The clock is not corrected; the message is one plain sentence."""
+
+
+class CorrectionUnknown(RuntimeError):
+    """Whether the correction was entered is not known; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +80,8 @@ class CorrectionPlan:
     count: int
     #: The last entry before it, which was dated by a right clock.
     right_at: datetime
+    #: The latest that an outsider said of this log.
+    outside: Witnessed | None = None
 
     @property
     def position(self) -> int:
@@ -80,10 +89,11 @@ class CorrectionPlan:
         return position_of(self.head.epoch, self.head.size)
 
 
-def plan_correction(conn: psycopg.Connection, *, since: int | None = None) -> CorrectionPlan:
+def plan_correction(conn: psycopg.Connection, marks: Path, *, since: int | None = None) -> CorrectionPlan:
     """Look at clocks and log, and decide; raises :class:`CorrectionRefused` when there is nothing to correct, or a clock is wrong now.
 
-    `since`: the operator knows that the clock was wrong from an earlier position on. `conn` acts as plumb_owner.
+    `since`: the operator knows that the clock was wrong from an earlier position on. `conn` acts as plumb_owner; `marks` is the folder
+    with the lists of those who give outside evidence.
     """
     head, present = read_head(conn), _present(conn)
     if head.size == 0:
@@ -95,6 +105,11 @@ def plan_correction(conn: psycopg.Connection, *, since: int | None = None) -> Co
     if head.last_time >= _LAST_INSTANT:
         raise CorrectionRefused(
             f"最后一条记到 {local_text(head.last_time)}，消息写不下 2100 年以后的时间，更正不了"
+        )
+    outside = Outside(conn, head.origin, inside(marks)).last()
+    if outside is not None and outside.at - present > MAX_STEP_BACK:
+        raise CorrectionRefused(
+            f"现在的时钟比外部证据慢：{outside}。那是别人的时钟，时间已经过了；请先校准本机和数据库"
         )
     runs = right_runs(_whole(conn, head), [(row[0], row[1]) for row in conn.execute(_CORRECTED).fetchall()])
     found = first_later(runs, lambda position: _time_at(conn, position), present)
@@ -110,6 +125,7 @@ def plan_correction(conn: psycopg.Connection, *, since: int | None = None) -> Co
         wrong_at=_time_at(conn, wrong_from),
         count=sum(end - max(start, wrong_from) for start, end in runs if end > wrong_from),
         right_at=_time_at(conn, right),
+        outside=outside,
     )
 
 
@@ -162,7 +178,8 @@ def correct(
     operator: Operator,
     signed: Signed,
 ) -> Accepted:
-    """Enter the correction. Raises :class:`CorrectionRefused` when something moved since it was planned, else as `Journal.append`."""
+    """Enter the correction. Raises :class:`CorrectionRefused` when something moved since it was planned or the audit would object,
+    :class:`CorrectionUnknown` when nobody can say whether it was entered, else as `Journal.append`."""
     ensure_partitions(conninfo["plumb_migrate"], plan.present)
     with psycopg.connect(conninfo["plumb_migrate"]) as conn:
         conn.execute("SET ROLE plumb_owner")
@@ -173,20 +190,35 @@ def correct(
             raise CorrectionRefused("时钟在这期间动了，请重新执行")
         told = _message(plan, present, operator, signed)
         pending = pending_from(told, keys.signer("web"), channel="internal")
-        # For every process of this host the present is now what these two looked at, whatever was confirmed before.
-        confirm(conn, signed.first.login)
+        place = Place(
+            position=plan.position, logged_at=present, before=plan.head.last_time, right=plan.right_at
+        )
+        if against := [*faults(told, place), *objections(conn, told, pending)]:
+            raise CorrectionRefused(f"核对总账时会说它不成立：{'；'.join(against)}")
         _record(conn, plan, signed, "intended")
-    journal = Journal(conninfo["plumb_gateway"], signer)
-    try:
-        outcome = journal.append([pending], correction=told)[0]
-    finally:
-        journal.close()
+    outcome = _appended(Journal(conninfo["plumb_gateway"], signer), pending, told)
     with psycopg.connect(conninfo["plumb_migrate"]) as conn:
         conn.execute("SET ROLE plumb_owner")
-        _record(conn, plan, signed, "refused" if isinstance(outcome, Problem) else "done")
-    if isinstance(outcome, Problem):
+        if isinstance(outcome, Accepted):
+            # For every process of this host the present is now what these two looked at, whatever was confirmed before.
+            confirm(conn, signed.first.login)
+        words = {Accepted: "done", Problem: "refused"}
+        _record(conn, plan, signed, words.get(type(outcome), "unknown"))
+    if not isinstance(outcome, Accepted):
         raise outcome
     return outcome
+
+
+def _appended(journal: Journal, pending: Pending, told: ClockCorrected) -> Outcome | CorrectionUnknown:
+    """What became of it; an error may come before or after the commit, so that nobody knows then."""
+    try:
+        return journal.append([pending], correction=told)[0]
+    except (SigningStopped, psycopg.Error) as error:
+        unknown = CorrectionUnknown(str(error) if isinstance(error, SigningStopped) else type(error).__name__)
+        unknown.__cause__ = error
+        return unknown
+    finally:
+        journal.close()
 
 
 def _message(plan: CorrectionPlan, present: datetime, operator: Operator, signed: Signed) -> ClockCorrected:

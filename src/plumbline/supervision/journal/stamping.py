@@ -212,5 +212,5 @@ def _token_problem(token: bytes, note: str, at: datetime, authority: StampAuthor
 
 
 def is_due(source: StampSource, last: datetime | None, now: datetime) -> bool:
-    """Whether the interval has passed."""
-    return last is None or now - last >= timedelta(minutes=source.every_minutes)
+    """Whether the interval has passed; a last one that lies ahead was dated by a wrong clock, and holds nothing up."""
+    return last is None or not timedelta(0) <= now - last < timedelta(minutes=source.every_minutes)

@@ -160,7 +160,7 @@ class _Visit:
             and self._sent_origin == self._newest.origin
             and self._sent_size > on_chain
             and sent_at is not None
-            and self._now - sent_at < RESEND
+            and timedelta(0) <= self._now - sent_at < RESEND
         )
 
     def _confirm(self, size: int, held: Any) -> str:

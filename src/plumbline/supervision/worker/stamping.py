@@ -82,7 +82,9 @@ class StampRounds:
         not_before, pause, problem = self._paused.get(source.name, (0.0, 0.0, ""))
         if is_due(source, last, now[0]) and newest.head > size and time.monotonic() >= not_before:
             # A cosigner that is out of reach holds stamps up for one interval, no longer.
-            patience = last is not None and now[0] - last < 2 * timedelta(minutes=source.every_minutes)
+            patience = last is not None and timedelta(0) <= now[0] - last < 2 * timedelta(
+                minutes=source.every_minutes
+            )
             point = best_point(conn, newest, size, patience=patience)
             if point is not None:
                 try:

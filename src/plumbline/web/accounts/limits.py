@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+#: Clocks of two hosts are never further apart; a session that began later than that began by a clock that was wrong.
+_APART_S = 60
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRules:
@@ -20,6 +23,8 @@ class SessionRules:
 
     def ended_because(self, *, since: float, seen: float, now: float) -> str:
         """Why a session that began at `since` and was last used at `seen` is over; empty while it is not."""
+        if max(since, seen) - now > _APART_S:
+            return "登录的时间在将来：服务器的时钟更正过，请重新登录。"
         if now - since > self.absolute_s:
             return f"登录已满 {self.absolute_s // 3600} 小时，请重新登录。{self.word}"
         if now - seen > self.idle_s:

@@ -187,6 +187,8 @@ def test_a_session_ends_when_idle_and_when_too_old_and_says_which() -> None:
     assert "30 分钟没有操作" in rules.ended_because(since=0, seen=1000, now=2801)
     assert rules.ended_because(since=0, seen=43200, now=43200) == ""
     assert "满 12 小时" in rules.ended_because(since=0, seen=43201, now=43201)
+    assert rules.ended_because(since=1060, seen=1060, now=1000) == ""
+    assert "在将来" in rules.ended_because(since=1061, seen=1000, now=1000)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from plumbline.evidence.gm.sm2 import Sm2PrivateKey
+from plumbline.exchange.handbook.examples import examples
+from plumbline.exchange.messages import KINDS, PLATFORM
 from plumbline.exchange.origin import sign_origin
 from plumbline.exchange.problems import Problem
 from plumbline.exchange.signatures import SYMMETRIC, HmacSm3Signer, Signer, Sm2Signer, Target, sign_request
@@ -126,3 +128,13 @@ def test_the_secret_of_an_hmac_key_never_comes_from_its_public_column() -> None:
     for algorithm in SYMMETRIC:
         row = {"id": "k", "algorithm": algorithm, "public_key": b"s" * 32, "ciphertext": None}
         assert directory._known(row) is None
+
+
+@pytest.mark.parametrize("kind", [each.tag for each in KINDS.values() if each.senders == PLATFORM])
+def test_what_the_platform_alone_records_comes_in_by_no_key(kind: str) -> None:
+    """Not even by one of the operator's own office, which is a party like others at the door."""
+    message = examples()[kind]
+    key = known(party=message.sender, roles=frozenset({"platform", "station"}))
+    with pytest.raises(Problem, match="只由平台自己入账") as refused:
+        door(key)._check_sender(message, key)
+    assert refused.value.slug == "kind-not-allowed"

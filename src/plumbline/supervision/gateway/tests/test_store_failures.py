@@ -125,7 +125,7 @@ def test_a_clock_of_ours_that_is_wrong_refuses_nothing_for_good(
 ) -> None:
     """Asked before a message is refused for the time in its uid: a wrong clock is 503, and the same uid may come again."""
     now = datetime.now(UTC)
-    told = (now, None, None) if confirmed else (None, None, None)
+    told = (now, None, None, now) if confirmed else (None,) * 4
     row = (now + timedelta(seconds=database_s), now + timedelta(seconds=last_s), *told)
 
     class Pool:
@@ -134,7 +134,7 @@ def test_a_clock_of_ours_that_is_wrong_refuses_nothing_for_good(
             async def one() -> object:
                 return row
 
-            async def execute(statement: str) -> object:
+            async def execute(statement: str, _told: dict[str, str]) -> object:
                 return SimpleNamespace(fetchone=one)
 
             yield SimpleNamespace(execute=execute)

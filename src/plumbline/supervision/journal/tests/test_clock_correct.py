@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -17,18 +18,22 @@ from plumbline.evidence.checkpoint import parse_verifier
 from plumbline.evidence.position import position_of
 from plumbline.evidence.receipt import verify_receipt
 from plumbline.exchange.messages.platform import ClockCorrected
-from plumbline.exchange.messages.registry import PartyRegistered, RoleGranted
+from plumbline.exchange.messages.registry import PartyRegistered, RoleEnded, RoleGranted
 from plumbline.exchange.problems import Problem
-from plumbline.exchange.signatures import Ed25519Signer
+from plumbline.exchange.signatures import Ed25519Signer, Signer
 from plumbline.exchange.uids import new_uid
 from plumbline.supervision import commands
 from plumbline.supervision.boot import DEMO_OPERATOR
 from plumbline.supervision.dossier import collect
+from plumbline.supervision.journal import correcting
 from plumbline.supervision.journal.audit import audit_log
+from plumbline.supervision.journal.clock import NEWEST_CONFIRMED
 from plumbline.supervision.journal.correcting import CorrectionRefused, plan_correction
-from plumbline.supervision.journal.heads import log_origin, read_head
+from plumbline.supervision.journal.correction_checks import objections
+from plumbline.supervision.journal.heads import SigningStopped, log_origin, read_head
 from plumbline.supervision.journal.model import Accepted, Pending
-from plumbline.supervision.journal.submit import pending_from
+from plumbline.supervision.journal.outside_times import Outside
+from plumbline.supervision.journal.submit import encode_message, pending_from
 from plumbline.supervision.projection.projector import Projector
 from plumbline.supervision.projection.rebuild import audit_projection
 
@@ -65,9 +70,32 @@ def _accounts(platform) -> None:
                 "suspended_at, suspended_because, former_passwords) VALUES ('!', %s, %s, '值班', '610300', now(), 'cli', %s, '', '[]')",
                 [login, person, datetime.now(UTC) if login == "gone" else None],
             )
-    granted = [_pending(platform, person=PEOPLE[login]) for login in ("first", "second", "gone")]
-    assert all(isinstance(each, Accepted) for each in platform.journal().append(granted))
+    _employ(platform, "first", "second", "gone")
     _project(platform)
+
+
+def _employ(platform, *logins: str) -> list[Accepted]:
+    """Give these people a role at the operator."""
+    made = platform.journal().append([_pending(platform, person=PEOPLE[login]) for login in logins])
+    assert all(isinstance(each, Accepted) for each in made)
+    return made
+
+
+def _correct(platform, told: ClockCorrected, signer: Signer | None = None) -> Accepted:
+    """Enter a correction past everything that asks before."""
+    pending = pending_from(told, signer or platform.keys.signer("web"), channel="internal")
+    entered = platform.journal().append([pending], correction=told)[0]
+    assert isinstance(entered, Accepted)
+    return entered
+
+
+def _seen(platform, size: int, at: datetime, name: str = "witness.example") -> None:
+    """A cosigner's word on so many entries; its signature is no matter here."""
+    with psycopg.connect(platform.platform.conninfo("plumb_gateway")) as conn:
+        conn.execute(
+            "INSERT INTO journal.cosignature VALUES (%s, %s, %s, '\\x00000000', 'x', %s)",
+            [log_origin(platform.platform.origin, 1), size, name, at],
+        )
 
 
 def _project(platform) -> None:
@@ -94,7 +122,7 @@ def _rows(platform, statement: str):
 def _plan(platform, since: int | None = None):
     with psycopg.connect(platform.platform.conninfo("plumb_migrate"), autocommit=True) as conn:
         conn.execute("SET ROLE plumb_owner")
-        return plan_correction(conn, since=since)
+        return plan_correction(conn, platform.platform.folder("marks"), since=since)
 
 
 def _arguments(**told: object) -> argparse.Namespace:
@@ -116,7 +144,7 @@ def test_two_persons_lift_a_wrong_step_and_the_log_goes_on(quiet_platform, monke
 
     assert commands.run_log(_arguments(yes=False)) == 2
     told = capsys.readouterr().out
-    assert f"第 {first} 条" in told and "共 4 条" in told
+    assert f"第 {first} 条" in told and "共 4 条" in told and "外部证据：没有" in told
     for changed, words in (
         ({"second": "first"}, "同一个人"),
         ({"second": PEOPLE["first"]}, "同一个人"),
@@ -147,6 +175,7 @@ def _proven(platform, dated: Accepted, after: Accepted, first: int) -> None:
     problems, notes = _audit(platform)
     assert problems == []
     assert len(notes) == 1 and f"第 {first} 条到第 {first + 3} 条" in notes[0]
+    assert "没有外部证据" in notes[0]
     key = parse_verifier(platform.signer.verifier_key(log_origin(platform.platform.origin, 1)))
     assert all(verify_receipt(each.receipt, [key]).ok for each in (dated, after))
     _project(platform)
@@ -163,9 +192,7 @@ def _proven(platform, dated: Accepted, after: Accepted, first: int) -> None:
 def _forged(platform, **changed: object) -> ClockCorrected:
     plan = _plan(platform)
     told = {
-        "first_person": PEOPLE["first"],
-        "second_person": PEOPLE["second"],
-        "because": "没有人办过",
+        **_said(),
         "position": plan.position,
         "wrong_from": plan.wrong_from,
         "last_wrong": plan.head.last_time,
@@ -177,19 +204,169 @@ def _forged(platform, **changed: object) -> ClockCorrected:
 def test_a_step_back_that_no_true_correction_tells_is_found(quiet_platform) -> None:
     journal = quiet_platform.journal()
     web, stranger = quiet_platform.keys.signer("web"), Ed25519Signer("web:0", Ed25519PrivateKey.generate())
-    journal.append([_pending(quiet_platform)])
+    _employ(quiet_platform, "first", "second")
     for signer, changed, words in (
         (stranger, {}, "不是平台用自己的密钥签的"),
+        (web, {"second_person": "9f" * 16}, "复核的人（9f9f9f9f…）当时在运营单位没有角色"),
         (web, {"second_person": PEOPLE["first"]}, "同一个人"),
         (web, {"wrong_from": 3}, "早于没有走错的一条"),
     ):
         wrong = [_pending(quiet_platform, ahead=AHEAD) for _ in range(2)]
         at = journal.append(wrong)[0].index
         told = _forged(quiet_platform, **({"wrong_from": at + 1} if "wrong_from" in changed else changed))
-        entered = journal.append([pending_from(told, signer, channel="internal")], correction=told)[0]
-        assert isinstance(entered, Accepted)
+        pending = pending_from(told, signer, channel="internal")
+        with psycopg.connect(quiet_platform.platform.conninfo("plumb_migrate")) as conn:
+            conn.execute("SET ROLE plumb_owner")
+            _project(quiet_platform)
+            asked = objections(conn, told, pending)
+        entered = _correct(quiet_platform, told, signer)
         problems, _ = _audit(quiet_platform)
         assert any(f"第 {entered.index} 条" in each and words in each for each in problems), problems
+        if changed.keys() <= {"second_person"} and changed != {"second_person": PEOPLE["first"]}:
+            assert asked == [words]  # known before it is entered, too
+        else:
+            assert asked == []
+
+
+def test_who_had_no_role_any_more_corrects_nothing(quiet_platform) -> None:
+    """A role that the log ended before; a correction at which time does not step back changes nothing, and is a note."""
+    journal = quiet_platform.journal()
+    granted = _employ(quiet_platform, "first", "second")
+    assert isinstance(_correct_wrong(quiet_platform), Accepted)
+    assert _audit(quiet_platform)[0] == []
+    ended = RoleEnded(
+        **_head(datetime.now(UTC)),  # type: ignore[arg-type]
+        grant=granted[1].entry.hex(),
+        person=PEOPLE["second"],
+        because="调离",
+    )
+    journal.append([pending_from(ended, quiet_platform.keys.signer("web"), channel="internal")])
+    idle = ClockCorrected(
+        **_head(datetime.now(UTC)),  # type: ignore[arg-type]
+        **_said(),
+        position=3,
+        wrong_from=2,
+        last_wrong=datetime.now(UTC) + AHEAD,
+        corrected_to=datetime.now(UTC),
+    )
+    journal.append([pending_from(idle, quiet_platform.keys.signer("web"), channel="internal")])
+    problems, notes = _audit(quiet_platform)
+    assert problems == []
+    assert len(notes) == 2 and "不作数" in notes[1]
+    _correct_wrong(quiet_platform)
+    assert any("复核的人（2b2b2b2b…）当时在运营单位没有角色" in each for each in _audit(quiet_platform)[0])
+
+
+def _said() -> dict[str, str]:
+    return {
+        "first_person": PEOPLE["first"],
+        "second_person": PEOPLE["second"],
+        "because": "没有人办过",
+    }
+
+
+def _correct_wrong(platform) -> Accepted:
+    """Two entries in a wrong time, and their correction."""
+    platform.journal().append([_pending(platform, ahead=AHEAD) for _ in range(2)])
+    return _correct(platform, _forged(platform))
+
+
+def test_who_puts_all_clocks_back_is_told_by_others(quiet_platform) -> None:
+    """Entries that were right become wrong by a clock that was set back; a cosigner of somebody else had seen them in time."""
+    _employ(quiet_platform, "first", "second")
+    journal, now = quiet_platform.journal(), datetime.now(UTC)
+    at = journal.append([_pending(quiet_platform, ahead=timedelta(days=3)) for _ in range(2)])[-1].index
+    told = _forged(quiet_platform)
+    _seen(quiet_platform, at + 1, now + timedelta(days=3))
+    with pytest.raises(CorrectionRefused, match="比外部证据慢：联署 witness"):
+        _plan(quiet_platform)
+    entered = _correct(quiet_platform, told)
+    assert any("早于外部证据：联署 witness.example" in each for each in _audit(quiet_platform)[0])
+    with psycopg.connect(quiet_platform.platform.conninfo("plumb_gateway")) as conn:
+        place, log = (1, entered.index), quiet_platform.platform.origin
+        everybody = Outside(conn, log, frozenset())
+        own = Outside(conn, log, frozenset({("cosignature", "witness.example")}))
+        to = now + timedelta(days=3)
+        slack = timedelta(seconds=65)
+        assert everybody.against(place, told.corrected_to)
+        assert not everybody.against(place, to - slack)
+        assert everybody.against(place, to - slack - timedelta(microseconds=1))
+        assert not own.against(place, told.corrected_to) and own.last() is None
+        assert "没有外部证据" in everybody.for_(place)
+        # Whoever has seen the correction before bears it out: what is said of older entries after that is late.
+        _seen(quiet_platform, entered.index + 1, now, "second.example")
+    with psycopg.connect(quiet_platform.platform.conninfo("plumb_gateway")) as conn:
+        again = Outside(conn, log, frozenset())
+        assert not again.against(place, told.corrected_to)
+        assert "联署 second.example" in again.for_(place)
+
+
+def test_the_trigger_asks_of_every_word(quiet_platform) -> None:
+    """As the gateway's login, past all that the append asks: entry, leaf and head; one word wrong, and the head does not move."""
+    quiet_platform.journal().append([_pending(quiet_platform, ahead=AHEAD)])
+    told = _forged(quiet_platform)
+    second = timedelta(seconds=1)
+    for changed, kind, moves in (
+        ({}, "clock.deadline_passed", False),
+        ({"position": told.position + 1}, "", False),
+        ({"last_wrong": told.last_wrong + second}, "", False),
+        ({"corrected_to": told.corrected_to - second}, "", False),
+        ({}, "", True),
+    ):
+        with psycopg.connect(quiet_platform.platform.conninfo("plumb_gateway")) as conn:
+            data = encode_message(msgspec.structs.replace(told, **changed))
+            data = data.replace(b"clock.corrected", kind.encode()) if kind else data
+            _enter(conn, told, data)
+            move = "UPDATE journal.head SET size = size + 1, last_time = %s"
+            if moves:
+                conn.execute(move, [told.corrected_to])
+            else:
+                with pytest.raises(errors.InsufficientPrivilege, match="goes back"):
+                    conn.execute(move, [told.corrected_to])
+            conn.rollback()
+
+
+def _enter(conn: psycopg.Connection, told: ClockCorrected, data: bytes) -> None:
+    sender = bytes.fromhex(told.sender)
+    conn.execute(b"INSERT INTO journal.entry VALUES (%s, %s, 'web', '', %s, now())", [told.uid, sender, data])
+    conn.execute(
+        "INSERT INTO journal.leaf SELECT epoch, size, %s, %s, %s, %s FROM journal.head",
+        [told.uid, sender, told.corrected_to, bytes(32)],
+    )
+
+
+def test_one_of_which_nobody_knows_says_so_and_a_confirmation_of_one_host_displaces_no_other(
+    quiet_platform, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(commands, "opened", lambda _folder: nullcontext(quiet_platform.platform))
+    _accounts(quiet_platform)
+    quiet_platform.journal().append([_pending(quiet_platform, ahead=AHEAD)])
+
+    def committed_and_stopped(*_batch: object, **_more: object) -> None:
+        raise SigningStopped("日志头不是本机上次所见的后继")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(correcting.Journal, "append", committed_and_stopped)
+        assert commands.run_log(_arguments()) == 1
+    told = capsys.readouterr().err
+    assert "不知道有没有入账" in told and "没有更正" not in told
+    outcomes = _rows(quiet_platform, "SELECT outcome FROM ops.audit_event ORDER BY id DESC LIMIT 2")
+    assert outcomes == [("unknown",), ("intended",)]
+    assert _rows(quiet_platform, "SELECT count(*) FROM ops.clock_confirmed") == [(0,)]
+    with psycopg.connect(quiet_platform.platform.conninfo("plumb_migrate")) as conn:
+        conn.execute("SET ROLE plumb_owner")
+        for boot in ("one", "two", "one", "two"):
+            conn.execute(
+                "INSERT INTO ops.clock_confirmed (by_whom, boot, since_boot, at) "
+                "SELECT 'x', %s, count(*), now() - count(*) * '1 h'::interval FROM ops.clock_confirmed",
+                [boot],
+            )
+        found = {
+            boot: conn.execute(NEWEST_CONFIRMED.encode(), {"boot": boot}).fetchone()
+            for boot in ("one", "two", "three")
+        }
+    assert [found[boot][1:3] for boot in found] == [("one", 2.0), ("two", 3.0), ("two", 3.0)]
+    assert [found[boot][3] for boot in found] == [found["two"][0], found["one"][0], found["two"][0]]
 
 
 def test_time_steps_back_nowhere_else(quiet_platform) -> None:

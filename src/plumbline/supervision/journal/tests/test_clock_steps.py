@@ -135,8 +135,22 @@ def test_on_another_host_a_confirmation_holds_for_ten_minutes(passed, age_s: flo
             _check(watch, now, START, confirmed=confirmed)
 
 
+@pytest.mark.usefixtures("this_boot")
+@pytest.mark.parametrize(("age", "holds"), [(SECOND, True), (HOUR, False)])
+def test_what_this_host_confirmed_long_ago_displaces_no_confirmation_of_another(
+    passed, age: timedelta, *, holds: bool
+) -> None:
+    watch, now = ClockWatch(START), START + 9 * HOUR
+    confirmed = Confirmed(START - HOUR, "this start", 10.0, elsewhere=now - age)
+    if holds:
+        assert _check(watch, now, START, confirmed=confirmed) == now
+    else:
+        with pytest.raises(ClockProblem, match="clock-confirm"):
+            _check(watch, now, START, confirmed=confirmed)
+
+
 def test_this_start_of_the_machine_has_a_name_that_stays() -> None:
     assert boot_id() == boot_id()
-    assert Confirmed.of((None, None, None)) is None
-    assert Confirmed.of((START, None, None)) == Confirmed(START)
+    assert Confirmed.of((None, None, None, None)) is None
+    assert Confirmed.of((START, None, None, START)) == Confirmed(START, elsewhere=START)
     assert not Confirmed(START).is_of_this_boot

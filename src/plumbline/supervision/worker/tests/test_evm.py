@@ -6,14 +6,19 @@ import json
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from plumbline.sdk.anchor.artefact import artefact
+from plumbline.supervision.journal import anchoring, stamping
 from plumbline.supervision.journal.anchoring import AnchorChain
+from plumbline.supervision.journal.stamping import StampSource
+from plumbline.supervision.worker.anchoring import _Visit
 from plumbline.supervision.worker.evm import GWEI, MAX_ANSWER, Account, ChainProblem, read_key
 
 KEY, LOG, ROOT = "17" * 32, b"l" * 32, b"\x22" * 32
@@ -129,3 +134,31 @@ def test_a_file_that_is_no_key_is_named_without_its_folder_and_what_it_holds(
     path.chmod(0o600)
     told = _problem(lambda: Account.open(chain, tmp_path))
     assert chain.key_file in told and str(tmp_path) not in told and (not text or text not in told)
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "is_due"), [(-1, True), (0, False), (3599, False), (3600, True), (-5 * 365 * 86400, True)]
+)
+def test_stamps_and_anchors_are_due_after_their_interval_and_when_the_last_lies_ahead(
+    ago_s: int, *, is_due: bool
+) -> None:
+    """A wrong clock dated the last one five years ahead: nothing waits until then."""
+    now, ago = datetime(2026, 11, 23, tzinfo=UTC), timedelta(seconds=ago_s)
+    chain = AnchorChain(
+        name="c", url="http://n", trust_domain="x", chain_id=1, contract="0x" + "ab" * 20, every_minutes=60
+    )
+    source = StampSource(name="t", url="http://n", trust_domain="x", certificate="", every_minutes=60)
+    assert anchoring.is_due(chain, now - ago, now) is is_due
+    assert stamping.is_due(source, now - ago, now) is is_due
+
+
+@pytest.mark.parametrize(("ago_s", "is_under_way"), [(-1, False), (0, True), (299, True), (300, False)])
+def test_a_transaction_is_under_way_for_five_minutes_and_not_before_it_was_sent(
+    ago_s: int, *, is_under_way: bool
+) -> None:
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    newest = SimpleNamespace(origin="log.test/1")
+    row = ("sent", newest.origin, 9, now - timedelta(seconds=ago_s), now)
+    visit = _Visit(None, None, None, newest, row)  # type: ignore[arg-type]
+    assert visit._is_under_way(8) is is_under_way
+    assert not visit._is_under_way(9)
