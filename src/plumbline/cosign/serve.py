@@ -125,6 +125,6 @@ def status_of(cosigner: Cosigner) -> dict[str, object]:
     return {
         "name": cosigner.settings.name,
         "trust_domain": cosigner.settings.trust_domain,
-        "key": cosigner.verifier_key,
+        "keys": list(cosigner.verifier_keys),
         "logs": heads,
     }

@@ -18,6 +18,7 @@ import msgspec
 import psycopg
 
 from plumbline.evidence.leaf import Leaf, entry_id, leaf_hash, sha256, sm3, us_from_instant
+from plumbline.evidence.position import position_of
 from plumbline.evidence.tree import Frontier
 from plumbline.exchange.decode import parse_message
 from plumbline.exchange.messages import kind_of
@@ -25,14 +26,15 @@ from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.registry import LogOpened
 from plumbline.exchange.problems import Problem
 from plumbline.exchange.submission import decode_envelope
+from plumbline.supervision.journal.acceptances import Acceptances
 from plumbline.supervision.journal.anchoring import anchor_problems
 from plumbline.supervision.journal.audit_checkpoints import (
     Kept,
     checkpoint_problems,
-    cosignature_problems,
     mark_problems,
     shown_problems,
 )
+from plumbline.supervision.journal.audit_cosigners import cosigner_problems
 from plumbline.supervision.journal.audit_epochs import (
     Epoch,
     closing_problems,
@@ -95,7 +97,8 @@ def audit_journal(conn: psycopg.Connection, kept: Kept, shown: Sequence[str] = (
         told += walk.node_problems(conn)
         problems += [epoch.label + each for each in told]
     problems += closing_problems(epochs, head, log_key) + stray_problems(conn, epochs, head)
-    problems += cosignature_problems(conn, kept) + stamp_problems(conn, kept.stamp_sources)
+    problems += cosigner_problems(conn, kept.cosigners, seen.acceptances)
+    problems += stamp_problems(conn, kept.stamp_sources)
     problems += anchor_problems(conn, kept.anchor_chains)
     problems += _claim_problems(conn, seen.claims)
     problems += [f"入账 {row[0]} 没有叶子" for row in conn.execute(_ORPHANS).fetchall()]
@@ -108,10 +111,11 @@ def audit_journal(conn: psycopg.Connection, kept: Kept, shown: Sequence[str] = (
 
 @dataclass(slots=True)
 class _Seen:
-    """What goes from one epoch into the next: numbers that are taken, keys that are enrolled."""
+    """What goes from one epoch into the next: numbers that are taken, keys that are enrolled, cosigners that are accepted."""
 
     claims: dict[tuple[str, str], bytes] = field(default_factory=dict)
     origins: Origins = field(default_factory=Origins)
+    acceptances: Acceptances = field(default_factory=Acceptances)
 
 
 class _Walk:
@@ -178,6 +182,12 @@ class _Walk:
             if idx == 0:
                 self._open(parsed)
             self._seen.origins.learn(parsed)
+            self._seen.acceptances.learn(
+                parsed,
+                entry=entry_id(bytes(sender), uid).hex(),
+                position=position_of(self.epoch, idx),
+                logged_at=logged_at,
+            )
             for key in self._seen.origins.refuted(read, bytes(message)):
                 self.problems.append(f"第 {idx} 条（{uid}）的源头签名不成立：不是密钥 {key} 签的内容")
             for kind, value in kind_of(parsed).claims(parsed):

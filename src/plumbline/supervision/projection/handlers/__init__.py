@@ -7,6 +7,7 @@ from collections.abc import Callable
 from plumbline.supervision.projection.arrival import Projection
 from plumbline.supervision.projection.handlers import (
     accounts,
+    cosigners,
     custody,
     decisions,
     records,
@@ -21,6 +22,7 @@ Handler = Callable[[Projection], str]
 HANDLERS: dict[str, Handler] = {
     **registry.HANDLERS,
     **accounts.HANDLERS,
+    **cosigners.HANDLERS,
     **custody.HANDLERS,
     **testing.HANDLERS,
     **reports.HANDLERS,
