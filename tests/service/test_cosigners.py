@@ -511,7 +511,9 @@ def test_each_key_is_accepted_replaced_and_retired_by_an_entry_that_the_publishe
     assert "在日志第 3 条以 w/1 的名称接受过" in capsys.readouterr().err
     assert _command(kit, "remove", name="w/1") == 2
     before = list(read_acceptances(kit.tested.platform))
-    Projector(kit.tested.platform.conninfo("plumb_projector")).catch_up()
+    projector = Projector(kit.tested.platform.conninfo("plumb_projector"))
+    projector.catch_up()
+    projector.close()
     assert list(read_acceptances(kit.tested.platform)) == before  # the tables say what the log says
     assert [each.retired_at is None for each in before] == [False, False, False]
     assert kit.size() == 6
@@ -524,7 +526,7 @@ def test_a_cosigner_can_be_struck_off_while_the_log_may_not_be_signed_and_the_en
     with monkeypatch.context() as stopped:
         stopped.setattr(CheckpointSigner, "check_start", _stops)
         assert _command(kit, "remove", name="w/1") == 1
-        assert "补记停用" in capsys.readouterr().err
+        assert "把停用补记入账" in capsys.readouterr().err
         assert read_cosigners(kit.marks) == ()
         assert (
             _command(kit, "add", url=kit.configured.url, key=[*kit.configured.keys], trust_domain="某大学")
