@@ -45,14 +45,18 @@ def _list_problems(listed: Sequence[Configured], accepted: Acceptances, now: dat
     for each in listed:
         for key in each.keys:
             known = [told for told in accepted if told.key == key]
+            # What a later entry replaced counts no more: an edit back to it shows.
+            current = [told for told in known if not _is_past(told.retired_at, now)]
             if not known:
-                found.append(f"联署方名单里的 {each.name}（公钥 {_short(key)}）：日志里没有接受它的条目")
-            elif not any(told.says(each.name, each.trust_domain, each.external) for told in known):
                 found.append(
-                    f"联署方名单里的 {each.name}：信任域或内外与日志{known[-1].place}说的不同（{known[-1].trust_domain}）"
+                    f"联署方名单里的 {each.name}（公钥 {_short(key)}）：日志里没有接受它的条目，请用 cosigners add 补记，或删去"
                 )
-            elif all(_is_past(told.retired_at, now) for told in known):
+            elif not current:
                 found.append(f"联署方名单里的 {each.name}（公钥 {_short(key)}）：日志里已经停用")
+            elif not any(told.says(each.name, each.trust_domain, each.external) for told in current):
+                found.append(
+                    f"联署方名单里的 {each.name}：信任域或内外与日志{current[-1].place}说的不同（{current[-1].trust_domain}）"
+                )
     there = {key for each in listed for key in each.keys}
     found += [
         f"日志{each.place}接受的联署方 {each.name}（公钥 {_short(each.key)}）不在名单里"

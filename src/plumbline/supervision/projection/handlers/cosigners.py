@@ -47,8 +47,8 @@ def retire_cosigner(p: Projection) -> str:
     """The end of an acceptance; what the key signed before stays."""
     m = cast(messages.CosignerRetired, p.arrival.message)
     former = _standing(p, m.acceptance, m.name)
-    if former["key"] != m.key:
-        raise _not_taken(p, "要停用的公钥不是那一条接受的", "核对接受它的入账编号")
+    if former["key"] != m.key or m.supersedes is not None:
+        raise _not_taken(p, "要停用的公钥不是那一条接受的，或这一条要替代别的", "核对接受它的入账编号")
     _end(p, former, m.because)
     return m.acceptance
 
