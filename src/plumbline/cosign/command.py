@@ -15,7 +15,7 @@ DEFAULT_PORT = 8731
 
 def run_cosign(arguments: argparse.Namespace) -> int:
     """0 when done, 1 when refused, 2 for wrong usage."""
-    from plumbline.cosign.cosigner import CosignerProblem
+    from plumbline.cosign.keys import CosignerProblem
     from plumbline.cosign.state import StateLost
     from plumbline.evidence.note import NoteError
 

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from plumbline.cosign.cosigner import Cosigner, CosignerProblem, Refused
+from plumbline.cosign.cosigner import Cosigner, Refused
+from plumbline.cosign.keys import CosignerProblem
 from plumbline.cosign.state import StateLost
 from plumbline.evidence.witnessing import ADD_CHECKPOINT, MAX_REQUEST, checkpoint_path
 

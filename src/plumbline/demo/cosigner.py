@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from plumbline.cosign.cosigner import Cosigner, CosignerProblem, initialise, trust
+from plumbline.cosign.cosigner import Cosigner, initialise, trust
+from plumbline.cosign.keys import CosignerProblem
 from plumbline.embedded.ports import free_port
 from plumbline.embedded.supervisor import ProcessSpec
 from plumbline.exchange.problems import Problem

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.cosign.cosigner import Cosigner, CosignerProblem, Refused, initialise, trust
-from plumbline.cosign.keys import KEY_FILES
+from plumbline.cosign.cosigner import Cosigner, Refused, initialise, trust
+from plumbline.cosign.keys import KEY_FILES, CosignerProblem
 from plumbline.cosign.state import FAILPOINTS, Cosigned, StateFolder
 from plumbline.evidence.checkpoint import open_checkpoint, parse_verifier
 from plumbline.evidence.gm.sm2 import Sm2PrivateKey

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 import psycopg
 
-from plumbline.evidence.checkpoint import cosignature_time, parse_note
+from plumbline.evidence.checkpoint import parse_note
+from plumbline.evidence.cosignature import cosignature_time
 from plumbline.evidence.note import NoteError, NoteVerifier, encode_base64
 from plumbline.supervision.journal.acceptances import Acceptance, Acceptances
 from plumbline.supervision.journal.cosigners import Configured
