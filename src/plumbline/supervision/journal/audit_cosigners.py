@@ -13,7 +13,7 @@ import psycopg
 from plumbline.evidence.checkpoint import parse_note
 from plumbline.evidence.cosignature import cosignature_time
 from plumbline.evidence.note import NoteError, NoteVerifier, encode_base64
-from plumbline.supervision.journal.acceptances import Acceptance, Acceptances
+from plumbline.supervision.journal.acceptances import Acceptances
 from plumbline.supervision.journal.cosigners import Configured
 
 #: The entry comes first and the list follows it at once: what was decided so short a time ago may be on its way.
@@ -92,7 +92,8 @@ def _cosignature_problems(conn: psycopg.Connection, accepted: Acceptances) -> li
 
     That one was taken away is seen by its cosigner alone.
     """
-    keys: dict[tuple[str, bytes], Acceptance] = {(each.name, each.verifier.key_id): each for each in accepted}
+    every = [each.verifier for each in accepted]
+    keys: dict[tuple[str, bytes], NoteVerifier] = {(each.name, each.key_id): each for each in every}
     found = []
     with conn.cursor(name="cosignatures") as rows:
         rows.execute(_COSIGNED)
@@ -104,7 +105,7 @@ def _cosignature_problems(conn: psycopg.Connection, accepted: Acceptances) -> li
                 found.append(f"{name} 对 {size} 条的联署：名称、密钥、时间与签名行不符，或签名行读不懂")
             elif key is None:
                 found.append(f"{name} 对 {size} 条的联署：日志里没有接受过这把公钥")
-            elif not _holds(note, line, key.verifier):
+            elif not _holds(note, line, key):
                 found.append(f"{name} 对 {size} 条的联署：不是它的密钥签的")
     return found
 
