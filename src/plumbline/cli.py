@@ -343,10 +343,13 @@ def _cosigner_commands(commands: Commands) -> None:
     cosigners.add_argument("what", choices=["list", "add", "remove"])
     cosigners.add_argument("name", nargs="?", default="", help="remove：联署方的名称")
     cosigners.add_argument("--url", help="add：联署方的地址")
-    cosigners.add_argument("--key", help="add：联署方的公钥（vkey）")
+    cosigners.add_argument(
+        "--key", action="append", default=[], help="add：联署方的公钥（vkey）；Ed25519 与 SM2 各一把时写两次"
+    )
     cosigners.add_argument("--trust-domain", help="add：谁在管联署方的机器")
     cosigners.add_argument("--own", action="store_true", help="add：是运营单位自己的机器，不算外部联署")
     cosigners.add_argument("--by", default="", help="add、remove：谁改的")
+    cosigners.add_argument("--because", default="", help="add、remove：原因，写进日志")
     _data_dir(cosigners)
     cosigners.set_defaults(run=_cosigners)
 

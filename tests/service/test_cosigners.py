@@ -7,6 +7,7 @@ import threading
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,18 @@ import pytest
 from plumbline.cosign.cosigner import Cosigner, initialise
 from plumbline.cosign.serve import CosignerServer
 from plumbline.domain.basics.identifiers import party_id
+from plumbline.drill.tampering.acts import Acts, Tally
 from plumbline.embedded.ports import free_port
-from plumbline.evidence.checkpoint import parse_verifier
+from plumbline.evidence.checkpoint import (
+    Ed25519CosignatureSigner,
+    Sm2CosignatureSigner,
+    add_signatures,
+    parse_cosigner,
+    parse_verifier,
+)
+from plumbline.evidence.cosignature import SM2_COSIGNATURE_TYPE
+from plumbline.evidence.gm.sm2 import Sm2PrivateKey
+from plumbline.evidence.note import format_typed_key
 from plumbline.evidence.paths import verify_consistency
 from plumbline.evidence.receipt import verify_receipt
 from plumbline.exchange.messages.registry import PartyRegistered
@@ -26,8 +37,9 @@ from plumbline.exchange.uids import new_uid
 from plumbline.sdk.bundle.trust import read_trust
 from plumbline.supervision.boot import DEMO_OPERATOR, write_trust_roots
 from plumbline.supervision.cosigner_commands import run_cosigners
+from plumbline.supervision.cosigner_entries import enter, read_acceptances
 from plumbline.supervision.fetch import Fetcher
-from plumbline.supervision.journal import cosigners
+from plumbline.supervision.journal import audit_cosigners, cosigners
 from plumbline.supervision.journal.audit import audit_journal
 from plumbline.supervision.journal.audit_checkpoints import Kept
 from plumbline.supervision.journal.cosigners import (
@@ -37,10 +49,11 @@ from plumbline.supervision.journal.cosigners import (
     write_cosigners,
 )
 from plumbline.supervision.journal.epochs import ResumeRefused, plan_resume
-from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped, root_at
+from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped, read_head, root_at
 from plumbline.supervision.journal.lookup import newest_checkpoint
 from plumbline.supervision.journal.receipts import consistency_of, receipts_of
 from plumbline.supervision.journal.staleness import Followed, Limits, backlog, reason
+from plumbline.supervision.projection.projector import Projector
 from plumbline.supervision.reading.proofs import COSIGNED
 from plumbline.supervision.rules import parameters
 from plumbline.supervision.worker.cosigning import Cosigning, Follower
@@ -52,14 +65,14 @@ STATION = party_id(DEMO_OPERATOR.uscc).hex()
 class Kit:
     """A platform, a cosigner with its server, and what the worker does for them."""
 
-    def __init__(self, tested: Any, folder: Path) -> None:
+    def __init__(self, tested: Any, folder: Path, algorithms: tuple[str, ...] = ("ed25519", "sm2")) -> None:
         self.tested, self.folder, self.port = tested, folder, free_port()
         self.gateway = tested.platform.conninfo("plumb_gateway")
         self.marks = tested.platform.folder("marks")
         key = tested.signer.verifier_key(f"{tested.platform.origin}/1")
-        initialise(folder, name="w/1", trust_domain="某大学", log_keys=[key])
+        initialise(folder, name="w/1", trust_domain="某大学", log_keys=[key], algorithms=algorithms)
         self.configured = Configured(
-            url=f"http://127.0.0.1:{self.port}", key=Cosigner(folder).verifier_key, trust_domain="某大学"
+            url=f"http://127.0.0.1:{self.port}", keys=Cosigner(folder).verifier_keys, trust_domain="某大学"
         )
         write_cosigners(self.marks, [self.configured])
 
@@ -97,6 +110,16 @@ class Kit:
         newest_checkpoint(self.gateway, self.tested.signer)
         return [(each.uid, bytes.fromhex(STATION)) for each in messages]
 
+    def size(self) -> int:
+        """How many entries the log has."""
+        with psycopg.connect(self.gateway) as conn:
+            return read_head(conn).size
+
+    def accept(self, wanted: Configured | None = None, because: str = "签订协议") -> list[Any]:
+        """The entries that accept the cosigner."""
+        made = wanted or self.configured
+        return enter(self.tested.platform, self.tested.keys, made.name, made, because=because)
+
     def round(self) -> bool:
         """What the worker does once a second."""
         Cosigning(self.gateway, self.marks)._register((self.configured,))
@@ -116,13 +139,13 @@ class Kit:
         return row
 
     def audited(self, change: str = "") -> list[str]:
-        """What an audit says after a change of the cosignature that is taken back."""
+        """What an audit says after a change that is taken back."""
         kept = Kept.of(self.marks)
         database = self.tested.platform.database.name
         with psycopg.connect(self.tested.administrator, dbname=database) as conn:
             conn.execute("SET LOCAL session_replication_role = replica")
             if change:
-                conn.execute(f"UPDATE journal.cosignature {change}".encode())
+                conn.execute(change.encode())
             told = audit_journal(conn, kept)
             conn.rollback()
         return told
@@ -157,6 +180,8 @@ def kit(quiet_platform: Any, tmp_path: Path) -> Kit:
 
 def test_a_checkpoint_is_cosigned_kept_and_shown_and_an_outage_is_made_up_for_at_once(kit: Kit) -> None:
     (first,) = kit.append()
+    assert len(kit.accept()) == 2  # one entry for each key
+    assert kit.accept() == []  # the log says so already
     assert kit.receipt(first).cosigned_by == ()
     assert not kit.round()
     down = kit.state()
@@ -167,30 +192,32 @@ def test_a_checkpoint_is_cosigned_kept_and_shown_and_an_outage_is_made_up_for_at
     with kit.served():
         assert kit.round()
         seen = kit.state()
-        assert (seen["size"], seen["behind_since"], seen["problem"]) == (302, None, "")
+        assert (seen["size"], seen["behind_since"], seen["problem"]) == (304, None, "")
         check = kit.receipt(first)
         assert check.ok
         assert check.cosigned_by == ("w/1",)
-        assert check.checkpoint.size == 302
+        assert set(check.cosigned_with) == {("w/1", "ed25519"), ("w/1", "sm2")}
+        assert check.checkpoint.size == 304
         assert kit.round()  # nothing new: nothing is asked
     assert kit.audited() == []
     for change in (
         "SET name = 'w/2'",
         "SET key_id = '\\x00000000'",
         "SET cosigned_at = cosigned_at + interval '1 s'",
-        "SET size = 301",
+        "SET size = 303",
         "SET line = line || ' '",
         "SET line = replace(line, right(line, 12), 'AAAAAAAAAAA' || right(line, 1))",
     ):
-        (told,) = kit.audited(change)
+        one = "WHERE key_id = (SELECT min(key_id) FROM journal.cosignature)"
+        (told,) = kit.audited(f"UPDATE journal.cosignature {change} {one}")
         assert "条的联署：" in told, change
-    assert kit.shown_to_an_officer(301) == [("w/1", "某大学", True)]
-    assert kit.shown_to_an_officer(302) == []
+    assert kit.shown_to_an_officer(303) == [("w/1", "某大学", True)]
+    assert kit.shown_to_an_officer(304) == []
     (late,) = kit.append()
-    assert kit.receipt(first).checkpoint.size == 302  # still the cosigned one
+    assert kit.receipt(first).checkpoint.size == 304  # still the cosigned one
     alone = kit.receipt(late)
     assert alone.ok
-    assert (alone.cosigned_by, alone.checkpoint.size) == ((), 303)
+    assert (alone.cosigned_by, alone.checkpoint.size) == ((), 305)
 
 
 def test_a_proof_of_consistency_is_given_for_what_is_there_and_nothing_else(kit: Kit) -> None:
@@ -332,7 +359,7 @@ def test_the_list_survives_a_restore_and_is_refused_with_a_reason_when_it_is_wro
     for spoilt, word in (
         (good.replace("http:", "ftp:"), "http"),
         (good.replace('trust_domain = "某大学"', 'trust_domain = ""'), "信任域"),
-        (good.replace(kit.configured.key, kit.tested.signer.verifier_key("a/1")), "日志的公钥"),
+        (good.replace(kit.configured.keys[0], kit.tested.signer.verifier_key("a/1")), "日志的公钥"),
         (good.replace("url", "adress"), "adress"),
         (good + "\n" + good, "同名"),
         ("[[cosigner", "读不懂"),
@@ -355,7 +382,8 @@ def test_the_list_survives_a_restore_and_is_refused_with_a_reason_when_it_is_wro
 
 
 def _command(kit: Kit, what: str, **options: Any) -> int:
-    fields = {"name": "", "url": "", "key": "", "trust_domain": "", "own": False, "by": "值班员"} | options
+    fields = {"name": "", "url": "", "key": [], "trust_domain": "", "own": False, "by": "值班员"}
+    fields |= {"because": "签订协议"} | options
     return run_cosigners(kit.tested.platform, Namespace(what=what, **fields))
 
 
@@ -363,9 +391,24 @@ def test_the_operator_adds_and_removes_a_cosigner_with_an_audit_event(kit: Kit, 
     kit.append()
     assert _command(kit, "remove", name="w/1") == 0
     assert read_cosigners(kit.marks) == ()
-    fields = {"url": kit.configured.url + "/", "key": kit.configured.key, "trust_domain": "某大学"}
+    fields = {"url": kit.configured.url + "/", "key": list(kit.configured.keys), "trust_domain": "某大学"}
     assert _command(kit, "add", **fields, by="") == 2
-    assert _command(kit, "add", **fields | {"key": "nonsense"}) == 1
+    assert _command(kit, "add", **fields, because=" ") == 2
+    own, again = kit.tested.keys, kit.configured.keys[1]
+    for key, word in (
+        (["nonsense"], "公钥不对"),
+        ([kit.tested.signer.verifier_key("a/1")], "日志的公钥"),
+        ([again, again], "同一种算法"),
+        ([again, Ed25519CosignatureSigner("w/2", own.web, lambda: 0).verifier_key()], "名称不同"),
+        ([Ed25519CosignatureSigner("w/2", own.log, lambda: 0).verifier_key()], "平台自己的公钥"),
+        (
+            [Ed25519CosignatureSigner(f"{kit.tested.platform.origin}/1", own.web, lambda: 0).verifier_key()],
+            "日志的名称",
+        ),
+    ):
+        assert _command(kit, "add", **fields | {"key": key}) == 1
+        assert word in capsys.readouterr().err
+    assert kit.size() == 2  # nothing was entered
     assert _command(kit, "add", **fields) == 0
     assert read_cosigners(kit.marks) == (kit.configured,)
     assert _command(kit, "remove", name="nobody") == 2
@@ -377,6 +420,124 @@ def test_the_operator_adds_and_removes_a_cosigner_with_an_audit_event(kit: Kit, 
     capsys.readouterr()
     assert _command(kit, "list") == 1  # nobody answers yet
     assert "后台进程还没有送过" in capsys.readouterr().out
+
+
+def _stranger(name: str) -> Any:
+    return Sm2CosignatureSigner(name, Sm2PrivateKey.generate(), lambda: 1_767_225_600)
+
+
+def test_list_rows_and_cosignatures_are_held_to_what_the_log_accepted(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kit.append()
+    kit.accept()
+    with kit.served():
+        newest_checkpoint(kit.gateway, kit.tested.signer)
+        assert kit.round()
+    assert kit.audited() == []
+    superuser = psycopg.conninfo.make_conninfo(
+        kit.tested.administrator, dbname=kit.tested.platform.database.name
+    )
+    tally = Tally()
+    with psycopg.connect(superuser, autocommit=True) as conn:
+        conn.execute("SET session_replication_role = replica")
+        acts = Acts(conn=conn, tally=tally, seed=1, rows=1)
+        acts.cosigner_rows(Kept.of(kit.marks))
+    assert tally.broken == []
+    assert tally.columns["ops.cosigner"] >= {"name", "trust_domain", "is_external"}
+    (told,) = kit.audited("UPDATE ops.cosigner SET size = size + 1")
+    assert "没有这个联署" in told
+    # a cosignature that holds, by a key that nobody accepted
+    stranger = _stranger("w/1")
+    with psycopg.connect(kit.gateway) as conn:
+        origin, size, note = conn.execute(
+            "SELECT origin, size, note FROM journal.checkpoint ORDER BY size DESC LIMIT 1"
+        ).fetchone()  # type: ignore[misc]
+    line = add_signatures(note, [stranger]).removeprefix(note)
+    (told,) = kit.audited(
+        f"INSERT INTO journal.cosignature VALUES ('{origin}', {size}, 'w/1', '\\x{stranger.key_id.hex()}', '{line}', "
+        "to_timestamp(1767225600), now())"
+    )
+    assert "日志里没有接受过这把公钥" in told
+    # the list, edited by hand
+    plain = kit.configured
+    for listed, word in (
+        (replace(plain, trust_domain="某协会"), "信任域或内外与日志第 2 条说的不同（某大学）"),
+        (replace(plain, external=False), "信任域或内外"),
+        (replace(plain, keys=(plain.keys[0], stranger.verifier_key())), "日志里没有接受它的条目"),
+    ):
+        write_cosigners(kit.marks, [listed])
+        assert any(word in each for each in kit.audited()), word
+    # what was decided a moment ago is on its way; later a list that does not follow is named
+    write_cosigners(kit.marks, [])
+    assert kit.audited() == []
+    monkeypatch.setattr(audit_cosigners, "_FOLLOWS", timedelta(0))
+    assert [("第 2 条" in each, "不在名单里" in each) for each in kit.audited()] == [
+        (True, True),
+        (False, True),
+    ]
+    kit.accept(replace(plain, keys=(plain.keys[0],), trust_domain="某学院"))
+    write_cosigners(kit.marks, [plain])
+    other, ended = kit.audited()  # a trust domain that was true once, and a key that is retired
+    assert "第 4 条说的不同（某学院）" in other and "日志里已经停用" in ended
+
+
+def test_each_key_is_accepted_replaced_and_retired_by_an_entry_that_the_published_list_names(
+    kit: Kit, capsys: Any
+) -> None:
+    fields = {"url": kit.configured.url, "key": list(kit.configured.keys), "trust_domain": "某大学"}
+    assert _command(kit, "add", **fields) == 0
+    assert "日志第 1 条、第 2 条" in capsys.readouterr().out
+    published = (kit.tested.platform.data_dir / "trust.txt").read_text("utf-8").splitlines()
+    for key, index in zip(kit.configured.keys, (1, 2), strict=True):
+        at = published.index(f"cosigner {key} 某大学")
+        assert published[at - 1].startswith(f"# 日志第 {index} 条（入账编号 ")
+    assert published[0] == "# 日志第 0 条" and published[2].startswith("code ")
+    anew = _stranger("w/1").verifier_key()
+    assert _command(kit, "add", **fields | {"key": [kit.configured.keys[0], anew]}, because="换密钥") == 0
+    assert _command(kit, "add", **fields | {"key": [kit.configured.keys[0], anew]}) == 0
+    assert kit.size() == 4
+    told = read_acceptances(kit.tested.platform)
+    assert [each.key for each in told.standing()] == [kit.configured.keys[0], anew]
+    moved = "w/2" + anew[anew.index("+") :]
+    assert _command(kit, "add", **fields | {"key": [moved]}) == 1
+    assert "公钥不对" in capsys.readouterr().err  # the hash binds the name
+    public = parse_cosigner(anew).public
+    renamed = format_typed_key("w/2", SM2_COSIGNATURE_TYPE, public)
+    assert _command(kit, "add", **fields | {"key": [renamed]}) == 1
+    assert "同一把公钥" in capsys.readouterr().err
+    assert _command(kit, "remove", name="w/1", because="协议到期") == 0
+    assert _command(kit, "add", **fields | {"key": [renamed]}) == 1
+    assert "在日志第 3 条以 w/1 的名称接受过" in capsys.readouterr().err
+    assert _command(kit, "remove", name="w/1") == 2
+    before = list(read_acceptances(kit.tested.platform))
+    projector = Projector(kit.tested.platform.conninfo("plumb_projector"))
+    projector.catch_up()
+    projector.close()
+    assert list(read_acceptances(kit.tested.platform)) == before  # the tables say what the log says
+    assert [each.retired_at is None for each in before] == [False, False, False]
+    assert kit.size() == 6
+
+
+def test_a_cosigner_can_be_struck_off_while_the_log_may_not_be_signed_and_the_entry_follows(
+    kit: Kit, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kit.accept()
+    with monkeypatch.context() as stopped:
+        stopped.setattr(CheckpointSigner, "check_start", _stops)
+        assert _command(kit, "remove", name="w/1") == 1
+        assert "把停用补记入账" in capsys.readouterr().err
+        assert read_cosigners(kit.marks) == ()
+        assert (
+            _command(kit, "add", url=kit.configured.url, key=[*kit.configured.keys], trust_domain="某大学")
+            == 0
+        )
+    assert _command(kit, "remove", name="w/1") == 0
+    assert read_acceptances(kit.tested.platform).standing() == []
+
+
+def _stops(*_: Any) -> Any:
+    raise SigningStopped("数据库被恢复到了以前")
 
 
 def test_the_worker_follows_the_list_by_itself(kit: Kit) -> None:

@@ -42,7 +42,10 @@ def cosigned(world: World) -> Iterator[None]:
     key = world.signer.verifier_key(log_origin(world.platform.origin, 1))
     initialise(folder, name=name, trust_domain=domain, log_keys=[key])
     cosigner = Configured(
-        url=f"http://127.0.0.1:{port}", key=Cosigner(folder).verifier_key, trust_domain=domain, external=False
+        url=f"http://127.0.0.1:{port}",
+        keys=Cosigner(folder).verifier_keys,
+        trust_domain=domain,
+        external=False,
     )
     write_cosigners(world.platform.folder("marks"), [cosigner])
     write_trust_roots(world.platform, PlatformKeys.load(world.platform.folder("keys")))

@@ -15,7 +15,7 @@ DEFAULT_PORT = 8731
 
 def run_cosign(arguments: argparse.Namespace) -> int:
     """0 when done, 1 when refused, 2 for wrong usage."""
-    from plumbline.cosign.cosigner import CosignerProblem
+    from plumbline.cosign.keys import CosignerProblem
     from plumbline.cosign.state import StateLost
     from plumbline.evidence.note import NoteError
 
@@ -50,9 +50,10 @@ def _init(folder: Path, arguments: argparse.Namespace) -> int:
         name=arguments.name,
         trust_domain=arguments.trust_domain,
         log_keys=_keys(arguments),
+        algorithms=("ed25519", "sm2") if arguments.algorithm == "both" else (arguments.algorithm,),
         new_key=arguments.new_key,
     )
-    print(f"联署方已建好。公钥（交给平台和核验的人）：\n{Cosigner(folder).verifier_key}")
+    print("联署方已建好。公钥（交给平台和核验的人）：", *Cosigner(folder).verifier_keys, sep="\n")
     return 0
 
 
@@ -71,9 +72,9 @@ def _status(folder: Path, arguments: argparse.Namespace) -> int:
     from plumbline.cosign.cosigner import Cosigner
 
     cosigner = Cosigner(folder)
-    print(
-        f"联署方 {cosigner.settings.name}（{cosigner.settings.trust_domain}）\n公钥 {cosigner.verifier_key}"
-    )
+    print(f"联署方 {cosigner.settings.name}（{cosigner.settings.trust_domain}）")
+    for key in cosigner.verifier_keys:
+        print(f"公钥 {key}")
     for head in cosigner.heads():
         at = datetime.fromtimestamp(head.at).astimezone().isoformat(timespec="seconds") if head.at else ""
         print(f"{head.origin}：联署到 {head.size} 条，{at}" if at else f"{head.origin}：还没有联署过")
@@ -92,7 +93,8 @@ def _serve(folder: Path, arguments: argparse.Namespace) -> int:
 
     cosigner = Cosigner(folder)
     server = CosignerServer((arguments.host, arguments.port), cosigner)
-    print(f"cosigner ready http://{arguments.host}:{server.server_port} {cosigner.verifier_key}", flush=True)
+    keys = " ".join(cosigner.verifier_keys)
+    print(f"cosigner ready http://{arguments.host}:{server.server_port} {keys}", flush=True)
     try:
         server.serve_forever(poll_interval=0.2)
     finally:
@@ -108,6 +110,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trust-domain", help="init：信任域，即谁在管这台机器，如 某省检测中心")
     parser.add_argument(
         "--log-key", action="append", default=[], help="init、trust：要跟随的日志公钥（vkey），可多次"
+    )
+    parser.add_argument(
+        "--algorithm",
+        choices=["ed25519", "sm2", "both"],
+        default="ed25519",
+        help="init：用哪种密钥联署；both 是两把同时签（默认 ed25519）",
     )
     parser.add_argument("--new-key", action="store_true", help="init：联署记录丢失以后换一把新密钥")
     parser.add_argument("--host", default="127.0.0.1", help="serve：监听地址（默认 127.0.0.1）")

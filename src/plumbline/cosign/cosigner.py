@@ -6,31 +6,24 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
+from plumbline.cosign.keys import KEY_FILES, CosignerKeys, CosignerProblem
 from plumbline.cosign.state import Cosigned, StateFolder, StateLost, require_line, sync_folder, write_durably
 from plumbline.evidence.checkpoint import Checkpoint, open_checkpoint, parse_note, parse_verifier
-from plumbline.evidence.cosignature import Ed25519CosignatureSigner
 from plumbline.evidence.note import NoteError, NoteVerifier, add_signatures
 from plumbline.evidence.paths import verify_consistency
 from plumbline.evidence.tree import EMPTY_ROOT
 from plumbline.evidence.witnessing import SIZE_TYPE, AddCheckpoint, parse_request
 
-SETTINGS, KEY = "cosigner.json", "key.pem"
+SETTINGS = "cosigner.json"
 #: Requests that a log signed and that contradict what was cosigned: proof against the log, kept up to this many.
 MAX_CONTRADICTIONS = 100
 #: A clock that stepped back by more than this many seconds stops cosigning.
 CLOCK_BACK_S = 60
-
-
-class CosignerProblem(RuntimeError):
-    """The cosigner cannot start or be set up; the message is one plain sentence with the remedy."""
 
 
 class Refused(Exception):
@@ -67,9 +60,18 @@ class Settings:
 
 
 def initialise(
-    folder: Path, *, name: str, trust_domain: str, log_keys: Iterable[str], new_key: bool = False
+    folder: Path,
+    *,
+    name: str,
+    trust_domain: str,
+    log_keys: Iterable[str],
+    algorithms: Sequence[str] = ("ed25519",),
+    new_key: bool = False,
 ) -> None:
-    """Make a cosigner, or with ``new_key`` give one whose memory is lost another key; the old key is kept aside and never used again."""
+    """Make a cosigner, or with ``new_key`` give one whose memory is lost another key; the old key is kept aside and never used again.
+
+    ``algorithms``: one key for each, of ``KEY_FILES``. One memory speaks of all keys, and every cosignature is made with all of them.
+    """
     settings = Settings(
         name=name, trust_domain=require_line(trust_domain, "信任域"), logs=_by_origin(log_keys)
     )
@@ -77,19 +79,23 @@ def initialise(
         raise CosignerProblem(
             "这里已经有联署方：加日志用 plumbline cosign trust；联署记录丢失时用 init --new-key 换密钥"
         )
-    key = Ed25519PrivateKey.generate()
-    vkey = _signer(settings.name, key).verifier_key()  # the name must be able to stand in a signature line
+    if settings.name in settings.logs:
+        raise CosignerProblem(f"名称 {name} 是日志的名称：联署方要有自己的名称，如 witness.example/1")
+    keys = CosignerKeys.generate(algorithms)
+    vkeys = keys.verifier_keys(settings.name)  # the name must be able to stand in a signature line
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if new_key:
         _retire(folder)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    states = StateFolder(folder / "state", key=vkey)
+    states = StateFolder(folder / "state", key=_as_one(vkeys))
     for origin in settings.logs:
         states.create(origin)
-    write_durably(folder / KEY, pem)
+    keys.write(folder)
     settings.write(folder)
+
+
+def _as_one(vkeys: Iterable[str]) -> str:
+    """The keys of which a memory speaks; a vkey holds no space."""
+    return " ".join(vkeys)
 
 
 def _retire(folder: Path) -> None:
@@ -99,7 +105,7 @@ def _retire(folder: Path) -> None:
     aside.mkdir(mode=0o700)
     states = folder / "state"
     with StateFolder(states).locked() if states.is_dir() else contextlib.nullcontext():
-        for name in (KEY, "state", SETTINGS):
+        for name in (*KEY_FILES.values(), "state", SETTINGS):
             if (folder / name).exists():
                 os.rename(folder / name, aside / name)
         sync_folder(folder)
@@ -108,7 +114,9 @@ def _retire(folder: Path) -> None:
 def trust(folder: Path, log_keys: Iterable[str]) -> list[str]:
     """Follow further logs, or accept a further key of one; returns the origins that are new. A new epoch of a log is a log of its own."""
     settings, added = Settings.read(folder), []
-    states = StateFolder(folder / "state", key=_signer(settings.name, _key_of(folder)).verifier_key())
+    states = StateFolder(
+        folder / "state", key=_as_one(CosignerKeys.read(folder).verifier_keys(settings.name))
+    )
     logs = dict(settings.logs)
     for origin, keys in _by_origin(log_keys).items():
         if origin not in logs:
@@ -130,29 +138,8 @@ def _by_origin(log_keys: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def _key_of(folder: Path) -> Ed25519PrivateKey:
-    try:
-        key = serialization.load_pem_private_key((folder / KEY).read_bytes(), password=None)
-    except (OSError, ValueError) as error:
-        raise CosignerProblem(f"联署密钥读不了：{folder / KEY}") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise CosignerProblem(f"{folder / KEY} 不是 Ed25519 私钥")
-    return key
-
-
 def _verifiers_of(settings: Settings) -> dict[str, list[NoteVerifier]]:
     return {origin: [parse_verifier(each) for each in keys] for origin, keys in settings.logs.items()}
-
-
-def _signer(
-    name: str, key: Ed25519PrivateKey, now: Callable[[], int] = lambda: 0
-) -> Ed25519CosignatureSigner:
-    try:
-        return Ed25519CosignatureSigner(name, key, now)
-    except NoteError as error:
-        raise CosignerProblem(
-            f"名称 {name!r} 不能用：不含空格和加号，建议用域名加编号，如 witness.example/1"
-        ) from error
 
 
 class Cosigner:
@@ -167,8 +154,8 @@ class Cosigner:
     ) -> None:
         """Raises :class:`CosignerProblem` when the folder is none, or when a memory is lost."""
         self.folder, self.settings = folder, Settings.read(folder)
-        self._clock, self._key = clock, _key_of(folder)
-        self._states = StateFolder(folder / "state", key=self.verifier_key, failpoint=failpoint)
+        self._clock, self._keys = clock, CosignerKeys.read(folder)
+        self._states = StateFolder(folder / "state", key=_as_one(self.verifier_keys), failpoint=failpoint)
         self._verifiers = _verifiers_of(self.settings)
         try:
             self.heads()
@@ -179,9 +166,9 @@ class Cosigner:
             ) from lost
 
     @property
-    def verifier_key(self) -> str:
-        """The vkey that platforms and verifiers put on their lists."""
-        return _signer(self.settings.name, self._key).verifier_key()
+    def verifier_keys(self) -> tuple[str, ...]:
+        """The vkeys that platforms and verifiers put on their lists, one for each algorithm."""
+        return self._keys.verifier_keys(self.settings.name)
 
     def heads(self) -> list[Cosigned]:
         """What was cosigned last and cannot be forgotten any more, of every log; raises :class:`StateLost`."""
@@ -199,7 +186,10 @@ class Cosigner:
             self.settings = settings
 
     def add(self, body: bytes) -> str:
-        """The cosignature line of a request that holds; raises :class:`Refused`, or OSError when the disk does not keep the memory."""
+        """The cosignature lines of a request that holds, one for each key.
+
+        Raises :class:`Refused`, or OSError when the disk does not keep the memory.
+        """
         try:
             request = parse_request(body)
             stated = Checkpoint.parse(parse_note(request.note).text)
@@ -243,7 +233,7 @@ class Cosigner:
             raise Refused(503, "the clock of this cosigner has stepped back\n")
         seconds = max(seconds, last.at)
         shown = _of_the_log(note)
-        signed = add_signatures(shown, [_signer(self.settings.name, self._key, lambda: seconds)])
+        signed = add_signatures(shown, self._keys.signers(self.settings.name, lambda: seconds))
         # Durable first: a cosignature that has left the process cannot be taken back.
         self._states.write(
             Cosigned(checkpoint.origin, checkpoint.size, checkpoint.root, seconds, signed, last.key)

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from plumbline.cosign.cosigner import Cosigner, CosignerProblem, Refused
+from plumbline.cosign.cosigner import Cosigner, Refused
+from plumbline.cosign.keys import CosignerProblem
 from plumbline.cosign.state import StateLost
 from plumbline.evidence.witnessing import ADD_CHECKPOINT, MAX_REQUEST, checkpoint_path
 
@@ -125,6 +126,6 @@ def status_of(cosigner: Cosigner) -> dict[str, object]:
     return {
         "name": cosigner.settings.name,
         "trust_domain": cosigner.settings.trust_domain,
-        "key": cosigner.verifier_key,
+        "keys": list(cosigner.verifier_keys),
         "logs": heads,
     }

@@ -41,7 +41,7 @@ def run_oracle(stage: Stage, path: Path) -> tuple[dict[str, int | float | str], 
         "WHERE s.name = 'drill.cosigner/1' ORDER BY c.size DESC LIMIT 20"
     )
     for (note,) in rows:
-        command = [sys.executable, "-c", _VERIFY, origin, log_key, stage.configured.key]
+        command = [sys.executable, "-c", _VERIFY, origin, log_key, stage.configured.keys[0]]
         told = subprocess.run(
             command, input=note, env=env, capture_output=True, text=True, timeout=60, check=False
         )
@@ -66,7 +66,7 @@ def _followed(stage: Stage, env: dict[str, str], origin: str, log_key: str, brok
     call("add-log", "-c", config, "--origin", origin, "--vkey", log_key)
     status = call("status", "-c", config)
     key = next(word for word in status.split() if word.startswith("other.example/1+"))
-    other = Configured(url=f"http://127.0.0.1:{port}", key=key, trust_domain="别人的程序")
+    other = Configured(url=f"http://127.0.0.1:{port}", keys=(key,), trust_domain="别人的程序")
     stage.list_cosigners(stage.configured, other)
     for _ in range(2):
         serve = [sys.executable, "-m", "aics_witness", "serve", "-c", config, "--log-level", "ERROR"]

@@ -26,6 +26,7 @@ from plumbline.exchange.uids import new_uid
 from plumbline.sdk.client.receipts import ReceiptStore
 from plumbline.supervision.boot import DATABASE, DEMO_OPERATOR, Settings, prepare, write_trust_roots
 from plumbline.supervision.config import Platform
+from plumbline.supervision.cosigner_entries import enter
 from plumbline.supervision.journal.append import Journal
 from plumbline.supervision.journal.cosigners import Configured, write_cosigners
 from plumbline.supervision.journal.heads import CheckpointSigner, root_at
@@ -57,8 +58,11 @@ class Stage:
         self.home = folder / "cosigner"
         initialise(self.home, name="drill.cosigner/1", trust_domain="演练", log_keys=self.log_keys())
         self.configured = Configured(
-            url=f"http://127.0.0.1:{self.port}", key=Cosigner(self.home).verifier_key, trust_domain="演练"
+            url=f"http://127.0.0.1:{self.port}",
+            keys=Cosigner(self.home).verifier_keys,
+            trust_domain="演练",
         )
+        enter(self.platform, self.keys, self.configured.name, self.configured, because="联署演练")
         self.receipts = ReceiptStore(folder / "receipts")
 
     def signer(self) -> CheckpointSigner:
@@ -218,7 +222,7 @@ class Story:
             "SELECT c.origin, c.size, c.note || s.line FROM journal.cosignature s JOIN journal.checkpoint c USING (origin, size) "
             "WHERE s.name = 'drill.cosigner/1' ORDER BY c.size"
         )
-        keys = [parse_verifier(each) for each in [*stage.log_keys(), stage.configured.key]]
+        keys = [parse_verifier(each) for each in [*stage.log_keys(), *stage.configured.keys]]
         with psycopg.connect(stage.platform.conninfo("plumb_gateway"), autocommit=True) as conn:
             for _, size, note in rows:
                 opened = open_checkpoint(note, keys)

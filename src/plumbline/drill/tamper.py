@@ -158,10 +158,10 @@ def tamper(
         _say(f"事实表与派生表：改了 {tally.tried['表']} 次")
     if "journal" in parts:
         keys = PlatformKeys.load(platform.folder("keys"))
-        acts.journal(
-            Kept.of(platform.folder("marks"), keys.log_sm2.public_key.point if keys.log_sm2 else b"")
-        )
-        _say(f"总账与日志：改了 {tally.tried['日志']} 次")
+        kept = Kept.of(platform.folder("marks"), keys.log_sm2.public_key.point if keys.log_sm2 else b"")
+        acts.journal(kept)
+        acts.cosigner_rows(kept)
+        _say(f"总账与日志：改了 {tally.tried['日志']} 次；联署方：{tally.tried['联署方']} 次")
     if tables:
         return
     if "files" in parts:

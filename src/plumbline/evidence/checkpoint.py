@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from typing import Self
 
 from plumbline.evidence.cosignature import (
+    SM2_COSIGNATURE_TYPE,
     Cosignature,
     Ed25519CosignatureSigner,
     Ed25519CosignatureVerifier,
+    Sm2CosignatureSigner,
+    Sm2CosignatureVerifier,
     cosignature_time,
 )
 from plumbline.evidence.note import (
@@ -50,6 +53,8 @@ __all__ = [
     "NoteSigner",
     "NoteVerifier",
     "OpenedCheckpoint",
+    "Sm2CosignatureSigner",
+    "Sm2CosignatureVerifier",
     "Sm2NoteSigner",
     "Sm2NoteVerifier",
     "UntrustedCheckpoint",
@@ -148,7 +153,8 @@ def open_checkpoint(
     cosigned: list[Cosignature] = []
     for verifier, signature in note.verified_by(verifiers):
         if verifier.is_cosigner:
-            cosigned.append(Cosignature(verifier.name, cosignature_time(signature)))
+            algorithm = getattr(verifier, "algorithm", "")
+            cosigned.append(Cosignature(verifier.name, cosignature_time(signature), algorithm))
         elif verifier.name == checkpoint.origin:
             signed.append(verifier.name)
     if not signed:
@@ -156,8 +162,18 @@ def open_checkpoint(
     return OpenedCheckpoint(checkpoint, tuple(signed), tuple(cosigned))
 
 
-def parse_verifier(vkey: str) -> Ed25519NoteVerifier | Ed25519CosignatureVerifier | Sm2NoteVerifier:
-    """Verifier of one line of a trust list: a log's key (0x01, SM2) or a cosigner's (0x04); else NoteError."""
+def parse_cosigner(vkey: str) -> Ed25519CosignatureVerifier | Sm2CosignatureVerifier:
+    """Verifier of a cosigner's key; NoteError for any other."""
+    verifier = parse_verifier(vkey)
+    if not isinstance(verifier, Ed25519CosignatureVerifier | Sm2CosignatureVerifier):
+        raise NoteError("the key is a log's, not a cosigner's")
+    return verifier
+
+
+def parse_verifier(
+    vkey: str,
+) -> Ed25519NoteVerifier | Ed25519CosignatureVerifier | Sm2NoteVerifier | Sm2CosignatureVerifier:
+    """Verifier of one line of a trust list: a log's key (0x01, SM2) or a cosigner's (0x04, SM2); else NoteError."""
     kind = decode_base64(vkey.strip().split("+", 2)[-1])
     if kind[:1] == bytes([ED25519]):
         return Ed25519NoteVerifier.parse(vkey)
@@ -165,4 +181,6 @@ def parse_verifier(vkey: str) -> Ed25519NoteVerifier | Ed25519CosignatureVerifie
         return Ed25519CosignatureVerifier.parse(vkey)
     if kind.startswith(SM2_TYPE):
         return Sm2NoteVerifier.parse(vkey)
+    if kind.startswith(SM2_COSIGNATURE_TYPE):
+        return Sm2CosignatureVerifier.parse(vkey)
     raise NoteError("the verifier key is of an unknown kind")

@@ -22,6 +22,7 @@ from plumbline.evidence.testing import (
     Submission,
     make_cosigner,
     make_signer,
+    make_sm2_cosigner,
     make_sm2_signer,
 )
 from plumbline.evidence.tree import Frontier, consistency_path, inclusion_path
@@ -177,7 +178,7 @@ def _consistencies() -> Any:
 
 def _checkpoints() -> Any:
     signer, cosigner = make_signer(ORIGIN, 1), make_cosigner(COSIGNER, 2)
-    national = make_sm2_signer(ORIGIN, 3)
+    national, national_cosigner = make_sm2_signer(ORIGIN, 3), make_sm2_cosigner(COSIGNER, 4)
     head = Checkpoint(ORIGIN, 600, Frontier.empty().append(_counter_hashes(600)).frontier.root())
     return {
         "body": head.body(),
@@ -191,6 +192,9 @@ def _checkpoints() -> Any:
         "sm2_secret": "03" * 32,
         "sm2_vkey": national.verifier_key(),
         "sm2_note": sign_checkpoint(head, [signer, national]),
+        "sm2_cosigner_secret": "04" * 32,
+        "sm2_cosigner_vkey": national_cosigner.verifier_key(),
+        "sm2_cosigned_note": sign_checkpoint(head, [signer, national_cosigner]),
     }
 
 

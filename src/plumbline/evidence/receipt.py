@@ -21,6 +21,7 @@ from plumbline.evidence.checkpoint import (
     open_checkpoint,
     parse_note,
 )
+from plumbline.evidence.cosignature import Cosignature, names_of
 from plumbline.evidence.leaf import Leaf, leaf_hash, sha256, sm3
 from plumbline.evidence.paths import verify_inclusion
 from plumbline.evidence.proof import ProofError, TlogProof, format_proof, parse_proof
@@ -57,6 +58,8 @@ class ReceiptCheck:
     checkpoint: Checkpoint | None = None
     #: Key names of trusted cosigners of the checkpoint; empty means that only the log vouches for it.
     cosigned_by: tuple[str, ...] = ()
+    #: Each of them with the algorithm of each of its keys that signed.
+    cosigned_with: tuple[tuple[str, str], ...] = ()
 
     @property
     def origin(self) -> str | None:
@@ -106,14 +109,14 @@ def verify_receipt(
     steps = [step]
     leaf, step = _read_leaf(proof)
     steps.append(step)
-    checkpoint, cosigned_by, step = _read_checkpoint(proof.checkpoint_note, list(verifiers), origin)
+    checkpoint, cosigned, step = _read_checkpoint(proof.checkpoint_note, list(verifiers), origin)
     steps.append(step)
     if checkpoint is not None:
         steps.append(_inclusion_step(proof, checkpoint))
     if leaf is not None:
         steps.extend(_identity_steps(leaf, sender_id, uid))
         steps.extend(_content_steps(leaf, message, envelope))
-    return _check(steps, leaf, proof.index, checkpoint, cosigned_by)
+    return _check(steps, leaf, proof.index, checkpoint, cosigned)
 
 
 def _check(
@@ -121,7 +124,7 @@ def _check(
     leaf: Leaf | None = None,
     index: int | None = None,
     checkpoint: Checkpoint | None = None,
-    cosigned_by: tuple[str, ...] = (),
+    cosigned: tuple[Cosignature, ...] = (),
 ) -> ReceiptCheck:
     taken = {step.name for step in steps}
     return ReceiptCheck(
@@ -131,7 +134,8 @@ def _check(
         leaf=leaf,
         index=index,
         checkpoint=checkpoint,
-        cosigned_by=cosigned_by,
+        cosigned_by=names_of(cosigned),
+        cosigned_with=tuple((each.name, each.algorithm) for each in cosigned),
     )
 
 
@@ -163,7 +167,7 @@ def _read_leaf(proof: TlogProof) -> tuple[Leaf | None, Step]:
 
 def _read_checkpoint(
     note: str, verifiers: list[NoteVerifier], origin: str | None
-) -> tuple[Checkpoint | None, tuple[str, ...], Step]:
+) -> tuple[Checkpoint | None, tuple[Cosignature, ...], Step]:
     """The stated checkpoint even if it is not trusted, so that the later steps can still say what differs."""
     stated: Checkpoint | None = None
     try:
@@ -179,16 +183,15 @@ def _read_checkpoint(
         zh = "检查点的签名无效：内容被改动，或签名是伪造的。"
         en = f"The checkpoint is forged or changed: {error}."
         return stated, (), _failed("checkpoint.bad_signature", zh, en)
-    cosigners = tuple(item.name for item in opened.cosigned_by)
     if origin is not None and stated.origin != origin:
         zh = "回执属于另一个日志。"
         en = f"The receipt is of the log {stated.origin!r}, not of {origin!r}."
-        return stated, cosigners, _failed("checkpoint.other_log", zh, en)
-    return stated, cosigners, _signed_step(opened)
+        return stated, opened.cosigned_by, _failed("checkpoint.other_log", zh, en)
+    return stated, opened.cosigned_by, _signed_step(opened)
 
 
 def _signed_step(opened: OpenedCheckpoint) -> Step:
-    count = len(opened.cosigned_by)
+    count = len(names_of(opened.cosigned_by))
     zh = f"检查点由受信任的日志密钥签名，{f'另有 {count} 方联署' if count else '尚无联署'}。"
     en = f"The checkpoint is signed by a trusted key of the log; cosigned: {count or 'none yet'}."
     return _held("checkpoint", zh, en)

@@ -15,6 +15,7 @@ from plumbline.evidence.checkpoint import (
     Ed25519NoteVerifier,
     NoteSigner,
     NoteVerifier,
+    Sm2CosignatureSigner,
     Sm2NoteSigner,
     sign_checkpoint,
 )
@@ -53,6 +54,15 @@ def make_cosigner(
     """A cosigner's key that is the same in every run and always states ``seconds``: for tests only."""
     key = Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32)
     return Ed25519CosignatureSigner(name, key, lambda: seconds)
+
+
+def make_sm2_cosigner(
+    name: str, seed: int, seconds: int = FIRST_INSTANT_US // 1_000_000
+) -> Sm2CosignatureSigner:
+    """A cosigner's SM2 key that is the same for the same seed, and so are its signatures."""
+    backend = PureBackend()
+    key = Sm2PrivateKey.from_secret(bytes([seed]) * 32, backend=backend)
+    return Sm2CosignatureSigner(name, key, lambda: seconds, backend=backend)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,6 +76,16 @@ KeyId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.:-]{3,79}$(?!\n)")]
 #: Base64 (RFC 4648 §4, padded).
 Base64Text = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]*={0,2}$(?!\n)")]
 
+#: The key of somebody who follows a log, as C2SP signed-note writes it: name+hash+base64 of type and key.
+VerifierKey = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^\s+]{1,200}\+[0-9a-f]{8}\+[A-Za-z0-9+/]+={0,2}$(?!\n)",
+        max_length=400,
+        description="验证者公钥（C2SP signed-note）：名称+短摘要+base64",
+    ),
+]
+
 #: A day, ISO 8601.
 Day = Annotated[str, Meta(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$(?!\n)")]
 

@@ -25,6 +25,7 @@ from plumbline.sdk.anchor.findings import AnchorFinding, anchor_findings
 from plumbline.sdk.anchor.node import TIMEOUT_S as NODE_TIMEOUT_S
 from plumbline.sdk.anchor.node import Node, NodeProblem
 from plumbline.sdk.bundle.check import Step as BundleStep
+from plumbline.sdk.bundle.check import algorithm_words
 from plumbline.sdk.bundle.trust import Trust, read_trust
 from plumbline.sdk.timestamp.findings import StampFinding, stamp_findings
 
@@ -90,13 +91,15 @@ def _print_steps(steps: Iterable[ReceiptStep | BundleStep], lang: str) -> None:
         print(sign + (step.sentence_zh if lang == "zh" else step.sentence_en))
 
 
-def _print_cosigners(names: Iterable[str], trust: Trust, lang: str) -> None:
-    """Who cosigned, of those whom the caller trusts, and in which trust domain."""
+def _print_cosigners(names: Iterable[str], keys: Sequence[tuple[str, str]], trust: Trust, lang: str) -> None:
+    """Who cosigned, of those whom the caller trusts, by which algorithm, and in which trust domain."""
     told = False
     for name in dict.fromkeys(names):
         told, domain = True, trust.domain_of(name)
-        zh = f"联署：{name}，信任域：{domain or '您没有写明'}"
-        print(zh if lang == "zh" else f"Cosigned by {name}, trust domain: {domain or 'not named by you'}")
+        by_zh, by_en = algorithm_words(algorithm for who, algorithm in keys if who == name)
+        zh = f"联署：{name}{by_zh}，信任域：{domain or '您没有写明'}"
+        en = f"Cosigned by {name}{by_en}, trust domain: {domain or 'not named by you'}"
+        print(zh if lang == "zh" else en)
     if not told:
         zh = "没有您信任的联署方联署：日志有没有分叉，只有平台自己担保。"
         print(
@@ -162,7 +165,7 @@ def _receipt(data: bytes, trust: Trust, message: bytes | None, lang: str, anchor
     keys = dict.fromkeys([*trust.log_keys, *trust.cosigners])
     check = verify_receipt(data, [parse_verifier(key) for key in keys], message)
     _print_steps(check.steps, lang)
-    _print_cosigners(check.cosigned_by, trust, lang)
+    _print_cosigners(check.cosigned_by, check.cosigned_with, trust, lang)
     stamps_hold, anchors = True, HOLDS
     if check.ok:
         note = parse_proof(data.decode()).checkpoint_note
@@ -193,7 +196,7 @@ def _bundle(data: bytes, trust: Trust, lang: str, anchor: str = "") -> int:
     )
     _print_steps(check.steps, lang)
     for name in check.cosigned_by:
-        _print_cosigners([name], trust, lang)
+        _print_cosigners([name], check.cosigned_with, trust, lang)
     anchors = _print_anchors(_anchors_of_bundle(data, trust, anchor), anchor, lang) if check.ok else HOLDS
     print(check.verdict_zh if lang == "zh" else check.verdict_en)
     if not check.ok or anchors == FAILS:

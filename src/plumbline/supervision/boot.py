@@ -12,16 +12,13 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from plumbline.domain.basics.identifiers import party_id
 from plumbline.embedded.folder import DataFolder
 from plumbline.embedded.postgres import Running
-from plumbline.sdk.anchor.trust import contract_as_line
-from plumbline.sdk.timestamp.authority import authority_as_line
 from plumbline.supervision.config import ROLES, DatabasePlace, Operator, Platform, Security, write_platform
-from plumbline.supervision.journal.anchoring import CHAINS
-from plumbline.supervision.journal.cosigners import known_cosigners
 from plumbline.supervision.journal.destruction import replay_destructions
 from plumbline.supervision.journal.genesis import is_open, open_log
-from plumbline.supervision.journal.heads import CheckpointSigner, closing_origin, log_origin
+from plumbline.supervision.journal.heads import CheckpointSigner
 from plumbline.supervision.journal.keys import PlatformKeys, UnknownSuite, chosen_suite, key_encryption_key
 from plumbline.supervision.journal.setup import (
     SetupProblem,
@@ -30,10 +27,10 @@ from plumbline.supervision.journal.setup import (
     ensure_partitions,
     migrate,
 )
-from plumbline.supervision.journal.stamping import SOURCES
 from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.projection.rebuild import RebuildRefused, rebuild
 from plumbline.supervision.projection.schema import ensure_fact_schema
+from plumbline.supervision.trust_file import trust_lines
 from plumbline.supervision.web_tables import ensure_web_tables
 
 DATABASE = "plumbline"
@@ -103,8 +100,8 @@ def prepare(
             signer=CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2),
             at=settings.opened_at,
         )
-    write_trust_roots(platform, keys)
     rebuild_outdated(platform, outdated=outdated, progress=progress)
+    write_trust_roots(platform, keys)
     replay_destructions(platform.conninfo("plumb_projector"), Vault(platform.folder("subjects")))
     return platform
 
@@ -156,25 +153,9 @@ def _ensure_database(admin: str, place: DatabasePlace, passwords: dict[str, str]
 
 
 def write_trust_roots(platform: Platform, keys: PlatformKeys) -> None:
-    """`trust.txt`: keys of the log, for each epoch and its end, of the code issuer, of cosigners and time-stamp authorities.
-
-    An outsider's line is the operator's word: who relies on it compares it with what the outsider itself tells.
-    """
-    signer = CheckpointSigner(keys.log, platform.folder("marks"), sm2=keys.log_sm2)
-    with psycopg.connect(platform.conninfo("plumb_gateway")) as conn:
-        epochs = conn.execute("SELECT epoch, kept_epoch FROM journal.epoch ORDER BY epoch").fetchall()
-    origins = [log_origin(platform.origin, epoch) for epoch, _ in epochs]
-    origins += [closing_origin(platform.origin, kept, epoch) for epoch, kept in epochs if kept]
-    lines = [
-        *(key for origin in origins for key in signer.verifier_keys(origin)),
-        f"code {keys.signer('code').key_id} ed25519 {keys.public('code')}",
-        *(
-            f"cosigner {each.key} {each.trust_domain}"
-            for each in known_cosigners(platform.folder("marks"))[0]
-        ),
-        *(contract_as_line(each.trusted) for each in CHAINS.known(platform.folder("marks"))[0]),
-        *(authority_as_line(each.authority) for each in SOURCES.known(platform.folder("marks"))[0]),
-    ]
+    """`trust.txt`: keys of the log, for each epoch and its end, of the code issuer, of cosigners and time-stamp authorities."""
+    operator = party_id(operator_of(platform).uscc).hex()
+    lines = trust_lines(platform, keys, operator)
     (platform.data_dir / "trust.txt").write_text("\n".join(lines) + "\n", "utf-8")
 
 

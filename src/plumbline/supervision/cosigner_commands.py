@@ -1,4 +1,4 @@
-"""`plumbline cosigners` (联署方名单): who cosigns this platform's log; each change is an audit event."""
+"""`plumbline cosigners` (联署方名单): who cosigns this platform's log; each change is an entry of the log and an audit event."""
 
 from __future__ import annotations
 
@@ -7,17 +7,27 @@ import sys
 
 import psycopg
 
+from plumbline.evidence.checkpoint import parse_cosigner
+from plumbline.evidence.position import place_text, position_of
+from plumbline.exchange.problems import Problem
 from plumbline.supervision.config import Platform
+from plumbline.supervision.cosigner_entries import enter, read_acceptances, require_acceptable
 from plumbline.supervision.journal.cosigners import (
     Configured,
     CosignerSilent,
     CosignersProblem,
     newest_of,
     read_cosigners,
+    require_apart,
     require_usable,
     write_cosigners,
 )
+from plumbline.supervision.journal.keys import PlatformKeys
+from plumbline.supervision.journal.model import Accepted
 from plumbline.supervision.outside_audit import note_change
+
+#: From this status on the log takes no entry at the moment; below it is the entry that is refused.
+_LATER = 500
 
 
 def run_cosigners(platform: Platform, arguments: argparse.Namespace) -> int:
@@ -27,14 +37,19 @@ def run_cosigners(platform: Platform, arguments: argparse.Namespace) -> int:
         known = read_cosigners(folder)
         if arguments.what == "list":
             return _list(platform, known)
-        if not arguments.by:
-            print("请用 --by 写明是谁改的名单。", file=sys.stderr)
+        if not (arguments.by and arguments.because.strip()):
+            print("请用 --by 写明是谁改的名单，用 --because 写明原因（原因写进日志）。", file=sys.stderr)
             return 2
         if arguments.what == "add":
             return _add(platform, known, arguments)
         return _remove(platform, known, arguments)
     except CosignersProblem as problem:
         print(problem, file=sys.stderr)
+        return 1
+    except Problem as problem:
+        print(f"日志没有收下，名单没有改：{problem}", file=sys.stderr)
+        for each in problem.errors:
+            print(f"  {each.pointer}：{each.reason}；{each.remedy}", file=sys.stderr)
         return 1
 
 
@@ -44,32 +59,58 @@ def _add(platform: Platform, known: tuple[Configured, ...], arguments: argparse.
         return 2
     made = Configured(
         url=arguments.url.rstrip("/"),
-        key=arguments.key.strip(),
+        keys=tuple(each.strip() for each in arguments.key),
         trust_domain=arguments.trust_domain.strip(),
         external=not arguments.own,
     )
     require_usable(made)
-    write_cosigners(platform.folder("marks"), [*(each for each in known if each.name != made.name), made])
+    listed = [*(each for each in known if each.name != made.name), made]
+    require_apart(listed)
+    keys = PlatformKeys.load(platform.folder("keys"))
+    require_acceptable(platform, keys, made)
+    entered = enter(platform, keys, made.name, made, because=arguments.because.strip())
+    write_cosigners(platform.folder("marks"), listed)
     note_change(platform, arguments.by, "cosigner.add", f"{made.name} {made.url}")
-    print(f"已加上 {made.name}（{made.trust_domain}）。后台进程一秒内开始送检查点。")
+    print(f"已加上 {made.name}（{made.trust_domain}）{_told(entered)}。后台进程一秒内开始送检查点。")
     return 0
 
 
 def _remove(platform: Platform, known: tuple[Configured, ...], arguments: argparse.Namespace) -> int:
-    kept = [each for each in known if each.name != arguments.name]
-    if len(kept) == len(known):
-        print(f"名单里没有 {arguments.name or '（请给出名称）'}。", file=sys.stderr)
+    name = arguments.name
+    kept = [each for each in known if each.name != name]
+    stands = any(each.name == name for each in read_acceptances(platform).standing())
+    if len(kept) == len(known) and not stands:
+        print(f"名单里没有 {name or '（请给出名称）'}。", file=sys.stderr)
         return 2
+    keys = PlatformKeys.load(platform.folder("keys"))
+    try:
+        entered = enter(platform, keys, name, None, because=arguments.because.strip())
+    except Problem as problem:
+        if problem.kind.status < _LATER:
+            raise
+        # A log that must not be signed may wait for exactly this: the list first, the entry when it can be made.
+        write_cosigners(platform.folder("marks"), kept)
+        note_change(platform, arguments.by, "cosigner.remove", name)
+        print(f"已从名单里删去 {name}，但日志现在不能入账：{problem}", file=sys.stderr)
+        print("日志恢复以后请再执行一次同样的命令，把停用补记入账。", file=sys.stderr)
+        return 1
     write_cosigners(platform.folder("marks"), kept)
-    note_change(platform, arguments.by, "cosigner.remove", arguments.name)
-    print(f"已删去 {arguments.name}。它以前的联署照旧有效。")
+    note_change(platform, arguments.by, "cosigner.remove", name)
+    print(f"已删去 {name}{_told(entered)}。它以前的联署照旧有效。")
     return 0
+
+
+def _told(entered: list[Accepted]) -> str:
+    """Where in the log it says so."""
+    places = "、".join(f"第 {place_text(position_of(each.epoch, each.index))} 条" for each in entered)
+    return f"，日志{places}" if places else "，日志里已有"
 
 
 def _list(platform: Platform, known: tuple[Configured, ...]) -> int:
     with psycopg.connect(platform.conninfo("plumb_gateway")) as conn:
         found = conn.execute("SELECT origin || '/' || epoch, size FROM journal.head").fetchone()
         rows = conn.execute("SELECT name, size, cosigned_at, problem FROM ops.cosigner").fetchall()
+    accepted = read_acceptances(platform)
     told, status = {row[0]: row[1:] for row in rows}, 0
     asked = newest_of(known, found[0] if found else "", fresh=True)
     for each in known:
@@ -79,6 +120,11 @@ def _list(platform: Platform, known: tuple[Configured, ...]) -> int:
         print(f"{each.name}（{each.trust_domain}，{kind}）{each.url}：联署到 {size} 条{when}")
         if isinstance(asked[each], CosignerSilent):
             problem = problem or f"现在问不到（{asked[each]}）"
+        for key in each.keys:
+            told_in = next((a for a in accepted.standing() if a.key == key), None)
+            stands = f"日志{told_in.place}接受" if told_in else "日志里没有接受它的条目"
+            print(f"  {key.split('+', 2)[1]}（{parse_cosigner(key).algorithm}）：{stands}")
+            status = status if told_in else 1
         if problem:
             print(f"  {problem}")
             status = 1

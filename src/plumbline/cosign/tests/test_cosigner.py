@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.cosign.cosigner import Cosigner, CosignerProblem, Refused, initialise, trust
+from plumbline.cosign.cosigner import Cosigner, Refused, initialise, trust
+from plumbline.cosign.keys import KEY_FILES, CosignerProblem
 from plumbline.cosign.state import FAILPOINTS, Cosigned, StateFolder
 from plumbline.evidence.checkpoint import open_checkpoint, parse_verifier
+from plumbline.evidence.gm.sm2 import Sm2PrivateKey
 from plumbline.evidence.note import NoteError
 from plumbline.evidence.testing import InMemoryLog, make_sm2_signer
 from plumbline.evidence.witnessing import SIZE_TYPE, format_request, parse_request, parse_size
@@ -31,11 +33,18 @@ def _request(log: InMemoryLog, old: int, path: list[bytes] | None = None) -> byt
     return format_request(old, found, log.checkpoint())
 
 
+@pytest.fixture(params=[("ed25519",), ("sm2",), ("ed25519", "sm2")], ids="+".join)
+def algorithms(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Whatever keys a cosigner has, it refuses and remembers the same."""
+    found: tuple[str, ...] = request.param
+    return found
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, algorithms: tuple[str, ...]) -> Path:
     made = tmp_path / "cosigner"
     key = InMemoryLog(ORIGIN).signer.verifier_key()
-    initialise(made, name="witness.example/1", trust_domain="某大学", log_keys=[key])
+    initialise(made, name="witness.example/1", trust_domain="某大学", log_keys=[key], algorithms=algorithms)
     return made
 
 
@@ -45,14 +54,16 @@ def _refused(cosigner: Cosigner, body: bytes) -> tuple[int, str]:
     return caught.value.status, str(caught.value)
 
 
-def test_a_growing_log_is_cosigned_and_the_signature_is_kept_before_it_is_answered(folder: Path) -> None:
+def test_a_growing_log_is_cosigned_and_the_signature_is_kept_before_it_is_answered(
+    folder: Path, algorithms: tuple[str, ...]
+) -> None:
     log, cosigner = _log(), Cosigner(folder, clock=lambda: NOW)
-    trusted = [*log.verifiers, parse_verifier(cosigner.verifier_key)]
+    trusted = [*log.verifiers, *map(parse_verifier, cosigner.verifier_keys)]
     for old in (0, 5, 12):
         line = cosigner.add(_request(log, old))
         opened = open_checkpoint(log.checkpoint() + line, trusted)
-        assert [(each.name, each.at.timestamp()) for each in opened.cosigned_by] == [
-            ("witness.example/1", NOW)
+        assert [(each.name, each.at.timestamp(), each.algorithm) for each in opened.cosigned_by] == [
+            ("witness.example/1", NOW, algorithm) for algorithm in algorithms
         ]
         kept = Cosigner(folder).head(ORIGIN)
         assert kept is not None
@@ -114,7 +125,7 @@ def test_a_smaller_tree_or_another_history_is_never_cosigned_and_the_log_s_own_w
 def test_a_lost_or_damaged_memory_stops_the_cosigner_until_it_has_a_new_key(folder: Path) -> None:
     log, cosigner = _log(), Cosigner(folder)
     cosigner.add(_request(log, 0))
-    former, path = cosigner.verifier_key, StateFolder(folder / "state").path(ORIGIN)
+    former, path = cosigner.verifier_keys, StateFolder(folder / "state").path(ORIGIN)
     whole = path.read_bytes()
     for spoilt in (None, whole[:-5], whole.replace(b'"size": 5', b'"size": 0'), b""):
         path.unlink() if spoilt is None else path.write_bytes(spoilt)
@@ -126,7 +137,7 @@ def test_a_lost_or_damaged_memory_stops_the_cosigner_until_it_has_a_new_key(fold
         initialise(folder, name="witness.example/1", trust_domain="某大学", log_keys=[key])
     initialise(folder, name="witness.example/1", trust_domain="某大学", log_keys=[key], new_key=True)
     renewed = Cosigner(folder)
-    assert renewed.verifier_key != former
+    assert not {*renewed.verifier_keys} & {*former}
     assert renewed.add(_request(log, 0))
     path.write_bytes(whole)
     shutil.rmtree(folder / "state")
@@ -236,7 +247,35 @@ def test_a_new_epoch_is_followed_only_when_the_operator_says_so(folder: Path) ->
     assert trust(folder, [make_sm2_signer(f"{ORIGIN}/2", 3).verifier_key()]) == []
     assert running.add(_request(second, 0))  # a process that runs takes it up
     with pytest.raises(NoteError):
-        trust(folder, [Cosigner(folder).verifier_key])
+        trust(folder, [Cosigner(folder).verifier_keys[0]])
+
+
+def test_a_key_that_is_gone_added_or_damaged_stops_the_cosigner(tmp_path: Path) -> None:
+    """One memory speaks of both keys: it is not taken for that of one of them."""
+    folder, key = tmp_path / "both", InMemoryLog(ORIGIN).signer.verifier_key()
+    told = {"name": "w/1", "trust_domain": "某大学", "log_keys": [key]}
+    initialise(folder, **told, algorithms=("ed25519", "sm2"))  # type: ignore[arg-type]
+    national = (folder / KEY_FILES["sm2"]).read_bytes()
+    (folder / KEY_FILES["sm2"]).unlink()
+    with pytest.raises(CosignerProblem, match="另一把密钥"):
+        Cosigner(folder)
+    (folder / KEY_FILES["sm2"]).write_bytes(Sm2PrivateKey.generate().to_pem().encode())
+    with pytest.raises(CosignerProblem, match="另一把密钥"):
+        Cosigner(folder)
+    for spoilt in (national[:-40], (folder / KEY_FILES["ed25519"]).read_bytes(), b"\xff"):
+        (folder / KEY_FILES["sm2"]).write_bytes(spoilt)
+        with pytest.raises(CosignerProblem, match=r"key-sm2\.pem 不是 SM2 私钥"):
+            Cosigner(folder)
+    (folder / KEY_FILES["sm2"]).write_bytes(national)
+    assert len(Cosigner(folder).verifier_keys) == 2
+    initialise(folder, **told, algorithms=("sm2",), new_key=True)  # type: ignore[arg-type]
+    assert not (folder / KEY_FILES["ed25519"]).exists()
+    assert {each.name for each in (folder / "retired-1").glob("*.pem")} == {*KEY_FILES.values()}
+    for wrong in ((), ("rsa",)):
+        with pytest.raises(CosignerProblem, match="算法"):
+            initialise(tmp_path / "x", **told, algorithms=wrong)  # type: ignore[arg-type]
+    with pytest.raises(CosignerProblem, match="日志的名称"):
+        initialise(tmp_path / "x", **told | {"name": ORIGIN})  # type: ignore[arg-type]
 
 
 def test_requests_and_states_are_read_back_as_they_were_written() -> None:

@@ -103,6 +103,17 @@ class Acts:
                     _evident(relation), "plumb_gateway", lambda conn: audit_blobs(conn, files), _is_named_file
                 )
 
+    def cosigner_rows(self, kept: Kept) -> None:
+        """The rows of ops.cosigner: what pages say of a cosigner is what its entry says."""
+        for relation in relations(self.conn, "ops"):
+            if relation.name == "cosigner":
+                if not rows_of(self.conn, relation, 1, self.seed):
+                    self.tally.untouched.append("ops.cosigner")
+                narrowed = _evident(relation)
+                self._columns(
+                    narrowed, "plumb_gateway", lambda conn: audit_journal(conn, kept), _is_named_cosigner
+                )
+
     def _chosen(self, relation: Relation, column: str | None = None) -> bool:
         wanted = {relation.name, f"{relation.name}.{column}"} if column else {relation.name}
         return (
@@ -154,7 +165,15 @@ class Acts:
             except Exception as error:
                 self.tally.broken.append(f"核对停在：{change.text}（{type(error).__name__}: {error}）")
                 return True
-        area = "表" if relation.schema == LIVE else "日志" if relation.schema == "journal" else "文件登记"
+        area = (
+            "表"
+            if relation.schema == LIVE
+            else "日志"
+            if relation.schema == "journal"
+            else "文件登记"
+            if relation.name == "file"
+            else "联署方"
+        )
         self.tally.judge(area, change.text, said, named=named(change, said))
         return True
 
@@ -181,6 +200,14 @@ NO_EVIDENCE = {
     ("journal.cosignature", "received_at"): "只记联署何时送到；何时签的，签名里有",
     ("journal.stamp", "received_at"): "只记时间戳何时送到；何时盖的，令牌里有",
     ("journal.anchor", "received_at"): "只记何时确认；何时上链，区块里有",
+    **{
+        ("ops.cosigner", name): "联署到哪里，以 journal.cosignature 里的签名行为准"
+        for name in ("origin", "size", "cosigned_at")
+    },
+    **{
+        ("ops.cosigner", name): "后台进程的进度与遇到的问题，下一轮重写"
+        for name in ("behind_since", "looked_at", "problem", "list_problem")
+    },
     ("ops.file", "changed_at"): "只记状态何时变的；文件何时到，由日志里 blob.stored 的时间说",
     ("ops.file", "scan"): "病毒扫描说了什么，只管提供不提供；文件的字节由日志里的摘要证明",
     ("ops.file", "scan_found"): "病毒扫描说了什么，只管提供不提供；文件的字节由日志里的摘要证明",
@@ -202,7 +229,7 @@ def unwatched(conn: psycopg.Connection) -> list[str]:
     every = [*found, *relations(conn, "journal")]
     there = {(f"{each.schema}.{each.name}", column.name) for each in every for column in each.columns}
     told = [f"{'.'.join(place)} 不是证据：{why}" for place, why in NO_EVIDENCE.items() if place in there]
-    names = [each.name for each in found if each.name != "file"]
+    names = [each.name for each in found if each.name not in ("file", "cosigner")]
     reason = "O 类（运行数据，不从总账重建，PROTOCOL §1），不在核对之列"
     told.append("整行删去一个联署：只有它的联署方自己看得出来")
     return [*told, f"schema ops 的 {len(names)} 张表是 {reason}：{'、'.join(names)}"]
@@ -225,6 +252,10 @@ def _is_named_row(change: Change, said: list[str]) -> bool:
         shape = said[0].partition("的列与声明不同：")[2].split("、")
         return (columns == [change.column] and keys[0] in said[0]) or change.column in shape
     return all(key in said[0] for key in keys)
+
+
+def _is_named_cosigner(change: Change, said: list[str]) -> bool:
+    return any(f"联署方 {row['name']}（ops.cosigner）" in each for row in change.rows for each in said)
 
 
 def _is_named_file(change: Change, said: list[str]) -> bool:

@@ -70,6 +70,9 @@ def test_the_checkpoints_open() -> None:
     assert open_checkpoint(row["note"], verifiers).cosigned_by == ()
     (cosigner,) = open_checkpoint(row["cosigned_note"], verifiers).cosigned_by
     assert cosigner.at.timestamp() == row["cosigned_at"]
+    national = [parse_verifier(row["log_vkey"]), parse_verifier(row["sm2_cosigner_vkey"])]
+    (other,) = open_checkpoint(row["sm2_cosigned_note"], national).cosigned_by
+    assert (other.name, other.at, other.algorithm) == (cosigner.name, cosigner.at, "sm2")
 
 
 def test_the_checkpoint_of_the_gm_suite_opens_under_either_key() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+from plumbline.evidence.note import ED25519_COSIGNATURE, format_verifier_key
 from plumbline.exchange.handbook.example_cast import DIVISION, PARTY, SITE, USCC, at, digest, person
 from plumbline.exchange.handbook.example_story import Story
 from plumbline.exchange.messages.header import Environment, Named, Position
@@ -13,6 +14,7 @@ from plumbline.exchange.messages.registry import RootKey
 
 #: 32 bytes that stand for a public key; nobody holds the private part.
 _KEY = base64.b64encode(bytes(range(32))).decode()
+_COSIGNER = format_verifier_key("hengchuan-university.example/1", ED25519_COSIGNATURE, bytes(range(32)))
 _POSITION = Position(longitude="107.14487", latitude="34.36917", accuracy_m="6.5")
 
 
@@ -61,6 +63,26 @@ def _platform_registry(story: Story) -> None:
         public_key=_KEY,
         valid_from=at(0),
         valid_until=at(days=730),
+    )
+    tell(
+        "cosigner.accepted",
+        "platform",
+        at(11),
+        name=_COSIGNER.partition("+")[0],
+        key=_COSIGNER,
+        trust_domain="衡川大学信息中心",
+        external=True,
+        valid_from=at(11),
+        because="签订联署协议",
+    )
+    tell(
+        "cosigner.retired",
+        "platform",
+        at(days=300),
+        acceptance=story.entries["cosigner.accepted"],
+        name=_COSIGNER.partition("+")[0],
+        key=_COSIGNER,
+        because="协议到期",
     )
     tell("key.revoked", "station", at(days=300), key_id="chengce.transport.0", because="存放私钥的计算机报废")
 

@@ -58,6 +58,14 @@ _LATER = "页面随后提供"
 _TRACE = "追溯页"
 
 
+def _cosigner_rows() -> list[Kind]:
+    accepted, retired, page = registry.CosignerAccepted, registry.CosignerRetired, "运行状态页"
+    return [
+        Kind(type=accepted, title="接受联署方", senders=PLATFORM, page=page, weighty=True),
+        Kind(type=retired, title="停用联署方", senders=PLATFORM, page=page, weighty=True),
+    ]
+
+
 def _registry_rows() -> list[Kind]:
     return [
         Kind(type=registry.LogOpened, title="日志创世", senders=PLATFORM, page="存证状态页", weighty=True),
@@ -78,6 +86,7 @@ def _registry_rows() -> list[Kind]:
             page="检测数据上传指导手册·密钥",
             weighty=True,
         ),
+        *_cosigner_rows(),
         Kind(type=registry.PersonRegistered, title="人员登记", senders=STATION | INSTITUTION, page=_TRACE),
         Kind(type=registry.SiteRegistered, title="检测场所登记", senders=STATION, page=_TRACE),
         Kind(type=registry.CapabilityApproved, title="检测能力核定", senders=STATION, page=_LATER),

@@ -22,6 +22,7 @@ from plumbline.exchange.wire import (
     PersonRef,
     Prose,
     UsccText,
+    VerifierKey,
 )
 
 PartyRole = Literal[
@@ -161,6 +162,31 @@ class KeyRevoked(Message, tag="key.revoked", frozen=True, kw_only=True):
     """A key that may no longer be used (密钥停用), effective within 60 s."""
 
     key_id: KeyId
+    because: Prose
+
+
+class CosignerAccepted(Message, tag="cosigner.accepted", frozen=True, kw_only=True):
+    """A key of a cosigner that the operator accepts (接受联署方): from this entry on nobody can claim that another was accepted.
+
+    One entry a key. `former` names the acceptance that this one replaces: another key, or another trust domain for the same.
+    """
+
+    name: Label
+    key: VerifierKey
+    trust_domain: Label
+    #: Run by somebody else than the operator of this platform.
+    external: bool
+    valid_from: Instant
+    because: Prose
+    former: EntryRef | None = None
+
+
+class CosignerRetired(Message, tag="cosigner.retired", frozen=True, kw_only=True):
+    """A cosigner's key is accepted no longer (停用联署方); what it signed before stays. `acceptance` is the entry that accepted it."""
+
+    acceptance: EntryRef
+    name: Label
+    key: VerifierKey
     because: Prose
 
 

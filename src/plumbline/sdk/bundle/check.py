@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -33,6 +34,8 @@ class BundleCheck:
     origin: str | None = None
     #: external parties that cosigned every checkpoint of the bundle
     cosigned_by: tuple[str, ...] = ()
+    #: each of them with the algorithm of each of its keys that signed every checkpoint
+    cosigned_with: tuple[tuple[str, str], ...] = ()
 
     @property
     def failure(self) -> Step | None:
@@ -43,6 +46,15 @@ class BundleCheck:
     def is_demo(self) -> bool:
         """True for a demonstration log: 演示数据."""
         return self.origin is not None and self.origin.startswith("demo.")
+
+
+_ALGORITHMS = {"ed25519": "Ed25519", "sm2": "SM2"}
+
+
+def algorithm_words(algorithms: Iterable[str]) -> tuple[str, str]:
+    """What stands behind a cosigner's name, in Chinese and English; empty for none."""
+    told = [_ALGORITHMS.get(each, each) for each in sorted(set(algorithms))]
+    return (f"（{'、'.join(told)}）", f" ({', '.join(told)})") if told else ("", "")
 
 
 def held(name: str, zh: str, en: str) -> Step:

@@ -45,8 +45,9 @@ class Trust:
             self.cosigners[vkey] = domain
 
     def domain_of(self, name: str) -> str:
-        """Trust domain of a cosigner by its key name; empty when the caller named none."""
-        return next((told for key, told in self.cosigners.items() if key.startswith(f"{name}+") and told), "")
+        """Trust domain of a cosigner by its key name; empty when the caller named none, all of them when its keys have several."""
+        told = [domain for key, domain in self.cosigners.items() if key.startswith(f"{name}+") and domain]
+        return "、".join(dict.fromkeys(told))
 
 
 def read_trust(files: Sequence[str], log_keys: Sequence[str] = ()) -> Trust:

@@ -68,7 +68,13 @@ def verify_bundle(
     cosigners = _cosigners(proven)
     steps.append(_cosigner_step(proven, cosigners))
     steps += stamp_steps(proven, authorities)
-    return _judged(steps, chain, origin=_origin(proven), cosigned_by=cosigners)
+    return _judged(
+        steps,
+        chain,
+        origin=_origin(proven),
+        cosigned_by=cosigners,
+        cosigned_with=_cosigned_with(proven, cosigners),
+    )
 
 
 def chain_of(content: BundleContent, proven: Sequence[Record]) -> Chain:
@@ -97,6 +103,13 @@ def _cosigners(proven: Sequence[Record]) -> tuple[str, ...]:
     """Who cosigned every checkpoint: one entry without them would stand on the log's word alone."""
     names = [set(record.receipt.cosigned_by) for record in proven]
     return tuple(sorted(set.intersection(*names))) if names else ()
+
+
+def _cosigned_with(proven: Sequence[Record], cosigners: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """The keys, by algorithm, with which those signed every checkpoint."""
+    keys = [set(record.receipt.cosigned_with) for record in proven]
+    common = set.intersection(*keys) if keys else set()
+    return tuple(sorted(each for each in common if each[0] in cosigners))
 
 
 def _cosigner_step(proven: Sequence[Record], cosigners: tuple[str, ...]) -> Step:
@@ -185,6 +198,7 @@ def _judged(
     *,
     origin: str | None = None,
     cosigned_by: tuple[str, ...] = (),
+    cosigned_with: tuple[tuple[str, str], ...] = (),
 ) -> BundleCheck:
     ok = all(step.ok for step in steps)
     unchecked = tuple(
@@ -203,6 +217,7 @@ def _judged(
         unchecked=unchecked,
         origin=origin,
         cosigned_by=cosigned_by,
+        cosigned_with=cosigned_with,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from plumbline.domain.reporting.code import format_code
+from plumbline.sdk.bundle.check import algorithm_words
 from plumbline.sdk.bundle.standing import STANDINGS
 from plumbline.sdk.bundle.volume_format import WHY_ABSENT, ReportLine, Scope
 from plumbline.sdk.bundle.volume_verify import ReportFinding, VolumeCheck
@@ -65,12 +66,16 @@ def scope_words(check: VolumeCheck) -> tuple[str, str]:
 def cosigner_lines(check: VolumeCheck, domain_of: Callable[[str], str], lang: str) -> Iterator[str]:
     """Who cosigned how many entries, of those whom the caller trusts, and in which trust domain."""
     for name, count in sorted(check.cosigned.items()):
+        # An algorithm is named when all that this cosigner signed has such a signature.
+        zh_by, en_by = algorithm_words(
+            each for (who, each), times in check.cosigned_with.items() if (who, times) == (name, count)
+        )
         domain = domain_of(name)
         all_zh, all_en = ("全部", "all") if count == check.entries else (f"{count} 条", str(count))
         if lang == "zh":
-            yield f"联署：{name}，信任域：{domain or '您没有写明'}，{check.entries} 条中的{all_zh}"
+            yield f"联署：{name}{zh_by}，信任域：{domain or '您没有写明'}，{check.entries} 条中的{all_zh}"
         else:
-            yield f"Cosigned by {name}, trust domain: {domain or 'not named by you'}, {all_en} of {check.entries} entries"
+            yield f"Cosigned by {name}{en_by}, trust domain: {domain or 'not named by you'}, {all_en} of {check.entries} entries"
     if not check.cosigned:
         zh = "没有您信任的联署方联署：日志有没有分叉，只有平台自己担保。"
         yield (

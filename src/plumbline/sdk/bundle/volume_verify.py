@@ -86,6 +86,8 @@ class VolumeCheck:
     #: entries, and how many of them a cosigner's signature covers
     entries: int = 0
     cosigned: Counter[str] = field(default_factory=Counter)
+    #: the same by cosigner and algorithm
+    cosigned_with: Counter[tuple[str, str]] = field(default_factory=Counter)
     #: checkpoint, as its note → entries that it proves
     notes: Counter[str] = field(default_factory=Counter)
     #: title of the project, when the volume is of one
@@ -223,6 +225,7 @@ class _Round:
             self.counted.add(record.order)
             self.check.entries += 1
             self.check.cosigned.update(set(record.receipt.cosigned_by))
+            self.check.cosigned_with.update(set(record.receipt.cosigned_with))
             self.check.notes[parse_proof(record.part.receipt.decode()).checkpoint_note] += 1
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from plumbline.evidence.testing import make_cosigner
+from plumbline.evidence.testing import make_cosigner, make_sm2_cosigner
 from plumbline.exchange.handbook.example_cast import at
 from plumbline.lab.keys import DemoAuthority
 from plumbline.sdk.bundle import outcome
@@ -216,6 +216,15 @@ def test_cosigners_are_named(story: Story, verifier: Verifier) -> None:
     check = verifier.check(story.seal(), log_keys=[log_key(), cosigner.verifier_key()])
     assert check.cosigned_by == ("association.example",)
     assert "外部联署：association.example。" in told(check)
+    national = make_sm2_cosigner("association.example", 9)
+    story.cosigners = [cosigner, national]
+    check = verifier.check(
+        story.seal(), log_keys=[log_key(), cosigner.verifier_key(), national.verifier_key()]
+    )
+    assert check.cosigned_by == ("association.example",)
+    assert check.cosigned_with == (("association.example", "ed25519"), ("association.example", "sm2"))
+    check = verifier.check(story.seal(), log_keys=[log_key(), national.verifier_key()])
+    assert (check.ok, check.cosigned_with) == (True, (("association.example", "sm2"),))
 
 
 def test_two_heads_of_one_size_are_called_a_fork(story: Story, verifier: Verifier, signed_by) -> None:

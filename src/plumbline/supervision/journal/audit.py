@@ -18,6 +18,7 @@ import msgspec
 import psycopg
 
 from plumbline.evidence.leaf import Leaf, entry_id, leaf_hash, sha256, sm3, us_from_instant
+from plumbline.evidence.position import position_of
 from plumbline.evidence.tree import Frontier
 from plumbline.exchange.decode import parse_message
 from plumbline.exchange.messages import kind_of
@@ -26,14 +27,15 @@ from plumbline.exchange.messages.platform import ClockCorrected
 from plumbline.exchange.messages.registry import LogOpened
 from plumbline.exchange.problems import Problem
 from plumbline.exchange.submission import Envelope, decode_envelope
+from plumbline.supervision.journal.acceptances import Acceptances
 from plumbline.supervision.journal.anchoring import anchor_problems
 from plumbline.supervision.journal.audit_checkpoints import (
     Kept,
     checkpoint_problems,
-    cosignature_problems,
     mark_problems,
     shown_problems,
 )
+from plumbline.supervision.journal.audit_cosigners import cosigner_problems
 from plumbline.supervision.journal.audit_epochs import (
     Epoch,
     closing_problems,
@@ -107,7 +109,8 @@ def audit_journal(
         told += walk.node_problems(conn)
         problems += [epoch.label + each for each in told]
     problems += closing_problems(epochs, head, log_key) + stray_problems(conn, epochs, head)
-    problems += cosignature_problems(conn, kept) + stamp_problems(conn, kept.stamp_sources)
+    problems += cosigner_problems(conn, kept.cosigners, seen.acceptances)
+    problems += stamp_problems(conn, kept.stamp_sources)
     problems += anchor_problems(conn, kept.anchor_chains)
     problems += _claim_problems(conn, seen.claims)
     problems += [f"入账 {row[0]} 没有叶子" for row in conn.execute(_ORPHANS).fetchall()]
@@ -120,11 +123,13 @@ def audit_journal(
 
 @dataclass(slots=True)
 class _Seen:
-    """What goes from one epoch into the next: numbers that are taken, keys that are enrolled, where time was corrected."""
+    """What goes from one epoch into the next: numbers that are taken, keys that are enrolled, cosigners that are accepted, where time
+    was corrected."""
 
     times: Times
     claims: dict[tuple[str, str], bytes] = field(default_factory=dict)
     origins: Origins = field(default_factory=Origins)
+    acceptances: Acceptances = field(default_factory=Acceptances)
 
 
 class _Walk:
@@ -203,6 +208,12 @@ class _Walk:
             entry = entry_id(bytes(sender), uid)
             self._seen.origins.learn(parsed)
             self._seen.origins.decide(parsed, entry, bytes(sender), read, bytes(message))
+            self._seen.acceptances.learn(
+                parsed,
+                entry=entry.hex(),
+                position=position_of(self.epoch, idx),
+                logged_at=logged_at,
+            )
             for key in self._seen.origins.refuted(read, bytes(message)):
                 self.problems.append(f"第 {idx} 条（{uid}）的源头签名不成立：不是密钥 {key} 签的内容")
             for kind, value in kind_of(parsed).claims(parsed):

@@ -5,28 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import psycopg
 
 from plumbline.evidence.checkpoint import (
     Checkpoint,
-    cosignature_time,
     open_checkpoint,
     parse_note,
-    parse_verifier,
 )
 from plumbline.evidence.leaf import leaf_hash
 from plumbline.evidence.mark import Head, HeadMark, MarkRefused
-from plumbline.evidence.note import Ed25519NoteVerifier, NoteError, NoteVerifier, encode_base64
+from plumbline.evidence.note import Ed25519NoteVerifier, NoteError
 from plumbline.evidence.paths import MissingSubtree
 from plumbline.evidence.proof import ProofError, TlogProof, parse_proof
 from plumbline.evidence.sm2_note import Sm2NoteVerifier
 from plumbline.supervision.journal.anchoring import CHAINS, AnchorChain
 from plumbline.supervision.journal.audit_epochs import Epoch
 from plumbline.supervision.journal.audit_roots import Roots
-from plumbline.supervision.journal.cosigners import known_cosigners
+from plumbline.supervision.journal.cosigners import Configured, known_cosigners
 from plumbline.supervision.journal.heads import HeadRow, log_origin, root_at
 from plumbline.supervision.journal.outside_times import inside
 from plumbline.supervision.journal.published import published
@@ -46,8 +43,8 @@ class Kept:
     published: dict[int, set[int]]
     #: The point of the log's SM2 key; b"" where it has none, None where that is not known.
     sm2: bytes | None = None
-    #: vkeys of the cosigners on the operator's list.
-    cosigners: tuple[str, ...] = ()
+    #: Cosigners on the operator's list; None where it is not known.
+    cosigners: tuple[Configured, ...] | None = None
     #: Time-stamp authorities of the operator's list, the retired ones too.
     stamp_sources: tuple[StampSource, ...] = ()
     #: Chains of the operator's list, the retired ones too.
@@ -59,12 +56,11 @@ class Kept:
     def of(cls, folder: Path, sm2: bytes | None = None) -> Kept:
         """From the folder of marks."""
         marks = tuple((path, _mark(path)) for path in sorted(folder.glob("*.mark")))
-        cosigners = tuple(each.key for each in known_cosigners(folder)[0])
         return cls(
             marks=marks,
             published=published(folder),
             sm2=sm2,
-            cosigners=cosigners,
+            cosigners=known_cosigners(folder)[0],
             stamp_sources=SOURCES.known(folder)[0],
             anchor_chains=CHAINS.known(folder)[0],
             inside=inside(folder),
@@ -167,57 +163,6 @@ def is_whole(note: str, origin: str, log_key: bytes, sm2: bytes | None) -> bool:
     except (NoteError, ValueError):
         return False
     return True
-
-
-_COSIGNED = """
-SELECT s.size, s.name, s.key_id, s.line, s.cosigned_at, c.note
-  FROM journal.cosignature s LEFT JOIN journal.checkpoint c ON c.origin = s.origin AND c.size = s.size
- ORDER BY s.origin, s.size, s.name
-"""
-
-
-def cosignature_problems(conn: psycopg.Connection, kept: Kept) -> list[str]:
-    """Stored cosignatures must belong to a published checkpoint, say what their columns say, and be signed by the cosigner.
-
-    That one was taken away is seen by its cosigner alone; one whose key is no longer on the list is held to its columns.
-    """
-    verifiers = [parse_verifier(each) for each in kept.cosigners]
-    found = []
-    with conn.cursor(name="cosignatures") as rows:
-        rows.execute(_COSIGNED)
-        for size, name, key_id, line, at, note in rows:
-            if note is None:
-                found.append(f"{name} 对 {size} 条的联署：没有这样的检查点")
-            elif not _says(note, line, name, bytes(key_id), at):
-                found.append(f"{name} 对 {size} 条的联署：名称、密钥、时间与签名行不符，或签名行读不懂")
-            elif not _holds(
-                note, line, [v for v in verifiers if (v.name, v.key_id) == (name, bytes(key_id))]
-            ):
-                found.append(f"{name} 对 {size} 条的联署：不是它的密钥签的")
-    return found
-
-
-def _says(note: str, line: str, name: str, key_id: bytes, at: datetime) -> bool:
-    """Whether the line is one signature line, by this name and key, at this time."""
-    try:
-        before, after = parse_note(note).signatures, parse_note(note + line).signatures
-        added = after[len(before) :]
-        return (
-            after[: len(before)] == before
-            and [(each.name, each.key_id) for each in added] == [(name, key_id)]
-            and note + line == f"{note}— {name} {encode_base64(key_id + added[0].signature)}\n"
-            and cosignature_time(added[0].signature) == at
-        )
-    except (NoteError, ValueError):
-        return False
-
-
-def _holds(note: str, line: str, verifiers: Sequence[NoteVerifier]) -> bool:
-    """Whether the cosigner's key has signed; a key that is not on the list is not asked."""
-    try:
-        return not verifiers or bool(parse_note(note + line).verified_by(verifiers))
-    except (NoteError, ValueError):
-        return False
 
 
 def mark_problems(conn: psycopg.Connection, head: HeadRow, path: Path, mark: Head | None) -> list[str]:

@@ -9,12 +9,12 @@ import json
 import threading
 import time
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-from plumbline.evidence.checkpoint import parse_verifier
+from plumbline.evidence.checkpoint import parse_cosigner, parse_verifier
 from plumbline.evidence.note import DEFAULT_NOTE_LIMIT, NoteError
 from plumbline.evidence.witnessing import checkpoint_path
 from plumbline.supervision.fetch import FetchFailed, FetchRefused, fetch, origin_of
@@ -28,7 +28,9 @@ ASK_TIMEOUT_S = 2.0
 ASKED_LIFE_S = 60.0
 #: Bytes that are read of an answer: a checkpoint with all its signatures is shorter.
 MAX_ANSWER = DEFAULT_NOTE_LIMIT
-_FIELDS = {"url", "key", "trust_domain", "external"}
+_FIELDS = {"url", "keys", "trust_domain", "external"}
+#: One key for each algorithm.
+MAX_KEYS = 2
 
 
 class CosignerSilent(RuntimeError):
@@ -44,8 +46,8 @@ class Configured:
     """One cosigner as the operator entered it."""
 
     url: str
-    #: Its vkey; the name stands in it.
-    key: str
+    #: Its vkeys, one for each algorithm that it signs with; the name stands in each.
+    keys: tuple[str, ...]
     #: Who runs that machine.
     trust_domain: str
     #: Whether that is somebody else than the operator of this platform.
@@ -54,12 +56,12 @@ class Configured:
     @property
     def name(self) -> str:
         """Key name."""
-        return self.key.partition("+")[0]
+        return self.keys[0].partition("+")[0]
 
     @property
-    def key_id(self) -> bytes:
-        """Key id, 4 bytes."""
-        return parse_verifier(self.key).key_id
+    def key_ids(self) -> list[bytes]:
+        """Key ids, 4 bytes each."""
+        return [parse_cosigner(each).key_id for each in self.keys]
 
 
 def read_cosigners(folder: Path) -> tuple[Configured, ...]:
@@ -95,16 +97,20 @@ def _read(path: Path) -> tuple[Configured, ...]:
         raise CosignersProblem(f"{path} 读不懂：{error}") from error
     if len({each.name for each in found}) != len(found):
         raise CosignersProblem(f"{path} 里有两个联署方同名")
+    require_apart(found)
     return found
 
 
 def _checked(told: dict[str, object]) -> Configured:
     unknown = sorted(set(told) - _FIELDS)
-    if unknown or not {"url", "key", "trust_domain"} <= set(told):
-        raise CosignersProblem(f"联署方要写 url、key、trust_domain，可写 external；不认得 {unknown}")
+    if unknown or not {"url", "keys", "trust_domain"} <= set(told):
+        raise CosignersProblem(f"联署方要写 url、keys、trust_domain，可写 external；不认得 {unknown}")
+    keys = told["keys"]
+    if not isinstance(keys, list):
+        raise CosignersProblem('联署方的 keys 要写成一列公钥，如 keys = ["某大学.example/1+…"]')
     made = Configured(
         url=str(told["url"]).rstrip("/"),
-        key=str(told["key"]).strip(),
+        keys=tuple(str(each).strip() for each in keys),
         trust_domain=str(told["trust_domain"]).strip(),
         external=told.get("external", True) is True,
     )
@@ -114,14 +120,7 @@ def _checked(told: dict[str, object]) -> Configured:
 
 def require_usable(cosigner: Configured) -> None:
     """Raise :class:`CosignersProblem` for a key that is no cosigner's, an address that is none, or an empty trust domain."""
-    try:
-        verifier = parse_verifier(cosigner.key)
-    except NoteError as error:
-        raise CosignersProblem(f"联署方的公钥不对：{error}") from error
-    if not verifier.is_cosigner:
-        raise CosignersProblem(
-            "这是日志的公钥，不是联署方的公钥；请向联署方要它执行 plumbline cosign init 得到的那一行"
-        )
+    _require_keys(cosigner.keys)
     try:
         origin_of(cosigner.url)
     except FetchRefused as refusal:
@@ -133,19 +132,52 @@ def require_usable(cosigner: Configured) -> None:
         raise CosignersProblem("信任域要写明谁在管联署方的机器，一行，不超过 100 字")
 
 
+def _require_keys(keys: tuple[str, ...]) -> None:
+    """Keys of one cosigner, one an algorithm."""
+    if not 1 <= len(keys) <= MAX_KEYS:
+        raise CosignersProblem(f"联署方要有一把公钥，或 Ed25519、SM2 各一把；这里有 {len(keys)} 把")
+    try:
+        verifiers = [parse_verifier(each) for each in keys]
+    except NoteError as error:
+        raise CosignersProblem(f"联署方的公钥不对：{error}") from error
+    if not all(each.is_cosigner for each in verifiers):
+        raise CosignersProblem(
+            "这是日志的公钥，不是联署方的公钥；请向联署方要它执行 plumbline cosign init 得到的那一行"
+        )
+    if len({each.name for each in verifiers}) > 1:
+        raise CosignersProblem("两把公钥的名称不同：一个联署方的公钥用同一个名称")
+    if len({parse_cosigner(each).algorithm for each in keys}) < len(keys):
+        raise CosignersProblem("两把公钥是同一种算法：每种算法只能有一把")
+
+
+def require_apart(cosigners: Sequence[Configured]) -> None:
+    """Raise :class:`CosignersProblem` for a key under two names: two cosigners that are one would count as two."""
+    owners: dict[bytes, str] = {}
+    for each in cosigners:
+        for key in each.keys:
+            other = owners.setdefault(parse_cosigner(key).public, each.name)
+            if other != each.name:
+                raise CosignersProblem(f"{each.name} 与 {other} 用的是同一把公钥：一个联署方只能有一个名称")
+
+
 def write_cosigners(folder: Path, cosigners: Iterable[Configured], *, name: str = FILE) -> None:
     """Replace the list durably, and with it the one that could be read last."""
-    parts = []
-    for each in cosigners:
+    parts, every = [], tuple(cosigners)
+    require_apart(every)
+    for each in every:
         require_usable(each)
         lines = [
-            f"{name} = {json.dumps(value, ensure_ascii=False)}"
-            for name, value in (("url", each.url), ("key", each.key), ("trust_domain", each.trust_domain))
+            f"{field} = {json.dumps(value, ensure_ascii=False)}"
+            for field, value in (
+                ("url", each.url),
+                ("keys", list(each.keys)),
+                ("trust_domain", each.trust_domain),
+            )
         ]
         parts.append("\n".join(["[[cosigner]]", *lines, f"external = {str(each.external).lower()}"]))
     data = ("\n\n".join(parts) + "\n").encode()
-    for each in dict.fromkeys((name, LAST_GOOD)):
-        write_private(folder / each, data)
+    for file in dict.fromkeys((name, LAST_GOOD)):
+        write_private(folder / file, data)
 
 
 _asked: dict[tuple[str, str], tuple[float, str | None]] = {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from plumbline.evidence.checkpoint import Cosignature, cosignature_time, parse_note, parse_verifier
+from plumbline.evidence.checkpoint import Cosignature, cosignature_time, parse_cosigner, parse_note
 from plumbline.evidence.note import NoteError, encode_base64
 from plumbline.evidence.paths import consistency_path
 from plumbline.evidence.witnessing import ADD_CHECKPOINT, SIZE_TYPE, format_request, parse_size
@@ -21,9 +21,12 @@ SELECT h.epoch, h.size AS head, c.origin, c.size, c.note
   FROM journal.head h JOIN journal.checkpoint c ON c.origin = h.origin || '/' || h.epoch
  ORDER BY c.size DESC LIMIT 1
 """
-_LAST = (
-    "SELECT COALESCE(max(size), 0) FROM journal.cosignature WHERE origin = %s AND name = %s AND key_id = %s"
-)
+#: What every key of a cosigner has signed: one without a signature counts as 0.
+_LAST = """
+SELECT COALESCE(min(COALESCE(s.size, 0)), 0)
+  FROM unnest(%s::bytea[]) AS k (key_id)
+  LEFT JOIN LATERAL (SELECT max(size) AS size FROM journal.cosignature WHERE origin = %s AND name = %s AND key_id = k.key_id) s ON true
+"""
 _KEEP = """
 INSERT INTO journal.cosignature (origin, size, name, key_id, line, cosigned_at) VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
@@ -64,8 +67,8 @@ def newest_published(conn: psycopg.Connection) -> Published | None:
 
 
 def last_cosigned(conn: psycopg.Connection, origin: str, cosigner: Configured) -> int:
-    """The largest size of a log that this cosigner's key has signed, as far as is stored here."""
-    row = conn.execute(_LAST, [origin, cosigner.name, cosigner.key_id]).fetchone()
+    """The largest size of a log that all keys of this cosigner have signed, as far as is stored here."""
+    row = conn.execute(_LAST, [cosigner.key_ids, origin, cosigner.name]).fetchone()
     return int(row[0]) if row else 0
 
 
@@ -88,9 +91,12 @@ def cosign(conn: psycopg.Connection, http: Fetcher, cosigner: Configured, point:
         answer = _ask(conn, http, cosigner, point, seen)
     if answer.status != 200:
         raise NotCosigned(_WORDS.get(answer.status, f"联署方答复 {answer.status}"))
-    line, given = _verified(answer.text, cosigner, point)
-    conn.execute(_KEEP, [point.origin, point.size, cosigner.name, cosigner.key_id, line, given.at])
-    return given
+    given = _verified(answer.text, cosigner, point)
+    for key_id, line, each in given:
+        conn.execute(_KEEP, [point.origin, point.size, cosigner.name, key_id, line, each.at])
+    if len(given) < len(cosigner.keys):
+        raise NotCosigned("联署方没有用登记的每一把密钥签名：它可能换了密钥，请核对后用 cosigners add 换上")
+    return given[0][2]
 
 
 def _ask(
@@ -112,16 +118,19 @@ def _size(answer: _Answer) -> int:
         raise NotCosigned("联署方的答复读不懂") from error
 
 
-def _verified(text: str, cosigner: Configured, point: Published) -> tuple[str, Cosignature]:
-    """The line of the configured key, checked over our own checkpoint; other keys' lines are left aside."""
-    verifier = parse_verifier(cosigner.key)
+def _verified(text: str, cosigner: Configured, point: Published) -> list[tuple[bytes, str, Cosignature]]:
+    """Key id and line of each configured key that signed, checked over our own checkpoint; other keys' lines are left aside."""
     try:
-        note = parse_note(point.note + text)
-        found = note.verified_by([verifier])
+        found = parse_note(point.note + text).verified_by([parse_cosigner(each) for each in cosigner.keys])
     except NoteError as error:
         raise NotCosigned(f"联署方的签名不成立：{error}") from error
     if not found:
-        raise NotCosigned("联署方没有用登记的密钥签名：它可能换了密钥，请核对后改 cosigners.toml")
-    signature = found[0][1]
-    line = f"— {verifier.name} {encode_base64(verifier.key_id + signature)}\n"
-    return line, Cosignature(verifier.name, cosignature_time(signature))
+        raise NotCosigned("联署方没有用登记的密钥签名：它可能换了密钥，请核对后用 cosigners add 换上")
+    return [
+        (
+            verifier.key_id,
+            f"— {verifier.name} {encode_base64(verifier.key_id + signature)}\n",
+            Cosignature(verifier.name, cosignature_time(signature)),
+        )
+        for verifier, signature in found
+    ]

@@ -77,7 +77,7 @@ def closed_epochs(conn: psycopg.Connection) -> dict[int, tuple[int, str]]:
 #: Of the newest cosigned sizes of a log, the one with the most cosigners, and of those the largest.
 _COSIGNED = """
 SELECT c.size, c.note, s.lines
-  FROM (SELECT size, string_agg(line, '' ORDER BY name, key_id) AS lines, count(*) AS cosigners
+  FROM (SELECT size, string_agg(line, '' ORDER BY name, key_id) AS lines, count(DISTINCT name) AS cosigners
           FROM (SELECT * FROM journal.cosignature WHERE origin = %(origin)s AND size > %(idx)s AND size <= %(most)s
                  ORDER BY size DESC LIMIT 32) newest
          GROUP BY size ORDER BY cosigners DESC, size DESC LIMIT 1) s
@@ -102,7 +102,8 @@ WITH cosigned AS (SELECT DISTINCT size FROM (SELECT size FROM journal.cosignatur
                  AND EXISTS (SELECT 1 FROM journal.cosignature c WHERE c.origin = s.origin AND c.size = s.size)
                ORDER BY s.size LIMIT 1),
      point AS (SELECT size FROM cosigned UNION SELECT size FROM stamped UNION SELECT size FROM anchored UNION SELECT size FROM stamped_too),
-     told AS (SELECT size, (SELECT count(*) FROM journal.cosignature s WHERE s.origin = %(origin)s AND s.size = p.size) AS cosigners,
+     told AS (SELECT size, (SELECT count(DISTINCT name) FROM journal.cosignature s
+                             WHERE s.origin = %(origin)s AND s.size = p.size) AS cosigners,
                      EXISTS (SELECT 1 FROM journal.stamp s WHERE s.origin = %(origin)s AND s.size = p.size)::int
                    + EXISTS (SELECT 1 FROM journal.anchor s WHERE s.origin = %(origin)s AND s.size = p.size)::int AS kinds
                 FROM point p WHERE size IS NOT NULL)

@@ -12,6 +12,7 @@ from plumbline.supervision.projection.tables import TABLES
 GATEWAY_READS = (
     "retransmission",
     "key",
+    "cosigner",
     "party",
     "position",
     "application",

@@ -45,6 +45,8 @@ _REFERENCES = {
     "registration": "registration",
     "grant": "role_grant",
     "charge": "charge",
+    "acceptance": "cosigner",
+    "former": "cosigner",
 }
 #: References that no entry changes by naming them and that very many share: a failing entry does not park them.
 _WIDE = frozenset({"project", "contract"})

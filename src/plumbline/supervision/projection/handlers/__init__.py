@@ -8,6 +8,7 @@ from plumbline.supervision.projection.arrival import Projection
 from plumbline.supervision.projection.handlers import (
     accounts,
     clock,
+    cosigners,
     custody,
     decisions,
     records,
@@ -23,6 +24,7 @@ HANDLERS: dict[str, Handler] = {
     **registry.HANDLERS,
     **accounts.HANDLERS,
     **clock.HANDLERS,
+    **cosigners.HANDLERS,
     **custody.HANDLERS,
     **testing.HANDLERS,
     **reports.HANDLERS,
