@@ -322,7 +322,9 @@ def test_what_stands_outside_of_texts_is_the_same_with_and_without_escapes(
     assert b"[" + decode._outside_texts(data) + b", ]" == decode._outside_texts(escaped)
 
 
-@pytest.mark.parametrize("body", [b'{"a": "[[[', b'{"a": "' + b"[" * 100, b'"', b'{"a": "b}'])
+@pytest.mark.parametrize(
+    "body", [b'{"a": "[[[', b'{"a": "' + b"[" * 100, b'"', b'{"a": "b}', b'"' + b'\\"' * 32_767, b'"\\']
+)
 def test_a_text_that_never_ends_is_malformed(body: bytes) -> None:
     with pytest.raises(Problem) as told:
         check_json(body)

@@ -61,7 +61,8 @@ class Times:
         if not found:
             self._corrected.append((told.wrong_from, position))
             said = wrong_range(told.wrong_from, position, told.last_wrong, told.corrected_to)
-            self._notes.append(f"{said}；{self._outside.for_(place)}")
+            doubt = self._outside.doubt(place, told.corrected_to) if steps_back else ""
+            self._notes.append(f"{said}；{self._outside.for_(place)}{doubt}")
         elif not steps_back:
             self._notes.append(
                 f"第 {place_text(position)} 条写着时钟更正，不成立（{'、'.join(found)}）；时间没有在这里倒退，不作数"

@@ -18,28 +18,34 @@ from plumbline.supervision.journal.clock import CORRECTED_WITHIN, MAX_STEP_BACK
 from plumbline.supervision.journal.cosigners import known_cosigners
 from plumbline.supervision.journal.stamping import SOURCES
 
-#: So long after a correction a cosigner may still sign what stood before it.
+#: So long after a correction a cosigner may still sign what stood before it; what comes later than that is named.
 _LATE = CORRECTED_WITHIN + MAX_STEP_BACK
-#: A stamp waits for cosigners, an anchor for a block: they may speak of an older checkpoint for so long.
+#: A cosigner is asked every second: so long behind it is not, but where all that would have shown it the correction stood still.
+_TOO_LATE = timedelta(hours=1)
+#: A stamp waits for cosigners, an anchor for a block, and both for their turn, which may be days: theirs is never more than named.
 _LATER = timedelta(hours=2)
 _WORDS = {"cosignature": "联署", "stamp": "时间戳", "anchor": "上链"}
 #: Evidence of checkpoints of this log; `epoch` is null for the closing of one.
 _EVIDENCE = """
-SELECT kind, name, size, at, CASE WHEN place ~ '^[0-9]{1,9}$' THEN place::int END AS epoch
-  FROM (SELECT 'cosignature' AS kind, name, size, cosigned_at AS at, origin FROM journal.cosignature
-        UNION ALL SELECT 'stamp', name, size, stamped_at, origin FROM journal.stamp
-        UNION ALL SELECT 'anchor', name, size, anchored_at, origin FROM journal.anchor) every,
+SELECT kind, name, by, size, at, CASE WHEN place ~ '^[0-9]{1,9}$' THEN place::int END AS epoch
+  FROM (SELECT 'cosignature' AS kind, name, key_id AS by, size, cosigned_at AS at, origin FROM journal.cosignature
+        UNION ALL SELECT 'stamp', name, '', size, stamped_at, origin FROM journal.stamp
+        UNION ALL SELECT 'anchor', name, '', size, anchored_at, origin FROM journal.anchor) every,
        LATERAL (SELECT substr(origin, length(%(log)s) + 2) AS place) p
  WHERE starts_with(origin, %(log)s || '/') AND kind || ' ' || name <> ALL (%(inside)s)
 """
-_LAST = f"SELECT kind, name, size, at FROM ({_EVIDENCE}) e ORDER BY at DESC LIMIT 1"
+#: A chain may be run by hosts whose clocks went wrong together with ours, and no list says so: nobody is held up by it.
+_LAST = f"SELECT kind, name, size, at FROM ({_EVIDENCE}) e WHERE kind <> 'anchor' ORDER BY at DESC LIMIT 1"
 _COVERS = "(e.epoch > %(epoch)s OR e.epoch = %(epoch)s AND e.size > %(index)s)"
 _FIRST = f"SELECT kind, name, size, at FROM ({_EVIDENCE}) e WHERE {_COVERS} ORDER BY at LIMIT 1"
+#: What was said of older entries, later than it should have been. Who had seen the correction before speaks of older ones late, and does
+#: not object; nobody else's word takes an objection back, for a word of an unknown name costs nothing.
 _AGAINST = f"""
 SELECT kind, name, size, at FROM ({_EVIDENCE}) e
  WHERE (e.epoch < %(epoch)s OR e.epoch = %(epoch)s AND e.size <= %(index)s)
    AND e.at > CASE WHEN kind = 'cosignature' THEN %(late)s::timestamptz ELSE %(later)s::timestamptz END
-   AND (%(covered)s::timestamptz IS NULL OR e.at < %(covered)s)
+   AND NOT EXISTS (SELECT 1 FROM ({_EVIDENCE}) c WHERE (c.kind, c.name, c.by) = (e.kind, e.name, e.by) AND c.at <= e.at
+                      AND (c.epoch > %(epoch)s OR c.epoch = %(epoch)s AND c.size > %(index)s))
  ORDER BY at DESC LIMIT 1
 """
 
@@ -83,18 +89,17 @@ class Outside:
         return f"最早的外部证据是{covered}"
 
     def against(self, place: tuple[int, int], corrected_to: datetime) -> str:
-        """Why the time of the correction at (epoch, index) cannot be right; empty where nobody says so.
-
-        What an outsider says of older entries after one has seen the correction itself is late, and no objection.
-        """
-        covered = self._covered(place)
-        asked = {
-            "late": corrected_to + _LATE,
-            "later": corrected_to + _LATER,
-            "covered": covered.at if covered else None,
-        }
+        """Why the time of the correction at (epoch, index) cannot be right: a cosigner had seen the log without it long after. Empty where
+        none says so."""
+        asked = {"late": corrected_to + _TOO_LATE, "later": None}
         found = self._one(_AGAINST, place, **asked)
         return f"更正到的时间早于外部证据：{found}那时还没有更正" if found else ""
+
+    def doubt(self, place: tuple[int, int], corrected_to: datetime) -> str:
+        """What somebody should look into, though it may be a late word of an honest one; empty where there is nothing."""
+        asked = {"late": corrected_to + _LATE, "later": corrected_to + _LATER}
+        found = self._one(_AGAINST, place, **asked)
+        return f"，但{found}那时还没有更正，请查明是证据来得晚，还是更正到的时间太早" if found else ""
 
     def _covered(self, place: tuple[int, int]) -> Witnessed | None:
         return self._one(_FIRST, place)

@@ -286,19 +286,20 @@ def test_who_puts_all_clocks_back_is_told_by_others(quiet_platform) -> None:
         place, log = (1, entered.index), quiet_platform.platform.origin
         everybody = Outside(conn, log, frozenset())
         own = Outside(conn, log, frozenset({("cosignature", "witness.example")}))
-        to = now + timedelta(days=3)
-        slack = timedelta(seconds=65)
-        assert everybody.against(place, told.corrected_to)
-        assert not everybody.against(place, to - slack)
-        assert everybody.against(place, to - slack - timedelta(microseconds=1))
+        seen, moment = now + timedelta(days=3), timedelta(microseconds=1)
+        slack, late = timedelta(seconds=65), timedelta(hours=1)
+        assert everybody.against(place, seen - late - moment) and not everybody.against(place, seen - late)
+        assert everybody.doubt(place, seen - slack - moment) and not everybody.doubt(place, seen - slack)
         assert not own.against(place, told.corrected_to) and own.last() is None
         assert "没有外部证据" in everybody.for_(place)
-        # Whoever has seen the correction before bears it out: what is said of older entries after that is late.
+        # Somebody else's word, which costs nothing, takes no objection back.
         _seen(quiet_platform, entered.index + 1, now, "second.example")
+    assert any("早于外部证据：联署 witness.example" in each for each in _audit(quiet_platform)[0])
+    # Who had seen the correction before speaks of older entries late.
+    _seen(quiet_platform, entered.index + 1, now, "witness.example")
     with psycopg.connect(quiet_platform.platform.conninfo("plumb_gateway")) as conn:
         again = Outside(conn, log, frozenset())
-        assert not again.against(place, told.corrected_to)
-        assert "联署 second.example" in again.for_(place)
+        assert not again.against(place, told.corrected_to) and not again.doubt(place, told.corrected_to)
 
 
 def test_the_trigger_asks_of_every_word(quiet_platform) -> None:
