@@ -551,6 +551,15 @@ def test_the_worker_follows_the_list_by_itself(kit: Kit) -> None:
             cosigning.look()
             with psycopg.connect(kit.gateway) as conn:
                 assert conn.execute("SELECT count(*) FROM ops.cosigner").fetchone() == (0,)
+            write_cosigners(kit.marks, [kit.configured])
+            cosigning.look()
+            for name in (cosigners.FILE, cosigners.LAST_GOOD):
+                (kit.marks / name).write_text('[[cosigner]]\nurl = "http://127.0.0.1:1"\nkey = "w/1+0+a"\n')
+            cosigning.look()  # a list of before: nobody is forgotten, and it is said
+            with psycopg.connect(kit.gateway) as conn:
+                told = conn.execute("SELECT name, list_problem FROM ops.cosigner").fetchall()
+            assert [each[0] for each in told] == ["w/1"] and "keys" in told[0][1]
+            assert any("联署方名单" in each and "keys" in each for each in kit.audited())
         finally:
             cosigning.stop()
 

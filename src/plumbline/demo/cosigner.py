@@ -13,7 +13,12 @@ from plumbline.exchange.problems import Problem
 from plumbline.supervision.boot import write_trust_roots
 from plumbline.supervision.config import Platform
 from plumbline.supervision.cosigner_entries import enter
-from plumbline.supervision.journal.cosigners import Configured, known_cosigners, write_cosigners
+from plumbline.supervision.journal.cosigners import (
+    Configured,
+    CosignersProblem,
+    read_cosigners,
+    write_cosigners,
+)
 from plumbline.supervision.journal.keys import PlatformKeys
 
 NAME = "demo.cosigner.plumbline/1"
@@ -42,7 +47,10 @@ def cosigner_process(platform: Platform) -> list[ProcessSpec]:
         enter(platform, keys, NAME, made, because="演示：看得到联署是什么样子")
     except Problem as problem:  # a log that must not be signed is told by its own processes
         print(f"演示联署方还没有入账：{problem}", file=sys.stderr)
-    write_cosigners(marks, [*(each for each in known_cosigners(marks)[0] if each.name != NAME), made])
+    try:
+        write_cosigners(marks, [*(each for each in read_cosigners(marks) if each.name != NAME), made])
+    except CosignersProblem as problem:  # what others stand in it is not to be lost
+        print(f"演示联署方没有写进名单：{problem}", file=sys.stderr)
     write_trust_roots(platform, keys)
     argv = [sys.executable, "-m", "plumbline.cli", "cosign", "serve", str(folder), "--port", str(port)]
     # Nobody waits for it: the worker sends checkpoints as soon as it answers.

@@ -237,6 +237,7 @@ def _resume(
         print("trust.txt 已加上这一期的公钥，请重新分发。")
         if plan.lost or plan.step == "finish":
             replay_own_acts(platform, lost_ranges_of(platform))
+            write_trust_roots(platform, keys)  # what was accepted in the lost entries is in the log again
             print("请各单位补传缺少的：plumbline retransmit ask。")
     return 0
 

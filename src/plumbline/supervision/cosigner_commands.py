@@ -121,8 +121,8 @@ def _list(platform: Platform, known: tuple[Configured, ...]) -> int:
         if isinstance(asked[each], CosignerSilent):
             problem = problem or f"现在问不到（{asked[each]}）"
         for key in each.keys:
-            told_in = next((a for a in accepted.standing() if a.key == key), None)
-            stands = f"日志{told_in.place}接受" if told_in else "日志里没有接受它的条目"
+            told_in = next((a for a in accepted.standing() if a.key == key and a.says(*each.told)), None)
+            stands = f"日志{told_in.place}接受" if told_in else "日志里没有这样接受它的条目"
             print(f"  {key.split('+', 2)[1]}（{parse_cosigner(key).algorithm}）：{stands}")
             status = status if told_in else 1
         if problem:

@@ -69,7 +69,9 @@ def _headed(told: list[tuple[str, str]]) -> Iterator[str]:
 def _cosigner_lines(listed: tuple[Configured, ...], accepted: Acceptances) -> Iterator[tuple[str, str]]:
     for each in listed:
         for key in each.keys:
-            said = next((told for told in accepted.standing() if told.key == key), None)
+            said = next(
+                (told for told in accepted.standing() if told.key == key and told.says(*each.told)), None
+            )
             where = f"日志{said.place}（入账编号 {said.entry}）" if said else _OPERATORS_WORD
             yield where, f"cosigner {key} {each.trust_domain}"
 

@@ -123,6 +123,8 @@ def _is_key_of(key: str, name: str) -> bool:
 
 def acceptances_of(conn: psycopg.Connection, operator: str) -> Acceptances:
     """What the tables say, and after it what is logged and not projected yet. `conn` has no row factory."""
+    # The place first: what is projected between the two questions is then in both answers, not in none.
+    place = conn.execute(_POSITION).fetchone()
     rows = conn.execute(_KNOWN).fetchall()
     known = [
         Acceptance(
@@ -138,7 +140,6 @@ def acceptances_of(conn: psycopg.Connection, operator: str) -> Acceptances:
         for row in rows
     ]
     found = Acceptances(known, operator)
-    place = conn.execute(_POSITION).fetchone()
     after = (place[0], place_of(place[1])[1]) if place else (1, 0)
     for epoch, idx, logged_at, uid, sender, data in conn.execute(_NEWER, after).fetchall():
         try:

@@ -109,6 +109,7 @@ def audit_journal(
         told += walk.node_problems(conn)
         problems += [epoch.label + each for each in told]
     problems += closing_problems(epochs, head, log_key) + stray_problems(conn, epochs, head)
+    problems += [f"联署方名单：{kept.list_problem}"] if kept.list_problem else []
     problems += cosigner_problems(conn, kept.cosigners, seen.acceptances)
     problems += stamp_problems(conn, kept.stamp_sources)
     problems += anchor_problems(conn, kept.anchor_chains)

@@ -45,6 +45,8 @@ class Kept:
     sm2: bytes | None = None
     #: Cosigners on the operator's list; None where it is not known.
     cosigners: tuple[Configured, ...] | None = None
+    #: Why that list cannot be read; the one that could be read last stands in for it.
+    list_problem: str = ""
     #: Time-stamp authorities of the operator's list, the retired ones too.
     stamp_sources: tuple[StampSource, ...] = ()
     #: Chains of the operator's list, the retired ones too.
@@ -56,11 +58,13 @@ class Kept:
     def of(cls, folder: Path, sm2: bytes | None = None) -> Kept:
         """From the folder of marks."""
         marks = tuple((path, _mark(path)) for path in sorted(folder.glob("*.mark")))
+        cosigners, list_problem = known_cosigners(folder)
         return cls(
             marks=marks,
             published=published(folder),
             sm2=sm2,
-            cosigners=known_cosigners(folder)[0],
+            cosigners=cosigners,
+            list_problem=list_problem,
             stamp_sources=SOURCES.known(folder)[0],
             anchor_chains=CHAINS.known(folder)[0],
             inside=inside(folder),

@@ -34,7 +34,8 @@ def cosigner_problems(
     conn: psycopg.Connection, listed: Sequence[Configured] | None, accepted: Acceptances
 ) -> list[str]:
     """Where list, rows and cosignatures are not what the log says. `listed` is None where the list is not known."""
-    now = conn.execute("SELECT clock_timestamp()").fetchone()
+    # The list was read before the walk, which may take longer than the list takes to follow an entry: as of its beginning.
+    now = conn.execute("SELECT now()").fetchone()
     assert now is not None
     found = [] if listed is None else _list_problems(listed, accepted, now[0])
     return found + _row_problems(conn, accepted) + _cosignature_problems(conn, accepted)

@@ -59,6 +59,11 @@ class Configured:
         return self.keys[0].partition("+")[0]
 
     @property
+    def told(self) -> tuple[str, str, bool]:
+        """What the list says of it: name, trust domain, external or not."""
+        return self.name, self.trust_domain, self.external
+
+    @property
     def key_ids(self) -> list[bytes]:
         """Key ids, 4 bytes each."""
         return [parse_cosigner(each).key_id for each in self.keys]

@@ -209,8 +209,12 @@ class Cosigning:
 
     def _register(self, wanted: tuple[Configured, ...], list_problem: str = "") -> None:
         with psycopg.connect(self._conninfo) as conn:
-            names = [each.name for each in wanted]
-            conn.execute("DELETE FROM ops.cosigner WHERE name <> ALL(%s)", [names])
+            if wanted or not list_problem:
+                conn.execute(
+                    "DELETE FROM ops.cosigner WHERE name <> ALL(%s)", [[each.name for each in wanted]]
+                )
+            else:  # a list that nobody can read takes no cosigner away, and with it the limit on how far behind it may be
+                conn.execute("UPDATE ops.cosigner SET list_problem = %s", [list_problem[:300]])
             for each in wanted:
                 conn.execute(_KNOWN, [each.name, each.trust_domain, each.external, list_problem[:300]])
 
