@@ -18,12 +18,19 @@ from plumbline.demo.clients import Clients
 from plumbline.demo.enrolment import Enrolment, certificate_sha256
 from plumbline.demo.plan import Plan
 from plumbline.demo.post import Post
-from plumbline.demo.printing import TITLES, Issued, signed_report
+from plumbline.demo.printing import TITLES, Issued, SignedReport, signed_report
 from plumbline.domain.basics.calendar import local_date
 from plumbline.exchange.messages import reports
 
 #: How long an answer may take that depends on the platform's worker, seconds.
 DECISION_WAIT_S = 25.0
+#: Is told how a report is made as soon as everything is known of it, and gives what hands it over.
+Press = Callable[[Callable[[], SignedReport]], Callable[[], SignedReport]]
+
+
+def when_asked(make: Callable[[], SignedReport]) -> Callable[[], SignedReport]:
+    """Print a report at the moment at which it is registered."""
+    return make
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +55,20 @@ class ChainResult:
 class Chain:
     """Drives reports of one cast through the platform; `stated` moves the clock of a demo log along."""
 
-    def __init__(self, clients: Clients, cast: Cast, enrolment: Enrolment, *, stated: bool = False) -> None:
+    def __init__(
+        self,
+        clients: Clients,
+        cast: Cast,
+        enrolment: Enrolment,
+        *,
+        stated: bool = False,
+        press: Press = when_asked,
+    ) -> None:
         self.clients = clients
         self.cast = cast
         self.work = CaseWork(clients, cast, enrolment, stated=stated)
         self._stated = stated
+        self._press = press
 
     def run(self, plan: Plan) -> ChainResult:
         """The whole report, one step after another; a withheld code is a result with its reasons."""
@@ -173,8 +189,9 @@ class Chain:
         code = str(decision["code"])
         if case.plan.oddities.end == "reserved":
             return _ended(case, "reserved", code=code)
+        printed = self._press(partial(self._signed, case, (code, str(decision["claims"]))))
         yield case.plan.uploaded("institution", registered)
-        return self._register(case, version, (code, str(decision["claims"])), registered)
+        return self._register(case, version, code, printed(), registered)
 
     def _apply(self, case: Case, version: int, replaces: str | None, at: datetime) -> dict[str, Any]:
         plan, result = case.plan, case.result
@@ -208,7 +225,7 @@ class Chain:
         case.entries["application"] = sent.entry
         return _decision(sent.result)
 
-    def _register(self, case: Case, version: int, code: tuple[str, str], at: datetime) -> ChainResult:
+    def _signed(self, case: Case, code: tuple[str, str]) -> SignedReport:
         assert case.result is not None
         issued = Issued(
             number=case.number,
@@ -220,7 +237,11 @@ class Chain:
             specimens=case.specimens,
             result=case.result,
         )
-        signed = signed_report(case.plan, self.cast, issued, self.clients)
+        return signed_report(case.plan, self.cast, issued, self.clients)
+
+    def _register(
+        self, case: Case, version: int, code: str, signed: SignedReport, at: datetime
+    ) -> ChainResult:
         case.post.upload("institution", signed.pdf, "application/pdf", at)
         sent = case.post.send(
             "institution",
@@ -229,7 +250,7 @@ class Chain:
             f"registration/{version}",
             wait_s=DECISION_WAIT_S,
             application=case.entries["application"],
-            code=code[0],
+            code=code,
             pdf_sha256=signed.sha256,
             pdf_bytes=len(signed.pdf),
             pages=signed.pages,
@@ -238,7 +259,7 @@ class Chain:
         )
         case.entries["registration"] = sent.entry
         state, reasons = _registration(sent.result)
-        return _ended(case, state, code=code[0], pdf_sha256=signed.sha256, reasons=reasons)
+        return _ended(case, state, code=code, pdf_sha256=signed.sha256, reasons=reasons)
 
 
 def _decision(result: dict[str, Any] | None) -> dict[str, Any]:

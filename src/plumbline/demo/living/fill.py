@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from plumbline.demo.chain import Chain, ChainResult
+from plumbline.demo.chain import Chain, ChainResult, Press
 from plumbline.demo.enrolment import Enrolment
 from plumbline.demo.living.flow import side_by_side
 from plumbline.demo.living.senders import CitySenders
@@ -27,6 +28,9 @@ WORKERS = 96
 #: How far the order of the log may depart from that of the stated times. The same at every scale: a narrower one makes the
 #: run wait for single answers, three months of city time long, however fast the machine is.
 WINDOW = timedelta(hours=2)
+#: Reports are printed beside the sending, from the moment at which their codes are known: at the end of a city's day, when the
+#: last steps wait for answers one after another, there is something left to do.
+PRINTERS = 2
 
 
 @dataclass(slots=True)
@@ -90,34 +94,44 @@ def fill(
             team.works.key, story.start
         )
     total, told = len(story.placed), 0.0
-    stories = _stories(story, senders, enrolment, ended)
-    for at, came in side_by_side(
-        stories,
-        until=story.end,
-        workers=workers,
-        window=WINDOW,
-        under_way=senders.gathering.under_way,
-    ):
-        if isinstance(came, ChainResult):
-            filled.results[came.key] = came
-            ended.keep(came)
-        now = time.monotonic()
-        if now - told > 1:
-            told = now
-            progress(f"{local_date(at)} 报告 {len(filled.results)}/{total}，已用 {now - began:.0f} 秒")
+    with _press() as press:
+        for at, came in side_by_side(
+            _stories(story, senders, enrolment, ended, press),
+            until=story.end,
+            workers=workers,
+            window=WINDOW,
+            under_way=senders.gathering.under_way,
+        ):
+            if isinstance(came, ChainResult):
+                filled.results[came.key] = came
+                ended.keep(came)
+            now = time.monotonic()
+            if now - told > 1:
+                told = now
+                progress(f"{local_date(at)} 报告 {len(filled.results)}/{total}，已用 {now - began:.0f} 秒")
     filled.under_way = total - len(filled.results)
     filled.seconds = time.monotonic() - began
     return filled
 
 
+@contextmanager
+def _press() -> Iterator[Press]:
+    printers = ThreadPoolExecutor(PRINTERS, thread_name_prefix="printer")
+    try:
+        yield lambda make: printers.submit(make).result
+    finally:
+        # What nobody registers any more need not be printed.
+        printers.shutdown(cancel_futures=True)
+
+
 def _stories(
-    story: Story, senders: CitySenders, enrolment: Enrolment, ended: Ended
+    story: Story, senders: CitySenders, enrolment: Enrolment, ended: Ended, press: Press
 ) -> Iterator[tuple[datetime, Steps[Any]]]:
     by_project: dict[str, list[tuple[str, str, int, Any]]] = {}
     for each in story.placed:
         plan, team = each.plan, each.team
         if plan.key not in ended.results:
-            chain = Chain(senders.clients(team), team.cast, enrolment, stated=True)
+            chain = Chain(senders.clients(team), team.cast, enrolment, stated=True, press=press)
             yield plan.times.made - timedelta(hours=1), chain.steps(plan)
         line = (plan.category, f"{plan.unit_work} {plan.part}", 1, local_date(plan.times.made))
         by_project.setdefault(plan.project, []).append(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 
 from plumbline.lab.reporting.curves import drawings
@@ -17,6 +18,8 @@ from plumbline.lab.reporting.typesetting import typeset_pdf
 
 #: modules of white around a QR code (ISO/IEC 18004)
 _QUIET_MODULES = 4
+#: How Typst begins a file of one page: the page tree is its first object, so that no text of a report can be taken for it.
+_ONE_PAGE = re.compile(rb"%PDF-1\.\d\n%[^\n]*\n\n1 0 obj\n<</Type/Pages/Count 1/")
 #: printed on every report under the signatures
 NOTES = (
     "本报告无检测专用章和检测、审核、批准人签名无效；多页报告无骑缝章无效。",
@@ -32,7 +35,12 @@ def render_report(doc: ReportDocument) -> bytes:
     The same document gives the same bytes. `MissingCharactersError` when a character cannot be printed,
     `TypesettingError` when the layout fails, `ValueError` when the QR payload cannot be encoded.
     """
-    return typeset_pdf("report.typ", _inputs(doc), texts=printed_texts(doc), printed_at=doc.printed_at)
+    inputs, texts = _inputs(doc), printed_texts(doc)
+    # Most reports have one page, and are set in less time when that need not be found out; whatever has more is set again.
+    pdf = typeset_pdf("report.typ", inputs | {"one_page": True}, texts=texts, printed_at=doc.printed_at)
+    if _ONE_PAGE.match(pdf):
+        return pdf
+    return typeset_pdf("report.typ", inputs | {"one_page": False}, texts=texts, printed_at=doc.printed_at)
 
 
 def _inputs(doc: ReportDocument) -> dict[str, object]:

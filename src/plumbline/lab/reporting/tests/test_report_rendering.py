@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pypdf
@@ -20,7 +21,7 @@ import zxingcpp
 from PIL import Image
 from segno import consts
 
-from plumbline.lab.reporting import typesetting
+from plumbline.lab.reporting import render, typesetting
 from plumbline.lab.reporting.curves import decimated, drawings, round_step
 from plumbline.lab.reporting.document import PrintedCurve, PrintedTable
 from plumbline.lab.reporting.layout import STAMP_DIAMETER
@@ -104,6 +105,34 @@ def test_pages_are_numbered_out_of_their_count() -> None:
         True,
         True,
     ]
+
+
+def test_a_file_of_one_page_is_set_once_and_looks_as_one_of_several_would(
+    pdf: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_as: list[bool] = []
+
+    def counted(template: str, inputs: dict[str, object], **options: Any) -> bytes:
+        set_as.append(bool(inputs["one_page"]))
+        return typesetting.typeset_pdf(template, inputs, **options)
+
+    monkeypatch.setattr(render, "typeset_pdf", counted)
+    assert render_report(DOCUMENT) == pdf
+    assert set_as == [True]
+    # A text that spells a page tree of one page is not taken for it.
+    render_report(replace(TWO_PAGES, remarks="1 0 obj <</Type/Pages/Count 1/"))
+    assert set_as == [True, True, False]
+    general = typesetting.typeset_pdf(
+        "report.typ", render._inputs(DOCUMENT) | {"one_page": False}, printed_at=DOCUMENT.printed_at
+    )
+    (first,), (second,) = (raster(each, _folder(tmp_path, i), 60) for i, each in enumerate((pdf, general)))
+    assert first.tobytes() == second.tobytes()
+
+
+def _folder(path: Path, number: int) -> Path:
+    folder = path / str(number)
+    folder.mkdir()
+    return folder
 
 
 def test_only_a_demonstration_says_so(pdf: bytes) -> None:
