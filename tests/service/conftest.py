@@ -31,7 +31,7 @@ from plumbline.demo.enrolment import Enrolment, certificate_sha256
 from plumbline.demo.keys import party_keys
 from plumbline.demo.measure import cube
 from plumbline.demo.plan import Plan
-from plumbline.demo.printing import Issued, signed_report
+from plumbline.demo.printing import Issued, print_job, signed_report
 from plumbline.demo.results import cube_result
 from plumbline.demo.story import SEED, StationSender, enrol_cast
 from plumbline.domain.basics.identifiers import party_id, uscc_check_character
@@ -498,7 +498,7 @@ class CaseFile:
             specimens=specimens,
             result=cube_result(specimens, "C30", EDITION),
         )
-        return signed_report(self.plan, self.world.cast, issued, self.world.clients).pdf
+        return signed_report(print_job(self.plan, self.world.cast, issued, self.world.clients)).pdf
 
     def register(self, pdf: bytes, code: str, *, upload: bool = True, **changes: Any) -> Sent:
         """Register final bytes for a code."""

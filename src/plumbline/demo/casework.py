@@ -11,7 +11,7 @@ from plumbline.demo.clients import Clients
 from plumbline.demo.enrolment import Enrolment
 from plumbline.demo.measure import Specimen, bar, cube
 from plumbline.demo.plan import Plan
-from plumbline.demo.post import Post
+from plumbline.demo.post import Draft, Post
 from plumbline.demo.printing import ENVIRONMENT
 from plumbline.demo.results import Result, bar_result, cube_result
 from plumbline.domain.basics.calendar import SHANGHAI, local_date
@@ -207,32 +207,34 @@ class CaseWork:
             submitter=self.cast.person("client") if plan.client == "owner" else None,
             witness=self.cast.person("witness"),
         ).entry
-        self._take_number(case, "commission", "WT", at)
+        _, number = self._taken(case, "commission", "WT", at)
+        (taken,) = case.post.send_together("institution", at, number)
+        case.entries["number.commission"] = taken.entry
 
     def receive(self, case: Case, at: datetime) -> None:
         """Every tag is scanned, and the report number taken (受理即取号)."""
         pictures, missing = self._pictures(
             case, "institution", {"receipt": [f"收样 {case.commission_number}"]}, at
         )
-        case.entries["receipt"] = case.post.send(
-            "institution",
-            custody.ReceiptRecorded,
-            at,
-            "receipt",
-            commission=case.entries["commission"],
-            sample=case.entries["sample"],
-            site=self.cast.site,
-            receiver=self.cast.person("receiver"),
-            accepted=True,
-            scanned=[
+        receipt = {
+            "commission": case.entries["commission"],
+            "sample": case.entries["sample"],
+            "site": self.cast.site,
+            "receiver": self.cast.person("receiver"),
+            "accepted": True,
+            "scanned": [
                 custody.TagScanned(tag=tag, seal_intact=True, condition="外观完好，无缺棱掉角")
                 for tag in case.tags
             ],
-            witness_present=case.plan.oddities.unwitnessed is None,
-            pictures=pictures,
-            missing_pictures=missing,
-        ).entry
-        self._take_number(case, "report", _PREFIXES[case.plan.category], at)
+            "witness_present": case.plan.oddities.unwitnessed is None,
+            "pictures": pictures,
+            "missing_pictures": missing,
+        }
+        case.number, number = self._taken(case, "report", _PREFIXES[case.plan.category], at)
+        received, taken = case.post.send_together(
+            "institution", at, Draft(custody.ReceiptRecorded, "receipt", receipt), number
+        )
+        case.entries |= {"receipt": received.entry, "number.report": taken.entry}
 
     def test(self, case: Case, at: datetime) -> None:
         """The test with its curves, signed by the machine itself, and the result by the method."""
@@ -321,23 +323,19 @@ class CaseWork:
         """Edition of the standard in force on the day of the test; `MethodInputError` when there was none."""
         return method_named(plan.category).edition_on(local_date(plan.times.tested[0]))
 
-    def _take_number(self, case: Case, kind: str, prefix: str, at: datetime) -> None:
+    def _taken(self, case: Case, kind: str, prefix: str, at: datetime) -> tuple[str, Draft]:
+        """A number, and the message that says that it is taken."""
         serial, number = self._number(case, kind, prefix, at)
-        case.entries[f"number.{kind}"] = case.post.send(
-            "institution",
-            reports.NumberTaken,
-            at,
-            f"number.{kind}",
-            document_kind=kind,
-            prefix=prefix,
-            site=self.cast.site,
-            year=local_date(at).year,
-            serial=serial,
-            number=number,
-            commission=case.entries["commission"],
-        ).entry
-        if kind == "report":
-            case.number = number
+        fields = {
+            "document_kind": kind,
+            "prefix": prefix,
+            "site": self.cast.site,
+            "year": local_date(at).year,
+            "serial": serial,
+            "number": number,
+            "commission": case.entries["commission"],
+        }
+        return number, Draft(reports.NumberTaken, f"number.{kind}", fields)
 
     def _number(self, case: Case, kind: str, prefix: str, at: datetime) -> tuple[int, str]:
         year = local_date(at).year

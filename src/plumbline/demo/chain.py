@@ -18,19 +18,12 @@ from plumbline.demo.clients import Clients
 from plumbline.demo.enrolment import Enrolment, certificate_sha256
 from plumbline.demo.plan import Plan
 from plumbline.demo.post import Post
-from plumbline.demo.printing import TITLES, Issued, SignedReport, signed_report
+from plumbline.demo.printing import TITLES, Issued, Press, PrintJob, SignedReport, print_job, when_asked
 from plumbline.domain.basics.calendar import local_date
 from plumbline.exchange.messages import reports
 
 #: How long an answer may take that depends on the platform's worker, seconds.
 DECISION_WAIT_S = 25.0
-#: Is told how a report is made as soon as everything is known of it, and gives what hands it over.
-Press = Callable[[Callable[[], SignedReport]], Callable[[], SignedReport]]
-
-
-def when_asked(make: Callable[[], SignedReport]) -> Callable[[], SignedReport]:
-    """Print a report at the moment at which it is registered."""
-    return make
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +182,7 @@ class Chain:
         code = str(decision["code"])
         if case.plan.oddities.end == "reserved":
             return _ended(case, "reserved", code=code)
-        printed = self._press(partial(self._signed, case, (code, str(decision["claims"]))))
+        printed = self._press(self._print_job(case, code, str(decision["claims"])))
         yield case.plan.uploaded("institution", registered)
         return self._register(case, version, code, printed(), registered)
 
@@ -225,19 +218,19 @@ class Chain:
         case.entries["application"] = sent.entry
         return _decision(sent.result)
 
-    def _signed(self, case: Case, code: tuple[str, str]) -> SignedReport:
+    def _print_job(self, case: Case, code: str, claims: str) -> PrintJob:
         assert case.result is not None
         issued = Issued(
             number=case.number,
             commission_number=case.commission_number,
-            code=code[0],
-            claims=code[1],
+            code=code,
+            claims=claims,
             edition=self.work.edition(case.plan),
             tags=case.tags,
             specimens=case.specimens,
             result=case.result,
         )
-        return signed_report(case.plan, self.cast, issued, self.clients)
+        return print_job(case.plan, self.cast, issued, self.clients)
 
     def _register(
         self, case: Case, version: int, code: str, signed: SignedReport, at: datetime

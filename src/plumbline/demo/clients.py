@@ -44,6 +44,10 @@ class Sender(Protocol):
         """Send one message; see `plumbline.sdk.client.Client.send`."""
         ...
 
+    def outgoing(self, message: Message, *, stated_at: datetime | None = None) -> Outgoing:
+        """A message with the party's signature, to be sent with others."""
+        ...
+
     def send_many(
         self, messages: Sequence[Message | Outgoing], *, wait_s: float | None = None
     ) -> list[Sent | Refused]:
@@ -108,6 +112,10 @@ class PartyClient:
     ) -> Sent:
         """Send one message; see `plumbline.sdk.client.Client.send`."""
         return self._client.send(message, wait_s=wait_s, stated_at=stated_at, origin=origin)
+
+    def outgoing(self, message: Message, *, stated_at: datetime | None = None) -> Outgoing:
+        """A message with the party's signature, to be sent with others."""
+        return self._client.outgoing(message, stated_at=stated_at)
 
     def send_many(
         self, messages: Sequence[Message | Outgoing], *, wait_s: float | None = None

@@ -16,7 +16,7 @@ from plumbline.exchange.messages.header import Message, Picture
 from plumbline.exchange.origin import sign_origin
 from plumbline.exchange.uids import derived_uid
 from plumbline.lab.reporting.pictures import PictureKind, demo_picture
-from plumbline.sdk.client import Sent
+from plumbline.sdk.client import Refused, Sent
 
 #: Kinds without a drawing of their own are drawn as the sealed sample that they show.
 _DRAWN_AS: Mapping[str, PictureKind] = {"receipt": "sealed_sample", "scene": "placard"}
@@ -32,6 +32,15 @@ def punctual(party: PartyKey, at: datetime) -> datetime:
     """A device whose clock is right and whose line is up."""
     del party
     return at
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message to be made (待发内容): its type, the step that it stands for, its fields."""
+
+    kind: type[Message]
+    step: str
+    fields: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +83,33 @@ class Post:
         **fields: Any,
     ) -> Sent:
         """Make and send; with `device` the message is signed by that machine's own key as its origin."""
-        if change := self.changes.get(step):
-            changed = change(fields)
-            if changed is None:
-                return self.unsent(self.make(party, kind, at, step, **fields))
-            fields = changed
-        message = self.make(party, kind, at, step, **fields)
+        message, is_sent = self._made(party, at, Draft(kind, step, fields))
+        if not is_sent:
+            return self.unsent(message)
         origin = [sign_origin(self.clients.devices[device], encode_message(message))] if device else None
         return self.clients.parties[party].send(
             message, wait_s=wait_s, stated_at=self._stated(party, at), origin=origin
         )
+
+    def send_together(self, party: PartyKey, at: datetime, *drafts: Draft) -> list[Sent]:
+        """Make and send what a party's software enters in one go; raises the first refusal after all were sent."""
+        sender, stated = self.clients.parties[party], self._stated(party, at)
+        made = [self._made(party, at, draft) for draft in drafts]
+        waiting = [sender.outgoing(message, stated_at=stated) for message, is_sent in made if is_sent]
+        told = iter(sender.send_many(waiting) if waiting else ())
+        answers = [next(told) if is_sent else self.unsent(message) for message, is_sent in made]
+        for each in answers:
+            if isinstance(each, Refused):
+                raise each
+        return [each for each in answers if isinstance(each, Sent)]
+
+    def _made(self, party: PartyKey, at: datetime, draft: Draft) -> tuple[Message, bool]:
+        """The message of a draft, and whether its sender sends it."""
+        fields = draft.fields
+        change = self.changes.get(draft.step)
+        changed = change(fields) if change else fields
+        fields = fields if changed is None else changed
+        return self.make(party, draft.kind, at, draft.step, **fields), changed is not None
 
     def upload(self, party: PartyKey, data: bytes, media_type: str, at: datetime) -> str:
         """Send a file; its SHA-256 in hex."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache, partial
 from pathlib import Path
 
 from pyhanko.pdf_utils.reader import PdfFileReader
@@ -18,6 +19,7 @@ from plumbline.demo.plan import Plan
 from plumbline.demo.results import Result
 from plumbline.domain.basics.calendar import local_date
 from plumbline.domain.reporting.code import format_code
+from plumbline.lab.keys import InstitutionKeys
 from plumbline.lab.reporting.document import (
     PrintedCurve,
     PrintedInstrument,
@@ -138,16 +140,48 @@ class SignedReport:
         return hashlib.sha256(self.pdf).hexdigest()
 
 
-def signed_report(plan: Plan, cast: Cast, issued: Issued, clients: Clients) -> SignedReport:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrintJob:
+    """A report that is to be printed and signed (待出报告): plain values, so that another process can do it."""
+
+    document: ReportDocument
+    #: Folder of the institution's keys.
+    keys: Path
+    #: Where the institution keeps its copy.
+    path: Path
+    signed_at: datetime
+
+
+#: Is given what is to be printed as soon as everything is known of it, and gives what hands it over.
+Press = Callable[[PrintJob], Callable[[], SignedReport]]
+
+
+def print_job(plan: Plan, cast: Cast, issued: Issued, clients: Clients) -> PrintJob:
+    """What is to be printed of a report that has its code."""
+    return PrintJob(
+        document=document(plan, cast, issued, clients.public_url),
+        keys=clients.keys.folder,
+        path=clients.reports / f"{issued.code}.pdf",
+        signed_at=plan.times.applied,
+    )
+
+
+def when_asked(job: PrintJob) -> Callable[[], SignedReport]:
+    """Print a report at the moment at which it is needed."""
+    return partial(signed_report, job)
+
+
+def signed_report(job: PrintJob) -> SignedReport:
     """The signed report; the copy in the institution's folder, when this code was printed before."""
-    path = clients.reports / f"{issued.code}.pdf"
-    if path.exists():
-        pdf = path.read_bytes()
+    if job.path.exists():
+        pdf = job.path.read_bytes()
         return SignedReport(pdf=pdf, pages=int(PdfFileReader(io.BytesIO(pdf)).root["/Pages"]["/Count"]))
-    printed = render_report(document(plan, cast, issued, clients.public_url))
-    pdf, pages = sign_counted(printed, clients.keys, signed_at=plan.times.applied)
-    _keep(path, pdf)
+    pdf, pages = sign_counted(render_report(job.document), _keys(job.keys), signed_at=job.signed_at)
+    _keep(job.path, pdf)
     return SignedReport(pdf=pdf, pages=pages)
+
+
+_keys = lru_cache(maxsize=64)(InstitutionKeys.load)
 
 
 def _keep(path: Path, pdf: bytes) -> None:

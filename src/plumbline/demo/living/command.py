@@ -29,6 +29,7 @@ from plumbline.demo.living.progress import CORE, Course, Meter, broken_off, goes
 from plumbline.demo.living.senders import CitySenders
 from plumbline.demo.living.story import Story, tell
 from plumbline.demo.living.town import City, build_city
+from plumbline.demo.printer import Printer
 from plumbline.demo.real_time import work_on
 from plumbline.demo.story import OPENED_BEFORE, SPAN, StationSender
 from plumbline.demo.tools import resume_after_crash
@@ -82,7 +83,8 @@ class Filling:
             self.story_is_told()
             with closing(reached):
                 meter = self._meter(story, ended, core, reached)
-                filled = fill(story, senders, enrolment, progress=meter, ended=ended)
+                with Printer() as press:
+                    filled = fill(story, senders, enrolment, progress=meter, ended=ended, press=press)
             for house in self.city.houses:
                 keys = institution_folder(self.city.team_of(0, house.number).cast, self.platform.data_dir)
                 senders.ledger(house.number).save(keys / "ledger.json")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,12 +13,13 @@ from typing import Any
 
 import msgspec
 
-from plumbline.demo.chain import Chain, ChainResult, Press
+from plumbline.demo.chain import Chain, ChainResult
 from plumbline.demo.enrolment import Enrolment
 from plumbline.demo.living.flow import side_by_side
 from plumbline.demo.living.senders import CitySenders
 from plumbline.demo.living.site import schedule_story
 from plumbline.demo.living.story import Story
+from plumbline.demo.printing import Press, when_asked
 from plumbline.demo.timeline import Steps
 from plumbline.domain.basics.calendar import local_date
 
@@ -28,9 +28,6 @@ WORKERS = 96
 #: How far the order of the log may depart from that of the stated times. The same at every scale: a narrower one makes the
 #: run wait for single answers, three months of city time long, however fast the machine is.
 WINDOW = timedelta(hours=2)
-#: Reports are printed beside the sending, from the moment at which their codes are known: at the end of a city's day, when the
-#: last steps wait for answers one after another, there is something left to do.
-PRINTERS = 2
 
 
 @dataclass(slots=True)
@@ -79,6 +76,7 @@ def fill(
     progress: Callable[[str], None] = lambda text: None,
     workers: int = WORKERS,
     ended: Ended | None = None,
+    press: Press = when_asked,
 ) -> Filled:
     """Send everything in order of time, the demo's clock following.
 
@@ -94,34 +92,23 @@ def fill(
             team.works.key, story.start
         )
     total, told = len(story.placed), 0.0
-    with _press() as press:
-        for at, came in side_by_side(
-            _stories(story, senders, enrolment, ended, press),
-            until=story.end,
-            workers=workers,
-            window=WINDOW,
-            under_way=senders.gathering.under_way,
-        ):
-            if isinstance(came, ChainResult):
-                filled.results[came.key] = came
-                ended.keep(came)
-            now = time.monotonic()
-            if now - told > 1:
-                told = now
-                progress(f"{local_date(at)} 报告 {len(filled.results)}/{total}，已用 {now - began:.0f} 秒")
+    for at, came in side_by_side(
+        _stories(story, senders, enrolment, ended, press),
+        until=story.end,
+        workers=workers,
+        window=WINDOW,
+        under_way=senders.gathering.under_way,
+    ):
+        if isinstance(came, ChainResult):
+            filled.results[came.key] = came
+            ended.keep(came)
+        now = time.monotonic()
+        if now - told > 1:
+            told = now
+            progress(f"{local_date(at)} 报告 {len(filled.results)}/{total}，已用 {now - began:.0f} 秒")
     filled.under_way = total - len(filled.results)
     filled.seconds = time.monotonic() - began
     return filled
-
-
-@contextmanager
-def _press() -> Iterator[Press]:
-    printers = ThreadPoolExecutor(PRINTERS, thread_name_prefix="printer")
-    try:
-        yield lambda make: printers.submit(make).result
-    finally:
-        # What nobody registers any more need not be printed.
-        printers.shutdown(cancel_futures=True)
 
 
 def _stories(

@@ -85,22 +85,26 @@ class Line:
         self._free = places
         self._gathered: list[_Letter] = []
 
-    def send(self, message: Outgoing, send_many: SendMany) -> Sent:
-        """What became of one message; raises as `plumbline.sdk.client.Client.send` does."""
-        own = _Letter(message)
+    def send(self, messages: Sequence[Outgoing], send_many: SendMany) -> list[Sent | Refused]:
+        """What became of messages that go together where they fit into one request; raises as
+        `plumbline.sdk.client.Client.send_many` does."""
+        own = [_Letter(each) for each in messages]
         with self._lock:
-            self._gathered.append(own)
-            if self._free:
+            self._gathered.extend(own)
+            if self._free and own:
                 self._free -= 1
-                own.lead()
+                own[0].lead()
         if self._is_full():
             self._gathering.hurry()
         with self._gathering.waiting():
-            while (told := own.told.get()) is None:
-                self._send(send_many)
-        if isinstance(told, BaseException):
-            raise told
-        return told
+            return [self._told(each, send_many) for each in own]
+
+    def _told(self, letter: _Letter, send_many: SendMany) -> Sent | Refused:
+        while (told := letter.told.get()) is None:
+            self._send(send_many)
+        if isinstance(told, Sent | Refused):
+            return told
+        raise told
 
     def _is_full(self) -> bool:
         return len(self._gathered) >= MAX_SUBMISSIONS

@@ -64,16 +64,33 @@ class SharedSender:
         origin: Sequence[OriginSignature] | None = None,
     ) -> Sent:
         """Send one message, together with whatever else the party has to send by then; see `plumbline.sdk.client.Client.send`."""
+        outgoing = self.outgoing(message, stated_at=stated_at, origin=origin)
+        (told,) = self.send_many([outgoing], wait_s=wait_s)
+        if isinstance(told, Refused):
+            raise told
+        return told
+
+    def outgoing(
+        self,
+        message: Message,
+        *,
+        stated_at: datetime | None = None,
+        origin: Sequence[OriginSignature] | None = None,
+    ) -> Outgoing:
+        """A message with the party's signature, to be sent with others."""
         data = encode_message(message)
         if origin is None:
             origin = [sign_origin(self._origin, data)] if self._origin else []
-        outgoing = Outgoing(data=data, origin=origin, stated_at=stated_at)
-        return self._lines[wait_s is not None].send(outgoing, partial(self.send_many, wait_s=wait_s))
+        return Outgoing(data=data, origin=origin, stated_at=stated_at)
 
     def send_many(
         self, messages: Sequence[Message | Outgoing], *, wait_s: float | None = None
     ) -> list[Sent | Refused]:
-        """Send several messages at once; see `plumbline.sdk.client.Client.send_many`."""
+        """Send several messages, together with whatever else the party has to send by then."""
+        waiting = [each if isinstance(each, Outgoing) else self.outgoing(each) for each in messages]
+        return self._lines[wait_s is not None].send(waiting, partial(self._request, wait_s=wait_s))
+
+    def _request(self, messages: Sequence[Outgoing], *, wait_s: float | None) -> list[Sent | Refused]:
         client = self._take()
         try:
             return client.send_many(messages, wait_s=wait_s)
