@@ -28,6 +28,8 @@ WORKERS = 96
 #: How far the order of the log may depart from that of the stated times. The same at every scale: a narrower one makes the
 #: run wait for single answers, three months of city time long, however fast the machine is.
 WINDOW = timedelta(hours=2)
+#: So many steps may lie further behind: the last of an evening, for whose answers the next day does not wait.
+STRAGGLERS = 16
 
 
 @dataclass(slots=True)
@@ -97,6 +99,7 @@ def fill(
         until=story.end,
         workers=workers,
         window=WINDOW,
+        stragglers=STRAGGLERS,
         under_way=senders.gathering.under_way,
     ):
         if isinstance(came, ChainResult):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import queue
 import threading
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,14 +23,15 @@ def side_by_side(
     until: datetime,
     workers: int,
     window: timedelta,
+    stragglers: int = 0,
     under_way: Callable[[int], None] = lambda count: None,
 ) -> Iterator[tuple[datetime, T | None]]:
     """Resume stories in order of time, up to `workers` at once; yields (time, None), or (time, result) at an end.
 
-    A step never starts while one is under way that lies more than `window` before it, so that the log's order
-    departs from that of the stated times by no more than that. Steps after `until` do not happen: their
-    stories are still under way when the city is looked at. `under_way` is told how many steps are, whenever
-    that changes.
+    A step never starts while more than `stragglers` are under way that lie more than `window` before it, so that
+    the log's order departs from that of the stated times by no more than that, but for a few. Steps after `until`
+    do not happen: their stories are still under way when the city is looked at. `under_way` is told how many steps
+    are, whenever that changes.
     """
     waiting: list[_Item[T]] = [(begins, number, story) for number, (begins, story) in enumerate(stories)]
     heapq.heapify(waiting)
@@ -37,7 +39,7 @@ def side_by_side(
     crew: _Crew[T] = _Crew(workers)
     try:
         while waiting or busy:
-            _start(crew, waiting, busy, workers, window)
+            _start(crew, waiting, busy, workers, (window, stragglers))
             under_way(len(busy))
             number, came = crew.next()
             at, _, story = busy.pop(number)
@@ -105,14 +107,15 @@ def _start(
     waiting: list[_Item[T]],
     busy: dict[int, _Item[T]],
     workers: int,
-    window: timedelta,
+    order: tuple[timedelta, int],
 ) -> None:
-    earliest = min((item[0] for item in busy.values()), default=None)
+    window, stragglers = order
+    begun = sorted(item[0] for item in busy.values())
     while waiting and len(busy) < workers:
-        if earliest is not None and waiting[0][0] > earliest + window:
+        if bisect_left(begun, waiting[0][0] - window) > stragglers:
             return
         item = heapq.heappop(waiting)
-        earliest = item[0] if earliest is None else min(earliest, item[0])
+        insort(begun, item[0])
         busy[item[1]] = item
         crew.give(item[1], item[2], len(busy))
 
