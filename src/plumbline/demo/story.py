@@ -5,8 +5,9 @@ Everything else speaks to the platform as everybody does, over HTTP; only enrolm
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
+from itertools import islice
 
 from plumbline.demo.cast import build_cast
 from plumbline.demo.enrolment import Enrolment, enroll
@@ -14,9 +15,10 @@ from plumbline.exchange.messages.header import Message
 from plumbline.exchange.personal import PersonalRecord
 from plumbline.lab.keys import InstitutionKeys
 from plumbline.supervision.config import Platform
-from plumbline.supervision.journal.append import Journal
+from plumbline.supervision.journal.append import MAX_BATCH, Journal
 from plumbline.supervision.journal.heads import CheckpointSigner
 from plumbline.supervision.journal.keys import PlatformKeys
+from plumbline.supervision.journal.model import Outcome
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.roots import save_root
@@ -44,6 +46,23 @@ class StationSender:
         return self._sender.submit(
             message, personal=[self._vault.seal(record) for record in personal], stated_at=stated_at
         )
+
+    def submit_all(
+        self, messages: Iterable[tuple[Message, Sequence[PersonalRecord]]], stated_at: datetime
+    ) -> Iterator[Outcome]:
+        """Append many messages, as many in a transaction as one takes; what became of each, in the order given."""
+        left = iter(messages)
+        while some := list(islice(left, MAX_BATCH)):
+            yield from self._sender.append(
+                [
+                    self._sender.pending(
+                        message,
+                        personal=[self._vault.seal(record) for record in personal],
+                        stated_at=stated_at,
+                    )
+                    for message, personal in some
+                ]
+            )
 
     def close(self) -> None:
         """Drop the connection."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from plumbline.demo.clients import PARTIES
 from plumbline.demo.enrolment import (
     Enrolment,
     StationPost,
-    Submit,
     institution_messages,
     key_messages,
     organisation_message,
@@ -109,8 +109,18 @@ def _of_team(
             yield message, []
 
 
+class Desk(Protocol):
+    """The station's own sender: appends many messages with their personal records."""
+
+    def submit_all(
+        self, messages: Iterable[tuple[Message, Sequence[PersonalRecord]]], stated_at: datetime
+    ) -> Iterable[object]:
+        """What became of each, a `Problem` where it was refused; those told are durable."""
+        ...
+
+
 def enrol_city(
-    city: City, submit: Submit, *, data_dir: Path, at: datetime, already: City | None = None
+    city: City, desk: Desk, *, data_dir: Path, at: datetime, already: City | None = None
 ) -> Enrolment:
     """Register the whole city as of `at`; does nothing when it was done before in this folder.
 
@@ -118,13 +128,10 @@ def enrol_city(
     """
     done = data_dir / "city" / ("enrolled" if already else "enrolled-core")
     if not done.exists():
-        for message, personal in city_messages(city, data_dir, at, already=already):
-            try:
-                submit(message, personal, at)
-            except Problem as problem:
-                # Enrolled by a run that was broken off: its personal record had another salt, and stands.
-                if problem.slug != "uid-conflict":
-                    raise
+        for outcome in desk.submit_all(city_messages(city, data_dir, at, already=already), at):
+            # Enrolled by a run that was broken off: its personal record had another salt, and stands.
+            if isinstance(outcome, Problem) and outcome.slug != "uid-conflict":
+                raise outcome
         done.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         done.write_text(at.isoformat(), "utf-8")
     return city_enrolment(city, data_dir, datetime.fromisoformat(done.read_text("utf-8")))

@@ -15,7 +15,7 @@ import msgspec
 
 from plumbline.demo.chain import Chain, ChainResult
 from plumbline.demo.enrolment import Enrolment
-from plumbline.demo.living.flow import side_by_side
+from plumbline.demo.living.flow import Order, side_by_side
 from plumbline.demo.living.senders import CitySenders
 from plumbline.demo.living.site import schedule_story
 from plumbline.demo.living.story import Story
@@ -24,12 +24,11 @@ from plumbline.demo.timeline import Steps
 from plumbline.domain.basics.calendar import local_date
 
 #: Steps that run side by side: most of them wait for the platform's answer, and a group commit gains by company.
-WORKERS = 96
-#: How far the order of the log may depart from that of the stated times. The same at every scale: a narrower one makes the
-#: run wait for single answers, three months of city time long, however fast the machine is.
-WINDOW = timedelta(hours=2)
-#: So many steps may lie further behind: the last of an evening, for whose answers the next day does not wait.
-STRAGGLERS = 16
+WORKERS = 192
+#: How far the order of the log may depart from that of the stated times: a narrower window makes the run wait for single
+#: answers, three months of city time long, however fast the machine is. The last steps of an evening may lie further
+#: behind, but no more than a night and few: the next day does not wait for their answers.
+WINDOW, NIGHT, REPORTS_A_STRAGGLER = timedelta(hours=3), timedelta(hours=16), 125
 
 
 @dataclass(slots=True)
@@ -98,8 +97,7 @@ def fill(
         _stories(story, senders, enrolment, ended, press),
         until=story.end,
         workers=workers,
-        window=WINDOW,
-        stragglers=STRAGGLERS,
+        order=Order(WINDOW, total // REPORTS_A_STRAGGLER, NIGHT),
         under_way=senders.gathering.under_way,
     ):
         if isinstance(came, ChainResult):

@@ -6,7 +6,7 @@ import heapq
 import queue
 import threading
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -17,21 +17,37 @@ T = TypeVar("T")
 _Item = tuple[datetime, int, Steps[T]]
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How far the order of the log may depart from that of the stated times (先后次序).
+
+    A step starts only while no more than `stragglers` are under way that lie more than `window` before it, and none
+    that lies more than `furthest` before it.
+    """
+
+    window: timedelta
+    stragglers: int = 0
+    furthest: timedelta = timedelta.max
+
+    def holds_back(self, at: datetime, begun: Sequence[datetime]) -> bool:
+        """Whether a step at `at` has to wait; `begun` are the times of those under way, the earliest first."""
+        if not begun or at - begun[0] <= self.window:
+            return False
+        return at - begun[0] > self.furthest or bisect_left(begun, at - self.window) > self.stragglers
+
+
 def side_by_side(
     stories: Iterable[tuple[datetime, Steps[T]]],
     *,
     until: datetime,
     workers: int,
-    window: timedelta,
-    stragglers: int = 0,
+    order: Order,
     under_way: Callable[[int], None] = lambda count: None,
 ) -> Iterator[tuple[datetime, T | None]]:
     """Resume stories in order of time, up to `workers` at once; yields (time, None), or (time, result) at an end.
 
-    A step never starts while more than `stragglers` are under way that lie more than `window` before it, so that
-    the log's order departs from that of the stated times by no more than that, but for a few. Steps after `until`
-    do not happen: their stories are still under way when the city is looked at. `under_way` is told how many steps
-    are, whenever that changes.
+    Steps after `until` do not happen: their stories are still under way when the city is looked at. `under_way` is
+    told how many steps are, whenever that changes.
     """
     waiting: list[_Item[T]] = [(begins, number, story) for number, (begins, story) in enumerate(stories)]
     heapq.heapify(waiting)
@@ -39,7 +55,7 @@ def side_by_side(
     crew: _Crew[T] = _Crew(workers)
     try:
         while waiting or busy:
-            _start(crew, waiting, busy, workers, (window, stragglers))
+            _start(crew, waiting, busy, workers, order)
             under_way(len(busy))
             number, came = crew.next()
             at, _, story = busy.pop(number)
@@ -107,12 +123,11 @@ def _start(
     waiting: list[_Item[T]],
     busy: dict[int, _Item[T]],
     workers: int,
-    order: tuple[timedelta, int],
+    order: Order,
 ) -> None:
-    window, stragglers = order
     begun = sorted(item[0] for item in busy.values())
     while waiting and len(busy) < workers:
-        if bisect_left(begun, waiting[0][0] - window) > stragglers:
+        if order.holds_back(waiting[0][0], begun):
             return
         item = heapq.heappop(waiting)
         insort(begun, item[0])

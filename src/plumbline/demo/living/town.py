@@ -28,8 +28,8 @@ from plumbline.demo.living.names import (
     works_name,
 )
 
-#: At scale 1.
-INSTITUTIONS, PROJECTS, REPORTS, DAYS = 6, 40, 3000, 92
+#: At scale 1; the planted scenarios add a hundred reports of their own.
+INSTITUTIONS, PROJECTS, REPORTS, DAYS = 6, 40, 2900, 92
 _CUBES: Final = CapabilityLine(
     category="concrete_cube",
     parameters=("concrete_cube.compressive",),
@@ -114,7 +114,10 @@ class City:
 
 
 def build_city(seed: int, scale: float, today: date) -> City:
-    """The city of `seed`; scale 1 has 6 institutions, 40 projects and 3 000 reports. ValueError outside 0 < scale ≤ 20."""
+    """The city of `seed`; scale 1 has 6 institutions, 40 projects and 2 900 reports besides those of planted scenarios.
+
+    ValueError outside 0 < scale ≤ 20.
+    """
     if not 0 < scale <= 20:
         raise ValueError("规模应大于 0，不超过 20")
     rng = np.random.default_rng([seed, 2])

@@ -87,11 +87,14 @@ class MemorySender:
             receipt="", result=self._result(decoded) if wait_s else None, body={},
         )  # fmt: skip
 
+    def outgoing(self, message: Message, *, stated_at: datetime | None = None) -> Outgoing:
+        return Outgoing(data=encode_message(message), stated_at=stated_at)
+
     def send_many(
         self, messages: Sequence[Message | Outgoing], *, wait_s: float | None = None
     ) -> list[Sent | Refused]:
         return [
-            self.send(parse_message(each.data), origin=each.origin)
+            self.send(parse_message(each.data), origin=each.origin, stated_at=each.stated_at)
             if isinstance(each, Outgoing)
             else self.send(each)
             for each in messages

@@ -15,7 +15,7 @@ from plumbline.demo.chain import ChainResult
 from plumbline.demo.living.clocks import Lines, drifting_clock
 from plumbline.demo.living.drafts import Placed
 from plumbline.demo.living.fill import Ended
-from plumbline.demo.living.flow import side_by_side
+from plumbline.demo.living.flow import Order, side_by_side
 from plumbline.demo.living.frauds.planting import with_frauds
 from plumbline.demo.living.story import Story, tell
 from plumbline.demo.living.strengths import age_share, cube_strengths, field_age_d, season_share
@@ -37,7 +37,7 @@ def story(city: City) -> Story:
 def test_a_whole_city_has_six_institutions_forty_projects_and_three_thousand_reports(
     city: City, story: Story
 ):
-    assert (len(city.houses), len(city.teams), len(story.placed)) == (6, 40, 3000)
+    assert (len(city.houses), len(city.teams), len(story.placed)) == (6, 40, 2900)
 
 
 def test_projects_lie_in_two_cities_so_that_isolation_can_be_shown(city: City):
@@ -151,11 +151,27 @@ def test_stories_run_side_by_side_only_within_the_window():
     ended = [
         value
         for _, value in side_by_side(
-            stories, until=START + timedelta(hours=24), workers=4, window=timedelta(minutes=30)
+            stories, until=START + timedelta(hours=24), workers=4, order=Order(timedelta(minutes=30))
         )
         if value is not None
     ]
     assert order == [0, 3, 9] == ended
+
+
+def test_only_a_few_steps_may_lie_further_behind_and_none_more_than_the_furthest():
+    order = Order(timedelta(hours=3), 2, timedelta(hours=16))
+
+    def waits(at: float, *begun: float) -> bool:
+        return order.holds_back(START + timedelta(hours=at), [START + timedelta(hours=h) for h in begun])
+
+    assert not waits(99)
+    assert not waits(3, 0, 0, 0, 0)
+    assert not waits(16, 0, 0, 13)
+    assert waits(16, 0, 0, 12.9)
+    assert waits(16.1, 0)
+    assert waits(3.1, 0, 0, 0)
+    in_order = Order(timedelta(hours=3))
+    assert in_order.holds_back(START + timedelta(hours=3.1), [START])
 
 
 def test_a_run_that_was_broken_off_remembers_what_ended_and_passes_over_a_cut_line(tmp_path: Path):
@@ -186,4 +202,4 @@ def test_a_scale_out_of_range_is_refused(scale: float):
 @pytest.mark.parametrize("seed", [1, 7])
 def test_a_city_whose_one_witness_is_busy_for_weeks_is_told_too(seed: int):
     placed = tell(build_city(seed, 0.2, TODAY), start=START, end=END)[1].placed
-    assert len(placed) == 600
+    assert len(placed) == 580
