@@ -17,7 +17,7 @@ from plumbline.exchange.curves import (
 )
 from plumbline.exchange.messages.testing import CurveChannel
 from plumbline.supervision.projection.curve_points import point_times_us, point_values
-from plumbline.supervision.projection.handlers.testing import curve_digest, pack, unpack
+from plumbline.supervision.projection.handlers.testing import begin_digest, end_digest, pack, unpack
 
 
 def _channel(data: bytes, count: int, **fields: Any) -> CurveChannel:
@@ -41,7 +41,9 @@ def test_numbers_of_every_length_are_those_of_the_long_way(spread: int) -> None:
     times = point_times_us(channel)
     assert times.tolist() == channel_times_us(channel)
     assert unpack(pack(point_values(channel))) == values
-    assert curve_digest(times, point_values(channel)) == curve_digest(times.tolist(), values)
+    assert end_digest(begin_digest(times), point_values(channel)) == end_digest(
+        begin_digest(times.tolist()), values
+    )
 
 
 @pytest.mark.parametrize(
