@@ -1,23 +1,24 @@
 """The state that a set of entries works on (投影工作集): rows loaded once, changed in memory, written once.
 
-Handlers see `get` and `put`; what they read beforehand is fetched in one query a table, what they change goes out by one statement a
-table (`writing`). So a set of 500 entries costs a few dozen statements.
+Handlers see `get` and `put`; what they read beforehand is fetched in two queries (`loading`), what they change goes out by
+one statement a table (`writing`). So a set of 500 entries costs two dozen statements.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import dict_row
 
+from plumbline.supervision.projection.loading import load
 from plumbline.supervision.projection.reads import parking_key
+from plumbline.supervision.projection.table import Row
 from plumbline.supervision.projection.tables import TABLES
-from plumbline.supervision.projection.writing import Row, by_key, delete_rows, insert_rows, replace_rows
+from plumbline.supervision.projection.writing import delete_rows, insert_rows, replace_rows
 
 
 class WaitsForParked(Exception):
@@ -60,29 +61,18 @@ class FactState:
                 by_table[table].add(key)
         if not by_table:
             return
-        # All questions go out together; the server answers them one after another.
-        with self._conn.pipeline():
-            parked = self._ask_parked() if self._parked is None else None
-            asked = [(table, keys, self._ask(table, keys)) for table, keys in by_table.items()]
-        if parked is not None:
+        if self._parked is None:
+            with self._conn.pipeline():
+                parked = self._ask_parked()
+                self._load(by_table)
             self._parked = {row[0] for row in parked.fetchall()}
-        for table, keys, cursor in asked:
-            self._keep(table, keys, cursor)
+        else:
+            self._load(by_table)
 
-    def _fetch(self, table: str, keys: set[str]) -> None:
-        self._keep(table, keys, self._ask(table, keys))
-
-    def _ask(self, table: str, keys: set[str]) -> psycopg.Cursor[Row]:
-        cursor = self._conn.cursor(row_factory=dict_row)
-        return cursor.execute(by_key("SELECT *", self._schema, table), [list(keys)])
-
-    def _keep(self, table: str, keys: set[str], cursor: psycopg.Cursor[Row]) -> None:
-        with cursor:
-            found = {str(row["id"]): row for row in cursor.fetchall()}
-        for key in keys:
-            self._rows[table][key] = found.get(key)
-            if key in found:
-                self._stored[table].add(key)
+    def _load(self, wanted: Mapping[str, set[str]]) -> None:
+        for table, found in load(self._conn, self._schema, wanted).items():
+            self._rows[table] |= dict.fromkeys(wanted[table]) | found
+            self._stored[table] |= found.keys()
 
     def expect_new(self, table: str, key: str) -> None:
         """No row has this key yet, since its entry is projected only now: there is nothing to ask for."""
@@ -99,7 +89,7 @@ class FactState:
             self._refuse_parked(table, key)
         rows = self._rows[table]
         if key not in rows:
-            self._fetch(table, {key})
+            self._load({table: {key}})
         return rows[key]
 
     def peek(self, table: str, key: str) -> Row | None:

@@ -27,7 +27,7 @@ from plumbline.exchange.messages.header import Message
 from plumbline.exchange.signatures import SYMMETRIC
 from plumbline.exchange.submission import Envelope, decode_envelope
 from plumbline.supervision.journal.failpoints import hit
-from plumbline.supervision.projection.arrival import Arrival, NotTakenOver, Projection
+from plumbline.supervision.projection.arrival import Arrival, NotTakenOver, Projection, day_of
 from plumbline.supervision.projection.facts import FactState, WaitsForParked
 from plumbline.supervision.projection.handlers import handler_of
 from plumbline.supervision.projection.lapsed import find_lapsed_keys
@@ -149,7 +149,8 @@ class Projector:
     def _next(self, conn: psycopg.Connection, epoch: int, index: int) -> list[Any]:
         """The next rows of an epoch from `index` on, below `until`."""
         last = min(self.until - position_of(epoch, 0), EPOCH_SPAN)
-        return conn.execute(_NEXT, [epoch, index, last, self._set_size]).fetchall()
+        # Binary: envelope and message are bytes, which would come as twice as many digits.
+        return conn.execute(_NEXT, [epoch, index, last, self._set_size], binary=True).fetchall()
 
     def _is_due(self) -> bool:
         """Whether the log has more than the position says, or a later epoch; the set itself looks closer, under its lock."""
@@ -313,6 +314,7 @@ def _project_set(state: FactState, raws: list[_Raw]) -> None:
         if message is not None and envelope is not None:
             origin = [each.key_id for each in envelope.origin]
             wanted += reads(raw.entry, (raw.key_id, *origin), message)
+            wanted.append(("institution_day", day_of(message.sender, raw.logged_at)[1]))
     state.preload(wanted)
     state.preload([*_witnessings(state, [message for message, _ in opened]), *_behind(state, wanted)])
     for raw, (message, envelope) in zip(raws, opened, strict=True):

@@ -13,7 +13,7 @@ from typing import Any, get_args, get_type_hints
 
 from msgspec import Struct
 
-from plumbline.exchange.messages.custody import SamplingRecorded
+from plumbline.exchange.messages.custody import SamplingRecorded, WitnessingRecorded
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.platform import BlobStored, EvaluationComputed
 from plumbline.exchange.messages.project import CustodiansConfirmed, TagIssued
@@ -77,6 +77,8 @@ def references(message: Message) -> list[tuple[str, str]]:
         found.append(("event", message.supersedes))
     if isinstance(message, SamplingRecorded):
         found.append(("custodians", message.project))
+    elif isinstance(message, WitnessingRecorded):
+        found.append(("person", message.witness))
     elif isinstance(message, RunRecorded):
         found.append(("instrument", f"{message.sender}/{message.instrument}"))
     elif isinstance(message, _CHANGES_PARTY):

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 import msgspec
 import psycopg
 from psycopg import sql
 
+from plumbline.supervision.projection.table import Row
 from plumbline.supervision.projection.tables import TABLES
-
-Row = dict[str, Any]
 
 #: Rows of one statement: its text stays far below the gigabyte that the server takes.
 PORTION = 1000
@@ -35,7 +33,7 @@ def replace_rows(conn: psycopg.Connection, schema: str, table: str, rows: Sequen
 def delete_rows(conn: psycopg.Connection, schema: str, table: str, keys: Sequence[str]) -> None:
     """The rows with these keys go."""
     if keys:
-        conn.execute(by_key("DELETE", schema, table), [list(keys)])
+        conn.execute(_delete(schema, table), [list(keys)])
 
 
 def _send(conn: psycopg.Connection, statement: bytes, table: str, rows: Sequence[Row]) -> None:
@@ -78,8 +76,7 @@ def _statement(schema: str, table: str, again: sql.Composable) -> bytes:
 
 
 @cache
-def by_key(verb: str, schema: str, table: str) -> bytes:
-    """SELECT or DELETE of the rows with the keys that are given; composed once, since a set has dozens of them."""
+def _delete(schema: str, table: str) -> bytes:
     kind = TABLES[table].key_type.split()[0]
-    statement = sql.SQL(verb + " FROM {} WHERE id = ANY(%s::" + kind + "[])")
-    return statement.format(sql.Identifier(schema, table)).as_bytes(None)
+    asked = "DELETE FROM {} WHERE id = ANY(%s::" + kind + "[])"
+    return sql.SQL(asked).format(sql.Identifier(schema, table)).as_bytes(None)

@@ -24,7 +24,6 @@ from plumbline.supervision.projection.curve_points import (
     point_values,
     regular_times_us,
 )
-from plumbline.supervision.projection.facts import Row
 from plumbline.supervision.projection.handlers.custody import foreign_commission
 from plumbline.supervision.projection.handlers.standing import (
     carries_commission,
@@ -33,6 +32,7 @@ from plumbline.supervision.projection.handlers.standing import (
     refused,
     works_on,
 )
+from plumbline.supervision.projection.table import Row
 from plumbline.supervision.rules import parameters
 
 if TYPE_CHECKING:

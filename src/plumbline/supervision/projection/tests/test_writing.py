@@ -1,4 +1,4 @@
-"""Rows come out of the database as they were given, whatever stands in them; what the driver hands over value by value is the oracle."""
+"""Rows go into the database and come out of it as they were given, whatever stands in them; the driver, value by value, is the oracle."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import errors, sql
+from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from plumbline.supervision.projection.loading import TOGETHER, load
 from plumbline.supervision.projection.schema import LIVE
+from plumbline.supervision.projection.table import Row
 from plumbline.supervision.projection.tables import TABLES
 from plumbline.supervision.projection.writing import (
     PORTION,
-    Row,
     delete_rows,
     insert_rows,
     replace_rows,
@@ -79,12 +81,20 @@ def _stored(conn: psycopg.Connection, table: str, keys: list[str]) -> list[Any]:
     return conn.execute(statement.format(sql.Identifier(LIVE, table)), [keys]).fetchall()
 
 
+def _as_the_driver_reads(conn: psycopg.Connection, table: str, keys: list[str]) -> dict[str, Row]:
+    statement = sql.SQL("SELECT *, id::text AS id FROM {} WHERE id::text = ANY(%s)")
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(statement.format(sql.Identifier(LIVE, table)), [keys]).fetchall()
+    return {row["id"]: row for row in rows}
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_every_table_holds_what_it_was_given(conn: psycopg.Connection, table: str) -> None:
     rows = _rows(table)
     keys = [row["id"] for row in rows]
     insert_rows(conn, LIVE, table, rows)
     inserted = _stored(conn, table, keys)
+    assert load(conn, LIVE, {table: [*keys, keys[0]]})[table] == _as_the_driver_reads(conn, table, keys)
     # Written over with each other's values and back again, they are the same; nothing of a row stays behind.
     turned = [{**rows[place - 1], "id": key} for place, key in enumerate(keys)]
     replace_rows(conn, LIVE, table, turned)
@@ -105,6 +115,18 @@ def test_a_key_that_is_there_already_is_refused_unless_the_row_follows_from_it(
     insert_rows(conn, LIVE, "presence", [row, row])
     with pytest.raises(errors.UniqueViolation):
         insert_rows(conn, LIVE, "mention", [_rows("mention")[0]] * 2)
+
+
+def test_rows_of_many_tables_come_in_one_answer(conn: psycopg.Connection) -> None:
+    """Each under its own table and key, also where tables share keys and where a table is asked for what it has not."""
+    wanted = {}
+    for table in (*TOGETHER, "presence"):
+        rows = _rows(table)[:2]
+        insert_rows(conn, LIVE, table, rows)
+        wanted[table] = [row["id"] for row in rows]
+    expected = {table: _as_the_driver_reads(conn, table, keys) for table, keys in wanted.items()}
+    asked = {table: [*keys, "nobody's"] for table, keys in wanted.items()}
+    assert load(conn, LIVE, asked) == expected and all(len(rows) == 2 for rows in expected.values())
 
 
 def test_more_rows_than_one_statement_takes(conn: psycopg.Connection) -> None:
