@@ -7,14 +7,14 @@ one statement a table (`writing`). So a set of 500 entries costs two dozen state
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from plumbline.supervision.projection.loading import load
+from plumbline.supervision.projection.loading import answers, ask
 from plumbline.supervision.projection.reads import parking_key
 from plumbline.supervision.projection.table import Row
 from plumbline.supervision.projection.tables import TABLES
@@ -61,18 +61,22 @@ class FactState:
                 by_table[table].add(key)
         if not by_table:
             return
-        if self._parked is None:
-            with self._conn.pipeline():
-                parked = self._ask_parked()
-                self._load(by_table)
+        # All questions go out together; the server answers them one after another.
+        with self._conn.pipeline():
+            parked = self._ask_parked() if self._parked is None else None
+            asked = ask(self._conn, self._schema, by_table)
+        if parked is not None:
             self._parked = {row[0] for row in parked.fetchall()}
-        else:
-            self._load(by_table)
+        self._keep(by_table, asked)
 
-    def _load(self, wanted: Mapping[str, set[str]]) -> None:
-        for table, found in load(self._conn, self._schema, wanted).items():
-            self._rows[table] |= dict.fromkeys(wanted[table]) | found
-            self._stored[table] |= found.keys()
+    def _keep(
+        self, wanted: Mapping[str, Collection[str]], asked: list[psycopg.Cursor[tuple[str, str]]]
+    ) -> None:
+        for table, keys in wanted.items():
+            self._rows[table] |= dict.fromkeys(keys)
+        for table, row in answers(asked):
+            self._rows[table][row["id"]] = row
+            self._stored[table].add(row["id"])
 
     def expect_new(self, table: str, key: str) -> None:
         """No row has this key yet, since its entry is projected only now: there is nothing to ask for."""
@@ -89,7 +93,8 @@ class FactState:
             self._refuse_parked(table, key)
         rows = self._rows[table]
         if key not in rows:
-            self._load({table: {key}})
+            wanted = {table: (key,)}
+            self._keep(wanted, ask(self._conn, self._schema, wanted))
         return rows[key]
 
     def peek(self, table: str, key: str) -> Row | None:

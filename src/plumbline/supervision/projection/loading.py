@@ -6,7 +6,7 @@ answers (docs/decisions/0035).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from functools import cache
 from typing import Any
@@ -19,15 +19,13 @@ from psycopg import sql
 from plumbline.supervision.projection.table import Row
 from plumbline.supervision.projection.tables import TABLES
 
-#: What the messages of every day ask for. The statement is the same whatever is asked, so that it is prepared once.
+#: What the messages of every day ask for, but for codes, whose every month is a table. The statement is the same whatever is asked, so that it is prepared once.
 TOGETHER = (
     "application",
-    "code",
     "commission",
     "contract",
     "custodians",
     "evaluation",
-    "event",
     "institution_day",
     "instrument",
     "key",
@@ -48,24 +46,24 @@ _FEW = 4
 _decode = msgspec.json.Decoder().decode
 
 
-def load(
+def ask(
     conn: psycopg.Connection, schema: str, wanted: Mapping[str, Collection[str]]
-) -> dict[str, dict[str, Row]]:
-    """Table → key → row of the rows with these keys; those that are not there are left out."""
-    found: dict[str, dict[str, Row]] = {table: {} for table in wanted}
+) -> list[psycopg.Cursor[tuple[str, str]]]:
+    """Ask for the rows with these keys by table; in a pipeline the answers come later."""
     together = [table for table in wanted if table in TOGETHER]
     apart = list(wanted) if len(together) < _FEW else [table for table in wanted if table not in TOGETHER]
-    with conn.pipeline():
-        asked = []
-        if len(apart) < len(wanted):
-            keys = [_array(wanted.get(table, ())) for table in TOGETHER]
-            asked.append(conn.execute(_all_together(schema), keys))
-        asked += [conn.execute(_one(schema, table), [_array(wanted[table])]) for table in apart]
+    asked: list[psycopg.Cursor[Any]] = []
+    if len(apart) < len(wanted):
+        keys = [_array(wanted.get(table, ())) for table in TOGETHER]
+        asked.append(conn.execute(_all_together(schema), keys))
+    return asked + [conn.execute(_one(schema, table), [_array(wanted[table])]) for table in apart]
+
+
+def answers(asked: Iterable[psycopg.Cursor[tuple[str, str]]]) -> Iterator[tuple[str, Row]]:
+    """(table, row) of the rows that are there."""
     for cursor in asked:
         for table, text in cursor.fetchall():
-            row = _row(table, text)
-            found[table][row["id"]] = row
-    return found
+            yield table, _row(table, text)
 
 
 def _array(keys: Collection[str]) -> str:

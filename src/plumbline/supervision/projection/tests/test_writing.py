@@ -12,7 +12,7 @@ from psycopg import errors, sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from plumbline.supervision.projection.loading import TOGETHER, load
+from plumbline.supervision.projection.loading import TOGETHER, answers, ask
 from plumbline.supervision.projection.schema import LIVE
 from plumbline.supervision.projection.table import Row
 from plumbline.supervision.projection.tables import TABLES
@@ -81,6 +81,13 @@ def _stored(conn: psycopg.Connection, table: str, keys: list[str]) -> list[Any]:
     return conn.execute(statement.format(sql.Identifier(LIVE, table)), [keys]).fetchall()
 
 
+def _loaded(conn: psycopg.Connection, wanted: dict[str, list[str]]) -> dict[str, dict[str, Row]]:
+    found: dict[str, dict[str, Row]] = {table: {} for table in wanted}
+    for table, row in answers(ask(conn, LIVE, wanted)):
+        found[table][row["id"]] = row
+    return found
+
+
 def _as_the_driver_reads(conn: psycopg.Connection, table: str, keys: list[str]) -> dict[str, Row]:
     statement = sql.SQL("SELECT *, id::text AS id FROM {} WHERE id::text = ANY(%s)")
     with conn.cursor(row_factory=dict_row) as cursor:
@@ -94,7 +101,7 @@ def test_every_table_holds_what_it_was_given(conn: psycopg.Connection, table: st
     keys = [row["id"] for row in rows]
     insert_rows(conn, LIVE, table, rows)
     inserted = _stored(conn, table, keys)
-    assert load(conn, LIVE, {table: [*keys, keys[0]]})[table] == _as_the_driver_reads(conn, table, keys)
+    assert _loaded(conn, {table: [*keys, keys[0]]}) == {table: _as_the_driver_reads(conn, table, keys)}
     # Written over with each other's values and back again, they are the same; nothing of a row stays behind.
     turned = [{**rows[place - 1], "id": key} for place, key in enumerate(keys)]
     replace_rows(conn, LIVE, table, turned)
@@ -126,7 +133,7 @@ def test_rows_of_many_tables_come_in_one_answer(conn: psycopg.Connection) -> Non
         wanted[table] = [row["id"] for row in rows]
     expected = {table: _as_the_driver_reads(conn, table, keys) for table, keys in wanted.items()}
     asked = {table: [*keys, "nobody's"] for table, keys in wanted.items()}
-    assert load(conn, LIVE, asked) == expected and all(len(rows) == 2 for rows in expected.values())
+    assert _loaded(conn, asked) == expected and all(len(rows) == 2 for rows in expected.values())
 
 
 def test_more_rows_than_one_statement_takes(conn: psycopg.Connection) -> None:
