@@ -19,7 +19,8 @@ from psycopg import sql
 from plumbline.supervision.projection.table import Row
 from plumbline.supervision.projection.tables import TABLES
 
-#: What the messages of every day ask for, but for codes, whose every month is a table. The statement is the same whatever is asked, so that it is prepared once.
+#: What the messages of every day ask for, but for codes, whose every month is a table of its own. The statement is the same whatever is
+#: asked, so that it is prepared once.
 TOGETHER = (
     "application",
     "commission",

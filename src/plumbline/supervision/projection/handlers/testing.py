@@ -81,7 +81,7 @@ def _regular_times(start_us: int, period_us: int, count: int) -> tuple[bytes, Ha
     return pack(times), begin_digest(times)
 
 
-def _times(channel: messages.CurveChannel) -> tuple[bytes, Hash]:
+def times_of(channel: messages.CurveChannel) -> tuple[bytes, Hash]:
     """The packed times of a curve, and the digest of the curve as far as its times go."""
     if is_regular(channel):
         assert channel.period_us is not None
@@ -98,7 +98,7 @@ def _curve_rows(m: messages.RunRecorded) -> dict[str, Row]:
             values = point_values(channel)
             if not values.size:
                 continue
-            times, begun = _times(channel)
+            times, begun = times_of(channel)
             rows[f"{specimen.ordinal}/{channel.channel}"] = {
                 "ordinal": specimen.ordinal,
                 "channel": channel.channel,
