@@ -77,19 +77,25 @@ class _Raw:
     envelope: bytes
     message: bytes
     arrived_at: datetime
+    #: The entry's name, in hex.
+    entry: str
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> _Raw:
         """From a row of the query above."""
         epoch, index, uid, sender, logged_at, key_id, envelope, message, arrived_at = row
-        position = position_of(epoch, index)
+        sender = bytes(sender)
         return cls(
-            position, uid, bytes(sender), logged_at, key_id, bytes(envelope), bytes(message), arrived_at
+            idx=position_of(epoch, index),
+            uid=uid,
+            sender_id=sender,
+            logged_at=logged_at,
+            key_id=key_id,
+            envelope=bytes(envelope),
+            message=bytes(message),
+            arrived_at=arrived_at,
+            entry=entry_id(sender, uid).hex(),
         )
-
-    @property
-    def entry(self) -> str:
-        return entry_id(self.sender_id, self.uid).hex()
 
 
 class Projector:
