@@ -21,7 +21,6 @@ MAY = {
         "src/plumbline/sdk/pdf/problems.py",
         "src/plumbline/supervision/monitor/queries.py",
         "src/plumbline/supervision/projection/compare.py",
-        "src/plumbline/supervision/projection/facts.py",
         "src/plumbline/supervision/reading/lists/statement.py",
         "src/plumbline/supervision/reading/tour.py",
     },

@@ -69,6 +69,7 @@ class Envelope(Part, frozen=True, kw_only=True):
 
 
 _ENVELOPE = msgspec.json.Encoder()
+_OPENED = msgspec.json.Decoder(Envelope)
 
 
 def encode_envelope(envelope: Envelope) -> bytes:
@@ -78,4 +79,4 @@ def encode_envelope(envelope: Envelope) -> bytes:
 
 def decode_envelope(data: bytes) -> Envelope:
     """Inverse of :func:`encode_envelope`; raises msgspec.DecodeError on anything else."""
-    return msgspec.json.decode(data, type=Envelope)
+    return _OPENED.decode(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -12,8 +12,9 @@ import msgspec
 from plumbline.domain.basics.calendar import SHANGHAI
 from plumbline.domain.basics.findings import Finding, Severity
 from plumbline.exchange.messages.header import Message
-from plumbline.supervision.projection.facts import FactState, Row
+from plumbline.supervision.projection.facts import FactState
 from plumbline.supervision.projection.reminders import remind
+from plumbline.supervision.projection.table import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,14 +240,19 @@ class Projection:
 
     def count(self, institution: str, column: str, amount: int = 1) -> None:
         """Add to the institution's roll-up of the day (Asia/Shanghai)."""
-        day = self.arrival.logged_at.astimezone(SHANGHAI).date()
-        key = f"{institution}/{day.isoformat()}"
+        day, key = day_of(institution, self.arrival.logged_at)
         row = self.state.get("institution_day", key) or dict.fromkeys(
             ("runs", "curves", "applications", "registrations", "findings"), 0
         )
         values = {name: row[name] for name in ("runs", "curves", "applications", "registrations", "findings")}
         values[column] += amount
         self.state.put("institution_day", key, {"institution": institution, "day": day} | values)
+
+
+def day_of(institution: str, at: datetime) -> tuple[date, str]:
+    """The day in China of an instant, and the key of the institution's roll-up of it."""
+    day = at.astimezone(SHANGHAI).date()
+    return day, f"{institution}/{day.isoformat()}"
 
 
 #: Tables whose rows are seen with those of another one: its name, and the column that names the row.

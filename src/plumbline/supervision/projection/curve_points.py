@@ -27,13 +27,23 @@ def point_values(channel: CurveChannel) -> Counts:
 
 def point_times_us(channel: CurveChannel) -> Counts:
     """Times of the points, as `plumbline.exchange.curves.channel_times_us` gives them; raises what that raises."""
+    if is_regular(channel) and channel.period_us is not None:
+        return regular_times_us(channel.start_us, channel.period_us, channel.count)
+    return np.asarray(channel_times_us(channel), dtype=np.int64)
+
+
+def is_regular(channel: CurveChannel) -> bool:
+    """Whether the times follow from start, period and count alone, all of them within bounds."""
     start, period = channel.start_us, channel.period_us
     if period is None or channel.times_us is not None or channel.times_dzv is not None:
-        return np.asarray(channel_times_us(channel), dtype=np.int64)
+        return False
     is_short = 0 < period <= MAX_VALUE and -MAX_VALUE <= start and start + channel.count * period <= MAX_VALUE
-    if not is_short or not 0 <= channel.count <= MAX_POINTS:
-        return np.asarray(channel_times_us(channel), dtype=np.int64)
-    return start + period * np.arange(channel.count, dtype=np.int64)
+    return is_short and 0 <= channel.count <= MAX_POINTS
+
+
+def regular_times_us(start_us: int, period_us: int, count: int) -> Counts:
+    """So many times at a regular period."""
+    return start_us + period_us * np.arange(count, dtype=np.int64)
 
 
 def _decoded(text: str, count: int) -> Counts | None:

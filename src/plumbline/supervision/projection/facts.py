@@ -1,27 +1,24 @@
 """The state that a set of entries works on (投影工作集): rows loaded once, changed in memory, written once.
 
-Handlers see `get` and `put`; what they read beforehand is fetched in one query a table, what they change goes out by one INSERT a table
-(COPY does not go together with row security, docs/decisions/0013). So a set of 500 entries costs a few dozen statements.
+Handlers see `get` and `put`; what they read beforehand is fetched in two queries (`loading`), what they change goes out by
+one statement a table (`writing`). So a set of 500 entries costs two dozen statements.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import Any
 
-import msgspec
 import psycopg
 from psycopg import sql
-from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb
 
+from plumbline.supervision.projection.loading import answers, ask
 from plumbline.supervision.projection.reads import parking_key
-from plumbline.supervision.projection.table import Table
+from plumbline.supervision.projection.table import Row
 from plumbline.supervision.projection.tables import TABLES
-
-Row = dict[str, Any]
+from plumbline.supervision.projection.writing import delete_rows, insert_rows, replace_rows
 
 
 class WaitsForParked(Exception):
@@ -67,26 +64,19 @@ class FactState:
         # All questions go out together; the server answers them one after another.
         with self._conn.pipeline():
             parked = self._ask_parked() if self._parked is None else None
-            asked = [(table, keys, self._ask(table, keys)) for table, keys in by_table.items()]
+            asked = ask(self._conn, self._schema, by_table)
         if parked is not None:
             self._parked = {row[0] for row in parked.fetchall()}
-        for table, keys, cursor in asked:
-            self._keep(table, keys, cursor)
+        self._keep(by_table, asked)
 
-    def _fetch(self, table: str, keys: set[str]) -> None:
-        self._keep(table, keys, self._ask(table, keys))
-
-    def _ask(self, table: str, keys: set[str]) -> psycopg.Cursor[Row]:
-        cursor = self._conn.cursor(row_factory=dict_row)
-        return cursor.execute(_by_key("SELECT *", self._schema, table), [list(keys)])
-
-    def _keep(self, table: str, keys: set[str], cursor: psycopg.Cursor[Row]) -> None:
-        with cursor:
-            found = {str(row["id"]): row for row in cursor.fetchall()}
-        for key in keys:
-            self._rows[table][key] = found.get(key)
-            if key in found:
-                self._stored[table].add(key)
+    def _keep(
+        self, wanted: Mapping[str, Collection[str]], asked: list[psycopg.Cursor[tuple[str, str]]]
+    ) -> None:
+        for table, keys in wanted.items():
+            self._rows[table] |= dict.fromkeys(keys)
+        for table, row in answers(asked):
+            self._rows[table][row["id"]] = row
+            self._stored[table].add(row["id"])
 
     def expect_new(self, table: str, key: str) -> None:
         """No row has this key yet, since its entry is projected only now: there is nothing to ask for."""
@@ -99,23 +89,27 @@ class FactState:
         """
         if not key:
             return None
-        self._refuse_parked(table, key)
-        if key not in self._rows[table]:
-            self._fetch(table, {key})
-        return self._rows[table][key]
+        if self._undo is not None and self.parked:
+            self._refuse_parked(table, key)
+        rows = self._rows[table]
+        if key not in rows:
+            wanted = {table: (key,)}
+            self._keep(wanted, ask(self._conn, self._schema, wanted))
+        return rows[key]
 
     def peek(self, table: str, key: str) -> Row | None:
         """The row where it is loaded; nothing is asked for, and an entry that is parked does not matter."""
         return self._rows[table].get(key)
 
     def _refuse_parked(self, table: str, key: str) -> None:
-        if self._undo is not None and self.parked and (name := parking_key(table, key)) in self.parked:
+        if (name := parking_key(table, key)) in self.parked:
             raise WaitsForParked(name)
 
     def put(self, table: str, key: str, values: Row) -> Row:
         """Insert the row, or change the named columns of the one that is there."""
         before = self._before(table, key)
-        row = dict.fromkeys(_columns(table)) | (before or {}) | values | {"id": key}
+        row = (before or _blank(table)) | values
+        row["id"] = key
         for name, rule in TABLES[table].follows.items():
             row[name] = rule(row)
         self._rows[table][key] = row
@@ -130,7 +124,7 @@ class FactState:
             self._dirty[table][key] = None
 
     def _before(self, table: str, key: str) -> Row | None:
-        before = self.get(table, key) if TABLES[table].name not in _NEW_ONLY else self._rows[table].get(key)
+        before = self._rows[table].get(key) if table in _NEW_ONLY else self.get(table, key)
         if self._undo is not None:
             self._undo.append((table, key, before, key in self._dirty[table]))
         return before
@@ -166,80 +160,23 @@ class FactState:
         self._dirty.clear()
 
     def _write(self, table: str, keys: list[str]) -> None:
-        stored = [key for key in keys if key in self._stored[table]]
-        if stored:
-            self._conn.execute(_by_key("DELETE", self._schema, table), [stored])
-        rows = [row for key in keys if (row := self._rows[table][key]) is not None]
-        insert_rows(self._conn, self._schema, TABLES[table], rows)
-        self._stored[table].update(key for key in keys if self._rows[table][key] is not None)
-        self._stored[table].difference_update(key for key in keys if self._rows[table][key] is None)
+        rows, stored = self._rows[table], self._stored[table]
+        gone = [key for key in keys if rows[key] is None and key in stored]
+        there = [(key, row) for key in keys if (row := rows[key]) is not None]
+        delete_rows(self._conn, self._schema, table, gone)
+        replace_rows(self._conn, self._schema, table, [row for key, row in there if key in stored])
+        insert_rows(self._conn, self._schema, table, [row for key, row in there if key not in stored])
+        stored.difference_update(gone)
+        stored.update(key for key, _ in there)
 
 
 @cache
-def _by_key(verb: str, schema: str, table: str) -> bytes:
-    """SELECT or DELETE of the rows with the keys that are given; composed once, since a set has dozens of them."""
-    kind = TABLES[table].key_type.split()[0]
-    statement = sql.SQL(verb + " FROM {} WHERE id = ANY(%s::" + kind + "[])")
-    return statement.format(sql.Identifier(schema, table)).as_bytes(None)
+def _blank(table: str) -> Row:
+    """A row of nothing but NULLs, in the order of the columns."""
+    return dict.fromkeys(TABLES[table].all_columns)
 
 
-def insert_rows(conn: psycopg.Connection, schema: str, table: Table, rows: list[Row]) -> None:
-    """Insert rows: as one JSON document a portion, which the server takes apart; tables with bytes by one statement a row."""
-    columns = _columns(table.name)
-    if any(kind.startswith("bytea") for kind in columns.values()):
-        is_json = [kind.startswith("jsonb") for kind in columns.values()]
-        with conn.cursor() as cur:
-            cur.executemany(
-                _insert_each(schema, table.name),
-                [
-                    [
-                        Jsonb(value) if json and value is not None else value
-                        for value, json in zip((row[name] for name in columns), is_json, strict=True)
-                    ]
-                    for row in rows
-                ],
-            )
-        return
-    for start in range(0, len(rows), _PORTION):
-        portion = [{name: row[name] for name in columns} for row in rows[start : start + _PORTION]]
-        conn.execute(_insert_document(schema, table.name), [msgspec.json.encode(portion).decode()])
-
-
-@cache
-def _columns(table: str) -> dict[str, str]:
-    return TABLES[table].all_columns
-
-
-@cache
-def _parts(table: str) -> tuple[sql.Composed, sql.SQL]:
-    """The columns of a table, and what happens to a row that is there already."""
-    kind = TABLES[table]
-    names = sql.SQL(", ").join(sql.Identifier(name) for name in kind.all_columns)
-    return names, sql.SQL(" ON CONFLICT (id) DO NOTHING" if kind.settled else "")
-
-
-@cache
-def _insert_each(schema: str, table: str) -> bytes:
-    names, again = _parts(table)
-    places = sql.SQL(", ").join([sql.Placeholder()] * len(TABLES[table].all_columns))
-    return (
-        sql.SQL("INSERT INTO {} ({}) VALUES ({}){}")
-        .format(sql.Identifier(schema, table), names, places, again)
-        .as_bytes(None)
-    )
-
-
-@cache
-def _insert_document(schema: str, table: str) -> bytes:
-    names, again = _parts(table)
-    taken = "INSERT INTO {} ({}) SELECT {} FROM json_populate_recordset(NULL::{}, %s::json){}"
-    target = sql.Identifier(schema, table)
-    return sql.SQL(taken).format(target, names, names, target, again).as_bytes(None)
-
-
-#: Rows of one statement: its text stays far below the gigabyte that the server takes.
-_PORTION = 1000
 #: Tables whose keys are new with every entry, or whose rows follow from the key: nothing to read before the first write.
 _NEW_ONLY = frozenset(
-    {"event", "curve", "version", "record"} | {t.name for t in TABLES.values() if t.settled}
+    {"event", "curve", "version", "record", "finding"} | {t.name for t in TABLES.values() if t.settled}
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plumbline.domain.basics.findings import Finding, Severity
 from plumbline.supervision.projection.arrival import Arrival, Projection
-from plumbline.supervision.projection.facts import Row
+from plumbline.supervision.projection.table import Row
 
 
 def find_lapsed_keys(p: Projection) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.platform import DeadlinePassed
 from plumbline.exchange.messages.reports import ReportRegistered, ReportWithdrawn
-from plumbline.supervision.projection.facts import FactState, Row
+from plumbline.supervision.projection.facts import FactState
+from plumbline.supervision.projection.table import Row
 
 #: Tables whose next version may name another sample than the one before.
 _MOVABLE = ("witnessing", "run", "receipt")

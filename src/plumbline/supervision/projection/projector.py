@@ -27,13 +27,14 @@ from plumbline.exchange.messages.header import Message
 from plumbline.exchange.signatures import SYMMETRIC
 from plumbline.exchange.submission import Envelope, decode_envelope
 from plumbline.supervision.journal.failpoints import hit
-from plumbline.supervision.projection.arrival import Arrival, NotTakenOver, Projection
+from plumbline.supervision.projection.arrival import Arrival, NotTakenOver, Projection, day_of
 from plumbline.supervision.projection.facts import FactState, WaitsForParked
 from plumbline.supervision.projection.handlers import handler_of
 from plumbline.supervision.projection.lapsed import find_lapsed_keys
 from plumbline.supervision.projection.parking import follow_ups
 from plumbline.supervision.projection.reads import parking_keys, reads
 from plumbline.supervision.projection.schema import LIVE
+from plumbline.supervision.projection.tables import TABLES
 
 SET_SIZE = 500
 #: A set costs as much as some dozens of entries: after one of fewer the next may gather a little.
@@ -76,19 +77,25 @@ class _Raw:
     envelope: bytes
     message: bytes
     arrived_at: datetime
+    #: The entry's name, in hex.
+    entry: str
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> _Raw:
         """From a row of the query above."""
         epoch, index, uid, sender, logged_at, key_id, envelope, message, arrived_at = row
-        position = position_of(epoch, index)
+        sender = bytes(sender)
         return cls(
-            position, uid, bytes(sender), logged_at, key_id, bytes(envelope), bytes(message), arrived_at
+            idx=position_of(epoch, index),
+            uid=uid,
+            sender_id=sender,
+            logged_at=logged_at,
+            key_id=key_id,
+            envelope=bytes(envelope),
+            message=bytes(message),
+            arrived_at=arrived_at,
+            entry=entry_id(sender, uid).hex(),
         )
-
-    @property
-    def entry(self) -> str:
-        return entry_id(self.sender_id, self.uid).hex()
 
 
 class Projector:
@@ -113,10 +120,19 @@ class Projector:
     def _connection(self) -> psycopg.Connection:
         if self._conn is None or self._conn.closed:
             self._conn = psycopg.connect(self._conninfo, autocommit=True)
+            # Three statements a table; the usual hundred would be prepared and forgotten in turn.
+            self._conn.prepared_max = 4 * len(TABLES)
         return self._conn
 
     def step(self) -> int:
         """Project the next set; 0 when there is nothing new. Raises :class:`StandingBy` when another one is active."""
+        try:
+            return self._step(project_set)
+        except (errors.DataError, errors.IntegrityError):
+            # Nothing of it was kept. The same entries once more, with a savepoint for each part that is tried.
+            return self._step(write_set)
+
+    def _step(self, write: Callable[[psycopg.Connection, str, list[_Raw]], None]) -> int:
         conn = self._connection()
         with conn.transaction():
             epoch, pos = self._lock_position(conn)
@@ -127,7 +143,7 @@ class Projector:
             if not rows:
                 return 0
             raws = [_Raw.of(row) for row in rows]
-            write_set(conn, self._schema, raws)
+            write(conn, self._schema, raws)
             hit("project.after_rows")
             moved = conn.execute(_moved(self._schema), [epoch, raws[-1].idx + 1, pos])
             if moved.rowcount != 1:
@@ -139,7 +155,8 @@ class Projector:
     def _next(self, conn: psycopg.Connection, epoch: int, index: int) -> list[Any]:
         """The next rows of an epoch from `index` on, below `until`."""
         last = min(self.until - position_of(epoch, 0), EPOCH_SPAN)
-        return conn.execute(_NEXT, [epoch, index, last, self._set_size]).fetchall()
+        # Binary: envelope and message are bytes, which would come as twice as many digits.
+        return conn.execute(_NEXT, [epoch, index, last, self._set_size], binary=True).fetchall()
 
     def _is_due(self) -> bool:
         """Whether the log has more than the position says, or a later epoch; the set itself looks closer, under its lock."""
@@ -222,6 +239,13 @@ def _attestation(state: FactState, raw: _Raw, envelope: Envelope) -> str:
     return "hmac" if key and key["algorithm"] in SYMMETRIC else "transport"
 
 
+def project_set(conn: psycopg.Connection, schema: str, raws: list[_Raw]) -> None:
+    """Project a set and write its rows inside the caller's transaction."""
+    state = FactState(conn, schema)
+    _project_set(state, raws)
+    state.flush()
+
+
 def write_set(conn: psycopg.Connection, schema: str, raws: list[_Raw]) -> None:
     """Project and write a set inside the caller's transaction; a set that the database refuses is halved.
 
@@ -230,9 +254,7 @@ def write_set(conn: psycopg.Connection, schema: str, raws: list[_Raw]) -> None:
     """
     try:
         with conn.transaction():
-            state = FactState(conn, schema)
-            _project_set(state, raws)
-            state.flush()
+            project_set(conn, schema, raws)
     except (errors.DataError, errors.IntegrityError) as error:
         if len(raws) > 1:
             middle = len(raws) // 2
@@ -253,7 +275,7 @@ def _park_unwritable(state: FactState, raw: _Raw, error: psycopg.Error) -> None:
     if message is None:
         _park_unreadable(state, raw)
     else:
-        _park(state, _arrival(state, raw, message), why)
+        _park(state, _arrival(state, raw, message, decode_envelope(raw.envelope)), why)
 
 
 def _parsed(raw: _Raw) -> Message | None:
@@ -264,8 +286,13 @@ def _parsed(raw: _Raw) -> Message | None:
         return None
 
 
-def _arrival(state: FactState, raw: _Raw, message: Message) -> Arrival:
-    envelope = decode_envelope(raw.envelope)
+def _opened(raw: _Raw) -> tuple[Message, Envelope] | tuple[None, None]:
+    """Message and envelope, each read once; neither where the message cannot be read."""
+    message = _parsed(raw)
+    return (None, None) if message is None else (message, decode_envelope(raw.envelope))
+
+
+def _arrival(state: FactState, raw: _Raw, message: Message, envelope: Envelope) -> Arrival:
     return Arrival(
         entry=raw.entry,
         idx=raw.idx,
@@ -287,20 +314,21 @@ def _park_unreadable(state: FactState, raw: _Raw) -> None:
 
 
 def _project_set(state: FactState, raws: list[_Raw]) -> None:
-    messages = [_parsed(raw) for raw in raws]
+    opened = [_opened(raw) for raw in raws]
     wanted: list[tuple[str, str | None]] = []
-    for raw, message in zip(raws, messages, strict=True):
-        if message is not None:
-            origin = [each.key_id for each in decode_envelope(raw.envelope).origin]
+    for raw, (message, envelope) in zip(raws, opened, strict=True):
+        if message is not None and envelope is not None:
+            origin = [each.key_id for each in envelope.origin]
             wanted += reads(raw.entry, (raw.key_id, *origin), message)
+            wanted.append(("institution_day", day_of(message.sender, raw.logged_at)[1]))
     state.preload(wanted)
-    state.preload([*_witnessings(state, messages), *_behind(state, wanted)])
-    for raw, message in zip(raws, messages, strict=True):
-        if message is None:
+    state.preload([*_witnessings(state, [message for message, _ in opened]), *_behind(state, wanted)])
+    for raw, (message, envelope) in zip(raws, opened, strict=True):
+        if message is None or envelope is None:
             _log.error("entry %s is parked: its message cannot be read", raw.idx)
             _park_unreadable(state, raw)
         else:
-            project_one(state, _arrival(state, raw, message))
+            project_one(state, _arrival(state, raw, message, envelope))
 
 
 def _witnessings(state: FactState, messages: list[Message | None]) -> Iterator[tuple[str, str | None]]:

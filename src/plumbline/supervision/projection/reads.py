@@ -13,7 +13,7 @@ from typing import Any, get_args, get_type_hints
 
 from msgspec import Struct
 
-from plumbline.exchange.messages.custody import SamplingRecorded
+from plumbline.exchange.messages.custody import SamplingRecorded, WitnessingRecorded
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.platform import BlobStored, EvaluationComputed
 from plumbline.exchange.messages.project import CustodiansConfirmed, TagIssued
@@ -39,6 +39,7 @@ _REFERENCES = {
     "contract": "contract",
     "commission": "commission",
     "sample": "sample",
+    "samples": "sample",
     "run": "run",
     "number_entry": "number",
     "application": "application",
@@ -64,19 +65,27 @@ def parking_key(table: str, key: str) -> str:
     return f"{table}:{key}" if table in _NAMED else key
 
 
+@cache
+def _reference_fields(kind: type[Message]) -> tuple[tuple[str, str], ...]:
+    """(field, table of the rows that it names) of a kind of message."""
+    return tuple((name, _REFERENCES[name]) for name in kind.__struct_fields__ if name in _REFERENCES)
+
+
 def references(message: Message) -> list[tuple[str, str]]:
     """(table, key) of the rows to load for a message; what is left out is fetched when it is asked for."""
     found = [("party", message.sender)]
-    for name in message.__struct_fields__:
+    for name, table in _reference_fields(type(message)):
         value = getattr(message, name)
-        if name in _REFERENCES and isinstance(value, str):
-            found.append((_REFERENCES[name], value))
-        elif name == "samples" and isinstance(value, list):
-            found += [("sample", each) for each in value]
+        if isinstance(value, str):
+            found.append((table, value))
+        elif isinstance(value, list):
+            found += [(table, each) for each in value]
     if message.supersedes:
         found.append(("event", message.supersedes))
     if isinstance(message, SamplingRecorded):
         found.append(("custodians", message.project))
+    elif isinstance(message, WitnessingRecorded):
+        found.append(("person", message.witness))
     elif isinstance(message, RunRecorded):
         found.append(("instrument", f"{message.sender}/{message.instrument}"))
     elif isinstance(message, _CHANGES_PARTY):

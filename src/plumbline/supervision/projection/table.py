@@ -8,6 +8,9 @@ from typing import Any
 
 from plumbline.supervision.projection.sights import Sight
 
+#: A row by the names of its columns.
+Row = dict[str, Any]
+
 #: Where a row came from: entry, place in the log, sender, key, kind of proof, the three times, version, and the message.
 PROVENANCE = {
     "entry": "text NOT NULL",

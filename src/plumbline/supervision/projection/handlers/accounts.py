@@ -7,7 +7,6 @@ from typing import cast
 
 from plumbline.exchange.messages import registry as messages
 from plumbline.supervision.projection.arrival import NotTakenOver, Projection
-from plumbline.supervision.projection.facts import Row
 from plumbline.supervision.projection.handlers.standing import (
     AUTHORITIES,
     is_authority,
@@ -15,6 +14,7 @@ from plumbline.supervision.projection.handlers.standing import (
     lies_in,
     refused,
 )
+from plumbline.supervision.projection.table import Row
 
 #: 三员: whoever keeps the system, whoever grants rights and whoever reads the audit trail watch one another.
 ADMINISTRATORS = frozenset({"system_admin", "security_admin", "audit_admin"})

@@ -8,8 +8,8 @@ from plumbline.evidence.checkpoint import parse_cosigner
 from plumbline.evidence.note import NoteError
 from plumbline.exchange.messages import registry as messages
 from plumbline.supervision.projection.arrival import NotTakenOver, Projection
-from plumbline.supervision.projection.facts import Row
 from plumbline.supervision.projection.handlers.standing import is_platform, refused
+from plumbline.supervision.projection.table import Row
 
 #: What was uploaded is neither changed nor lost.
 _CLAUSE = "BJ 4.1.7-a"

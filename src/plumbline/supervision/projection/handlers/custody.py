@@ -17,7 +17,6 @@ from plumbline.domain.custody.timing import late_registration, late_witnessing
 from plumbline.exchange.messages import custody as messages
 from plumbline.exchange.messages import project as project_messages
 from plumbline.supervision.projection.arrival import Projection
-from plumbline.supervision.projection.facts import Row
 from plumbline.supervision.projection.handlers.standing import (
     carries_commission,
     foreign_sender,
@@ -26,6 +25,7 @@ from plumbline.supervision.projection.handlers.standing import (
     refused,
     works_on,
 )
+from plumbline.supervision.projection.table import Row
 from plumbline.supervision.rules import parameters
 
 

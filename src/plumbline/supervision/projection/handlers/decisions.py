@@ -10,8 +10,8 @@ from plumbline.exchange.messages import platform as platform_messages
 from plumbline.exchange.messages import reports as messages
 from plumbline.exchange.uids import derived_uid
 from plumbline.supervision.projection.arrival import NotTakenOver, Projection
-from plumbline.supervision.projection.facts import Row
 from plumbline.supervision.projection.handlers.standing import is_platform, refused
+from plumbline.supervision.projection.table import Row
 
 
 def _reasons(reasons: list[messages.GateReason]) -> list[dict[str, str | None]]:

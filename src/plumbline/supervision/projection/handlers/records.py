@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from plumbline.supervision.projection.arrival import Projection
-from plumbline.supervision.projection.facts import Row
 from plumbline.supervision.projection.handlers.standing import (
     foreign_sender,
     is_authority,
     may_speak_for,
     project_parties,
 )
+from plumbline.supervision.projection.table import Row
 
 #: Kind of message → the field that names what it is about, its table, and the words for it.
 _ABOUT = {

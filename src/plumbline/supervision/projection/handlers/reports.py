@@ -9,8 +9,8 @@ from plumbline.domain.basics.findings import Finding, Severity
 from plumbline.exchange.messages import platform as platform_messages
 from plumbline.exchange.messages import reports as messages
 from plumbline.supervision.projection.arrival import NotTakenOver, Projection
-from plumbline.supervision.projection.facts import Row
 from plumbline.supervision.projection.reminders import mention
+from plumbline.supervision.projection.table import Row
 
 #: From this age on a cube is compared with its grade; in days, and in per cent of the grade.
 _GROWN_D, _WHOLE = 28, Decimal(100)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plumbline.domain.basics.findings import Finding, Severity
 from plumbline.supervision.projection.arrival import Projection
-from plumbline.supervision.projection.facts import Row
+from plumbline.supervision.projection.table import Row
 
 AUTHORITIES = frozenset({"platform", "authority", "station"})
 _SITE = ("owner", "contractor", "resident_engineer_firm")

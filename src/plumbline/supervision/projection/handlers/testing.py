@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pcodec
@@ -16,8 +17,13 @@ from plumbline.exchange.messages import platform as platform_messages
 from plumbline.exchange.messages import testing as messages
 from plumbline.exchange.uids import derived_uid
 from plumbline.supervision.projection.arrival import NotTakenOver, Projection
-from plumbline.supervision.projection.curve_points import Counts, point_times_us, point_values
-from plumbline.supervision.projection.facts import Row
+from plumbline.supervision.projection.curve_points import (
+    Counts,
+    is_regular,
+    point_times_us,
+    point_values,
+    regular_times_us,
+)
 from plumbline.supervision.projection.handlers.custody import foreign_commission
 from plumbline.supervision.projection.handlers.standing import (
     carries_commission,
@@ -26,7 +32,11 @@ from plumbline.supervision.projection.handlers.standing import (
     refused,
     works_on,
 )
+from plumbline.supervision.projection.table import Row
 from plumbline.supervision.rules import parameters
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
 
 _BULKY = ("values", "dzv", "times_us", "times_dzv")
 
@@ -48,10 +58,36 @@ def unpacked(data: bytes) -> Counts:
     return np.asarray([] if result is None else result, dtype=np.int64)
 
 
-def curve_digest(times_us: Sequence[int] | Counts, values: Sequence[int] | Counts) -> str:
-    """SHA-256 of the canonical integers (not of the compressed bytes): equal curves have equal digests."""
-    payload = np.asarray(times_us, dtype=">i8").tobytes() + np.asarray(values, dtype=">i8").tobytes()
-    return hashlib.sha256(payload).hexdigest()
+def begin_digest(times_us: Sequence[int] | Counts) -> Hash:
+    """SHA-256 of the canonical integers (not of the compressed bytes), times first: equal curves have equal digests."""
+    return hashlib.sha256(_canonical(times_us))
+
+
+def end_digest(begun: Hash, values: Sequence[int] | Counts) -> str:
+    """The digest of a curve of these values, begun with its times; what was begun can go on with other values."""
+    digest = begun.copy()
+    digest.update(_canonical(values))
+    return digest.hexdigest()
+
+
+def _canonical(numbers: Sequence[int] | Counts) -> bytes:
+    return np.asarray(numbers, dtype=">i8").tobytes()
+
+
+@lru_cache(maxsize=256)
+def _regular_times(start_us: int, period_us: int, count: int) -> tuple[bytes, Hash]:
+    """(packed, digest begun with them) of times at a regular period: a controller records at few periods, for about as long."""
+    times = regular_times_us(start_us, period_us, count)
+    return pack(times), begin_digest(times)
+
+
+def times_of(channel: messages.CurveChannel) -> tuple[bytes, Hash]:
+    """The packed times of a curve, and the digest of the curve as far as its times go."""
+    if is_regular(channel):
+        assert channel.period_us is not None
+        return _regular_times(channel.start_us, channel.period_us, channel.count)
+    times = point_times_us(channel)
+    return pack(times), begin_digest(times)
 
 
 def _curve_rows(m: messages.RunRecorded) -> dict[str, Row]:
@@ -62,16 +98,16 @@ def _curve_rows(m: messages.RunRecorded) -> dict[str, Row]:
             values = point_values(channel)
             if not values.size:
                 continue
-            times = point_times_us(channel)
+            times, begun = times_of(channel)
             rows[f"{specimen.ordinal}/{channel.channel}"] = {
                 "ordinal": specimen.ordinal,
                 "channel": channel.channel,
                 "unit": channel.unit,
                 "scale": channel.scale,
                 "points": int(values.size),
-                "times_us": pack(times),
+                "times_us": times,
                 "values": pack(values),
-                "digest": curve_digest(times, values),
+                "digest": end_digest(begun, values),
             }
     return rows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from plumbline.exchange.curves import (
 )
 from plumbline.exchange.messages.testing import CurveChannel
 from plumbline.supervision.projection.curve_points import point_times_us, point_values
-from plumbline.supervision.projection.handlers.testing import curve_digest, pack, unpack
+from plumbline.supervision.projection.handlers.testing import begin_digest, end_digest, pack, times_of, unpack
 
 
 def _channel(data: bytes, count: int, **fields: Any) -> CurveChannel:
@@ -41,7 +42,22 @@ def test_numbers_of_every_length_are_those_of_the_long_way(spread: int) -> None:
     times = point_times_us(channel)
     assert times.tolist() == channel_times_us(channel)
     assert unpack(pack(point_values(channel))) == values
-    assert curve_digest(times, point_values(channel)) == curve_digest(times.tolist(), values)
+    assert end_digest(begin_digest(times), point_values(channel)) == end_digest(
+        begin_digest(times.tolist()), values
+    )
+
+
+@pytest.mark.parametrize("period_us", [100_000, None])
+def test_times_that_are_remembered_go_with_any_values(period_us: int | None) -> None:
+    """A digest begun with times that another curve had before is the digest of these times and these values."""
+    for count, step in ((3, 1), (5, 2), (3, 7)):
+        values = [step * each for each in range(count)]
+        listed = None if period_us else [9 * each for each in range(count)]
+        channel = _channel(encode_dzv(values), count, period_us=period_us, times_us=listed)
+        times, (packed, begun) = channel_times_us(channel), times_of(channel)
+        assert unpack(packed) == times
+        whole = b"".join(each.to_bytes(8, "big", signed=True) for each in (*times, *values))
+        assert end_digest(begun, point_values(channel)) == hashlib.sha256(whole).hexdigest()
 
 
 @pytest.mark.parametrize(

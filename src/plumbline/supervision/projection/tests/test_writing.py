@@ -1,0 +1,143 @@
+"""Rows go into the database and come out of it as they were given, whatever stands in them; the driver, value by value, is the oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors, sql
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from plumbline.supervision.projection.loading import TOGETHER, answers, ask
+from plumbline.supervision.projection.schema import LIVE
+from plumbline.supervision.projection.table import Row
+from plumbline.supervision.projection.tables import TABLES
+from plumbline.supervision.projection.writing import (
+    PORTION,
+    delete_rows,
+    insert_rows,
+    replace_rows,
+)
+
+pytestmark = pytest.mark.service
+
+_AT = datetime(2026, 11, 23, 8, 0, 0, 123456, tzinfo=UTC)
+_HARD = 'a"b\\c{d},e\n\t\\n 联署 NULL \\" \u2028 😀'
+#: Values of a type of column that have come out wrong in some way of writing or other.
+_VALUES: dict[str, list[Any]] = {
+    "text": [_HARD, "", "null", "NULL", "{}", "\\x00"],
+    "text[]": [[_HARD, "", "null", "NULL", "{x}"], [], [_HARD], ["a,b"], [" "], ["\\"]],
+    "jsonb": [{"a": [_HARD, None, 1]}, {}, [], "null", "x", 0],
+    "timestamptz": [_AT, datetime(2026, 1, 1, tzinfo=UTC)],
+    "date": [date(2026, 11, 23), date(2000, 2, 29)],
+    "boolean": [True, False],
+    "int": [0, -(2**31), 2**31 - 1],
+    "bigint": [0, -(2**63), 2**53],
+    "uuid": ["0192e4a0-7b1c-7def-8123-456789abcdef"],
+    "bytea": [b"", bytes(range(256)), b"\\x00"],
+}
+
+
+@pytest.fixture
+def conn(untouched_platform: Any) -> Iterator[psycopg.Connection]:
+    """As the projector, in a transaction that is taken back."""
+    with psycopg.connect(untouched_platform.conninfo()["plumb_projector"]) as conn:
+        yield conn
+        conn.rollback()
+
+
+def _rows(table: str) -> list[Row]:
+    """Rows of hard values, each in its turn, and one of as many NULLs as the table takes."""
+    columns = TABLES[table].all_columns
+    is_uuid = columns["id"].startswith("uuid")
+    made: list[Row] = []
+    for turn in range(7):
+        row: Row = {}
+        for name, kind in columns.items():
+            values = _VALUES[kind.split()[0]]
+            row[name] = None if turn == 6 and "NOT NULL" not in kind else values[turn % len(values)]
+        row["id"] = f"0192e4a0-7b1c-7def-8123-{turn:012d}" if is_uuid else f"2611{_HARD}{turn}"
+        made.append(row)
+    return made
+
+
+def _one_by_one(conn: psycopg.Connection, table: str, rows: list[Row]) -> None:
+    """Each value a parameter of its own, as the driver hands it over."""
+    columns = TABLES[table].all_columns
+    places = sql.SQL(", ").join([sql.Placeholder()] * len(columns))
+    statement = sql.SQL("INSERT INTO {} VALUES ({})").format(sql.Identifier(LIVE, table), places)
+    is_json = [kind.startswith("jsonb") for kind in columns.values()]
+    for row in rows:
+        values = zip((row[name] for name in columns), is_json, strict=True)
+        conn.execute(statement, [Jsonb(each) if j and each is not None else each for each, j in values])
+
+
+def _stored(conn: psycopg.Connection, table: str, keys: list[str]) -> list[Any]:
+    statement = sql.SQL("SELECT r::text, pg_typeof(r)::text FROM {} r WHERE id::text = ANY(%s) ORDER BY id")
+    return conn.execute(statement.format(sql.Identifier(LIVE, table)), [keys]).fetchall()
+
+
+def _loaded(conn: psycopg.Connection, wanted: dict[str, list[str]]) -> dict[str, dict[str, Row]]:
+    found: dict[str, dict[str, Row]] = {table: {} for table in wanted}
+    for table, row in answers(ask(conn, LIVE, wanted)):
+        found[table][row["id"]] = row
+    return found
+
+
+def _as_the_driver_reads(conn: psycopg.Connection, table: str, keys: list[str]) -> dict[str, Row]:
+    statement = sql.SQL("SELECT *, id::text AS id FROM {} WHERE id::text = ANY(%s)")
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(statement.format(sql.Identifier(LIVE, table)), [keys]).fetchall()
+    return {row["id"]: row for row in rows}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_table_holds_what_it_was_given(conn: psycopg.Connection, table: str) -> None:
+    rows = _rows(table)
+    keys = [row["id"] for row in rows]
+    insert_rows(conn, LIVE, table, rows)
+    inserted = _stored(conn, table, keys)
+    assert _loaded(conn, {table: [*keys, keys[0]]}) == {table: _as_the_driver_reads(conn, table, keys)}
+    # Written over with each other's values and back again, they are the same; nothing of a row stays behind.
+    turned = [{**rows[place - 1], "id": key} for place, key in enumerate(keys)]
+    replace_rows(conn, LIVE, table, turned)
+    assert _stored(conn, table, keys) != inserted
+    replace_rows(conn, LIVE, table, rows)
+    assert _stored(conn, table, keys) == inserted
+    delete_rows(conn, LIVE, table, keys)
+    assert _stored(conn, table, keys) == []
+    _one_by_one(conn, table, rows)
+    assert _stored(conn, table, keys) == inserted and len(inserted) == len(rows)
+
+
+def test_a_key_that_is_there_already_is_refused_unless_the_row_follows_from_it(
+    conn: psycopg.Connection,
+) -> None:
+    """What is new by the projector's reckoning and stands there all the same is not written over."""
+    row = _rows("presence")[0]
+    insert_rows(conn, LIVE, "presence", [row, row])
+    with pytest.raises(errors.UniqueViolation):
+        insert_rows(conn, LIVE, "mention", [_rows("mention")[0]] * 2)
+
+
+def test_rows_of_many_tables_come_in_one_answer(conn: psycopg.Connection) -> None:
+    """Each under its own table and key, also where tables share keys and where a table is asked for what it has not."""
+    wanted = {}
+    for table in (*TOGETHER, "presence"):
+        rows = _rows(table)[:2]
+        insert_rows(conn, LIVE, table, rows)
+        wanted[table] = [row["id"] for row in rows]
+    expected = {table: _as_the_driver_reads(conn, table, keys) for table, keys in wanted.items()}
+    asked = {table: [*keys, "nobody's"] for table, keys in wanted.items()}
+    assert _loaded(conn, asked) == expected and all(len(rows) == 2 for rows in expected.values())
+
+
+def test_more_rows_than_one_statement_takes(conn: psycopg.Connection) -> None:
+    rows = [{**_rows("mention")[0], "id": f"many {number}"} for number in range(PORTION + 1)]
+    insert_rows(conn, LIVE, "mention", rows)
+    found = conn.execute("SELECT count(*) FROM fact.mention WHERE id LIKE 'many %%'", []).fetchone()
+    assert found == (PORTION + 1,)

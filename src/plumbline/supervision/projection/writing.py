@@ -1,0 +1,82 @@
+"""Rows into their tables (写入事实行): one statement a table, its rows one JSON document that the server takes apart.
+
+COPY does not go together with row security (docs/decisions/0013), and a statement a row costs a trip in its own right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from plumbline.supervision.projection.table import Row
+from plumbline.supervision.projection.tables import TABLES
+
+#: Rows of one statement: its text stays far below the gigabyte that the server takes.
+PORTION = 1000
+_encode = msgspec.json.Encoder().encode
+
+
+def insert_rows(conn: psycopg.Connection, schema: str, table: str, rows: Sequence[Row]) -> None:
+    """Rows whose keys are new; of a settled table one that is there already stays."""
+    _send(conn, _insert(schema, table), table, rows)
+
+
+def replace_rows(conn: psycopg.Connection, schema: str, table: str, rows: Sequence[Row]) -> None:
+    """Rows that are there, as they are now."""
+    _send(conn, _replace(schema, table), table, rows)
+
+
+def delete_rows(conn: psycopg.Connection, schema: str, table: str, keys: Sequence[str]) -> None:
+    """The rows with these keys go."""
+    if keys:
+        conn.execute(_delete(schema, table), [list(keys)])
+
+
+def _send(conn: psycopg.Connection, statement: bytes, table: str, rows: Sequence[Row]) -> None:
+    binary = _binary_columns(table)
+    for start in range(0, len(rows), PORTION):
+        portion = rows[start : start + PORTION]
+        if binary:
+            portion = [row | {name: _hex(row[name]) for name in binary} for row in portion]
+        conn.execute(statement, [_encode(portion).decode()])
+
+
+def _hex(value: bytes | None) -> str | None:
+    """Bytes as PostgreSQL reads them."""
+    return None if value is None else "\\x" + value.hex()
+
+
+@cache
+def _binary_columns(table: str) -> tuple[str, ...]:
+    return tuple(name for name, kind in TABLES[table].all_columns.items() if kind.startswith("bytea"))
+
+
+@cache
+def _insert(schema: str, table: str) -> bytes:
+    return _statement(schema, table, sql.SQL(" ON CONFLICT (id) DO NOTHING" if TABLES[table].settled else ""))
+
+
+@cache
+def _replace(schema: str, table: str) -> bytes:
+    others = [sql.Identifier(name) for name in TABLES[table].all_columns if name != "id"]
+    given = sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(name) for name in others)
+    return _statement(schema, table, sql.SQL(" ON CONFLICT (id) DO UPDATE SET {}").format(given))
+
+
+def _statement(schema: str, table: str, again: sql.Composable) -> bytes:
+    """INSERT of the rows of a document, and what happens to one that is there already."""
+    names = sql.SQL(", ").join(sql.Identifier(name) for name in TABLES[table].all_columns)
+    taken = "INSERT INTO {} ({}) SELECT {} FROM json_populate_recordset(NULL::{}, %s::json){}"
+    target = sql.Identifier(schema, table)
+    return sql.SQL(taken).format(target, names, names, target, again).as_bytes(None)
+
+
+@cache
+def _delete(schema: str, table: str) -> bytes:
+    kind = TABLES[table].key_type.split()[0]
+    asked = "DELETE FROM {} WHERE id = ANY(%s::" + kind + "[])"
+    return sql.SQL(asked).format(sql.Identifier(schema, table)).as_bytes(None)
