@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from plumbline.demo.printing import PrintJob, SignedReport, signed_report
+from plumbline.supervision.memory import settle
 
 #: How long it may take to end, once nothing is left to print, seconds.
 _END_S = 10.0
@@ -59,6 +60,7 @@ class Printer:
 def _serve(jobs: Connection) -> None:
     # Ctrl-C reaches every process of the terminal; this one ends when its sender does.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    settle()
     while True:
         try:
             job = jobs.recv()

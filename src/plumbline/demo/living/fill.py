@@ -28,7 +28,7 @@ WORKERS = 192
 #: How far the order of the log may depart from that of the stated times: a narrower window makes the run wait for single
 #: answers, three months of city time long, however fast the machine is. The last steps of an evening may lie further
 #: behind, but no more than a night and few: the next day does not wait for their answers.
-WINDOW, NIGHT, REPORTS_A_STRAGGLER = timedelta(hours=3), timedelta(hours=16), 125
+WINDOW, NIGHT, REPORTS_A_STRAGGLER = timedelta(hours=4), timedelta(hours=16), 250
 
 
 @dataclass(slots=True)
