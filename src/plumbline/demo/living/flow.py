@@ -52,13 +52,20 @@ def side_by_side(
     waiting: list[_Item[T]] = [(begins, number, story) for number, (begins, story) in enumerate(stories)]
     heapq.heapify(waiting)
     busy: dict[int, _Item[T]] = {}
+    # Times of those that are busy, the earliest first.
+    begun: list[datetime] = []
     crew: _Crew[T] = _Crew(workers)
     try:
         while waiting or busy:
-            _start(crew, waiting, busy, workers, order)
+            while waiting and len(busy) < workers and not order.holds_back(waiting[0][0], begun):
+                item = heapq.heappop(waiting)
+                insort(begun, item[0])
+                busy[item[1]] = item
+                crew.give(item[1], item[2], len(busy))
             under_way(len(busy))
             number, came = crew.next()
             at, _, story = busy.pop(number)
+            del begun[bisect_left(begun, at)]
             if isinstance(came, BaseException):
                 raise came
             if isinstance(came, _Ended):
@@ -116,23 +123,6 @@ class _Crew(Generic[T]):
                 self._done.put((number, _resume(story)))
             except BaseException as error:
                 self._done.put((number, error))
-
-
-def _start(
-    crew: _Crew[T],
-    waiting: list[_Item[T]],
-    busy: dict[int, _Item[T]],
-    workers: int,
-    order: Order,
-) -> None:
-    begun = sorted(item[0] for item in busy.values())
-    while waiting and len(busy) < workers:
-        if order.holds_back(waiting[0][0], begun):
-            return
-        item = heapq.heappop(waiting)
-        insort(begun, item[0])
-        busy[item[1]] = item
-        crew.give(item[1], item[2], len(busy))
 
 
 def _resume(story: Steps[T]) -> datetime | _Ended[T]:
