@@ -43,7 +43,7 @@ UPDATE ops.cosigner SET looked_at = clock_timestamp(), behind_since = LEAST(behi
  WHERE name = %s
 """
 _DONE = """
-UPDATE ops.cosigner SET looked_at = clock_timestamp(), origin = %(origin)s, size = %(size)s, problem = '',
+UPDATE ops.cosigner SET looked_at = clock_timestamp(), origin = %(origin)s, size = %(size)s, problem = %(problem)s,
        cosigned_at = COALESCE(%(at)s, cosigned_at),
        behind_since = CASE WHEN (SELECT size FROM journal.head) > %(size)s
                            THEN LEAST(COALESCE(%(since)s, behind_since), clock_timestamp()) END
@@ -88,16 +88,23 @@ class Follower:
             _log.warning("cosigner %s: %s", self.cosigner.name, told)
             conn.execute(_WAITS, [told[:300], self.cosigner.name])
             return False
-        self._done(conn, point, given.at, began[0])
-        return True
+        if given.missing:
+            _log.warning("cosigner %s: %s", self.cosigner.name, given.missing)
+        self._done(conn, point, given.at, began[0], given.missing)
+        return not given.missing
 
     def _done(
-        self, conn: psycopg.Connection, point: Published, at: datetime | None, since: datetime | None
+        self,
+        conn: psycopg.Connection,
+        point: Published,
+        at: datetime | None,
+        since: datetime | None,
+        problem: str = "",
     ) -> None:
-        """The cosigner has signed `point`; what came after it has waited since this round began at most."""
+        """The cosigner has signed `point`, if not with every key; what came after it has waited since this round began at most."""
         if at is None and point.head <= point.size:
             row = conn.execute(
-                "SELECT 1 FROM ops.cosigner WHERE name = %s AND behind_since IS NULL AND size = %s AND origin = %s",
+                "SELECT 1 FROM ops.cosigner WHERE name = %s AND behind_since IS NULL AND size = %s AND origin = %s AND problem = ''",
                 [self.cosigner.name, point.size, point.origin],
             ).fetchone()
             if row is not None:
@@ -109,6 +116,7 @@ class Follower:
             "size": point.size,
             "at": at,
             "since": since,
+            "problem": problem[:300],
         }
         conn.execute(_DONE, values)
 
