@@ -38,7 +38,7 @@ from plumbline.exchange.uids import new_uid
 from plumbline.sdk.bundle.trust import read_trust
 from plumbline.supervision.boot import DEMO_OPERATOR, write_trust_roots
 from plumbline.supervision.cosigner_commands import run_cosigners
-from plumbline.supervision.cosigner_entries import enter, read_acceptances
+from plumbline.supervision.cosigner_entries import enter, operator_id, read_acceptances
 from plumbline.supervision.fetch import Fetcher
 from plumbline.supervision.journal import audit_cosigners, cosigners
 from plumbline.supervision.journal.audit import audit_journal
@@ -55,6 +55,7 @@ from plumbline.supervision.journal.lookup import newest_checkpoint
 from plumbline.supervision.journal.receipts import consistency_of, receipts_of
 from plumbline.supervision.journal.staleness import Followed, Limits, backlog, reason
 from plumbline.supervision.projection.projector import Projector
+from plumbline.supervision.reading import cosigner_keys
 from plumbline.supervision.reading.proofs import COSIGNED
 from plumbline.supervision.rules import parameters
 from plumbline.supervision.worker.cosigning import Cosigning, Follower
@@ -531,8 +532,28 @@ def test_list_rows_and_cosignatures_are_held_to_what_the_log_accepted(
     assert "第 4 条说的不同（某学院）" in other and "日志里已经停用" in ended
 
 
+def _the_status_page_shows_the_keys_to_everybody(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        psycopg.connect(kit.tested.platform.conninfo("plumb_web"), row_factory=psycopg.rows.dict_row) as conn,
+        monkeypatch.context() as patched,
+    ):
+        conn.execute("SET LOCAL ROLE plumb_public")
+        patched.setattr(cosigner_keys, "rows", lambda asked, told: conn.execute(asked, told).fetchall())
+        patched.setattr(cosigner_keys, "row", lambda asked, told: conn.execute(asked, told).fetchone())
+        shown, count = cosigner_keys.key_rows({})
+        strangers = conn.execute("SELECT * FROM ops.cosigner_entries(ARRAY[0]::bigint[])").fetchall()
+    assert (count, strangers) == (3, [])  # of another entry nothing is told
+    assert [(each.algorithm, each.standing) for each in shown].count(("SM2", "已停用")) == 2
+    assert {each.accepted.index for each in shown} == {1, 2, 3}
+    operator = operator_id(kit.tested.platform)
+    for each in shown:
+        assert each.retired is not None
+        assert each.accepted.url.startswith(f"/x/v1/receipts/{operator}/")
+        assert each.retired.url.startswith(f"/x/v1/receipts/{operator}/")
+
+
 def test_each_key_is_accepted_replaced_and_retired_by_an_entry_that_the_published_list_names(
-    kit: Kit, capsys: Any
+    kit: Kit, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fields = {"url": kit.configured.url, "key": list(kit.configured.keys), "trust_domain": "某大学"}
     assert _command(kit, "add", **fields) == 0
@@ -566,6 +587,7 @@ def test_each_key_is_accepted_replaced_and_retired_by_an_entry_that_the_publishe
     assert list(read_acceptances(kit.tested.platform)) == before  # the tables say what the log says
     assert [each.retired_at is None for each in before] == [False, False, False]
     assert kit.size() == 6
+    _the_status_page_shows_the_keys_to_everybody(kit, monkeypatch)
     first, second = clashing_cosigner_keys("w/3")
     assert _command(kit, "add", **fields | {"key": [first]}) == 0
     assert _command(kit, "add", **fields | {"key": [second]}, because="换密钥") == 1
