@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 
+from plumbline.supervision.journal.clock import CLOCKS, ClockProblem, ClockWatch, Confirmed, boot_id
+from plumbline.supervision.journal.demo_clock import read_demo_clock
 from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped
 from plumbline.supervision.journal.lookup import publish_checkpoint
 from plumbline.supervision.journal.tiles import TileStore
@@ -25,6 +28,8 @@ class Publisher:
         self._signer = signer
         self._tiles = tiles
         self._store: dict[int, TileStore] = {}
+        self._clocks = ClockWatch(datetime.now(UTC))
+        self._is_in_doubt = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publish", daemon=True)
 
@@ -36,6 +41,23 @@ class Publisher:
         """End after what is at work."""
         self._stop.set()
         self._thread.join(5)
+
+    def is_held(self, conn: psycopg.Connection) -> bool:
+        """Whether the clock is in doubt, as the journal asks of it. What is published then would be attested by others at a time that
+        nobody knows to be right; nothing is entered meanwhile, so that nothing waits. A demo that tells its past has no present."""
+        clock = read_demo_clock(conn)
+        row = conn.execute(CLOCKS, {"boot": boot_id()}).fetchone()
+        if row is None or clock.story is not None:
+            return False
+        try:
+            self._clocks.check(row[0], row[1], datetime.now(UTC), confirmed=Confirmed.of(row[2:6]))
+        except ClockProblem as problem:
+            if not self._is_in_doubt:
+                _log.error("nothing is published, the clock is in doubt: %s", problem)
+            self._is_in_doubt = True
+            return True
+        self._is_in_doubt = False
+        return False
 
     def publish(self, conn: psycopg.Connection) -> int:
         """Store the newest checkpoint and write the tiles that it covers; returns how many tiles were written."""
@@ -50,7 +72,8 @@ class Publisher:
             try:
                 with psycopg.connect(self._conninfo, autocommit=True) as conn:
                     while not self._stop.wait(PERIOD_S):
-                        self.publish(conn)
+                        if not self.is_held(conn):
+                            self.publish(conn)
             except SigningStopped as stopped:
                 _log.error("nothing is published, signing stopped: %s", stopped)
                 wait = STOPPED_WAIT_S
