@@ -587,6 +587,10 @@ def test_each_key_is_accepted_replaced_and_retired_by_an_entry_that_the_publishe
     assert list(read_acceptances(kit.tested.platform)) == before  # the tables say what the log says
     assert [each.retired_at is None for each in before] == [False, False, False]
     assert kit.size() == 6
+    lines = (kit.tested.platform.data_dir / "trust.txt").read_text("utf-8").splitlines()
+    trust = read_trust([str(kit.tested.platform.data_dir / "trust.txt")])
+    assert set(trust.ended) == {*kit.configured.keys, anew}  # who reads old signatures needs retired keys
+    assert any(each.startswith("# 日志第 3 条停用，第 2 条接受") for each in lines)
     _the_status_page_shows_the_keys_to_everybody(kit, monkeypatch)
     first, second = clashing_cosigner_keys("w/3")
     assert _command(kit, "add", **fields | {"key": [first]}) == 0
