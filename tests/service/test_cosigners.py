@@ -250,9 +250,20 @@ def test_who_signs_with_one_of_two_keys_is_not_behind_and_what_it_signs_once_ret
         assert kit.round()
     write_cosigners(kit.marks, [replace(kit.configured, keys=(mute.verifier_key(),))])
     assert kit.audited() == []  # the worker reads the list a moment after the entry
-    monkeypatch.setattr(audit_cosigners, "_FOLLOWS", timedelta(seconds=-30))
-    (told,) = kit.audited()
+    with monkeypatch.context() as later:
+        later.setattr(audit_cosigners, "_FOLLOWS", timedelta(seconds=-30))
+        (told,) = kit.audited()
     assert "w/1 对 7 条的联署：写着" in told and "在日志第 6 条已经停用" in told
+    # another host's list follows late: what is kept is never taken back, so that the retired key is not asked any more
+    kit.append()
+    projector = Projector(kit.tested.platform.conninfo("plumb_projector"))
+    projector.catch_up()
+    projector.close()
+    with kit.served():
+        assert kit.round()
+    assert kit.state()["problem"].startswith("公钥在日志里已经停用") and kit.state()["behind_since"]
+    with psycopg.connect(kit.gateway) as conn:
+        assert conn.execute("SELECT max(size) FROM journal.cosignature").fetchone() == (7,)
 
 
 def test_a_proof_of_consistency_is_given_for_what_is_there_and_nothing_else(kit: Kit) -> None:

@@ -186,9 +186,13 @@ def open_checkpoint(
     verifiers: Iterable[NoteVerifier],
     origin: str | None = None,
     *,
+    covers: datetime | None = None,
     limit: int = DEFAULT_NOTE_LIMIT,
 ) -> OpenedCheckpoint:
     """Check a checkpoint against the caller's trusted keys, and against ``origin`` if one is expected.
+
+    ``covers``: when an entry under the checkpoint was logged. A key whose trust had ended by then signed too late, whatever time it
+    states: who has stolen it may state any.
 
     The log's own signature must come from a key whose name is the origin: else a key trusted for one log
     could speak for another. NoteError if the note is malformed or a known key's signature fails;
@@ -205,7 +209,8 @@ def open_checkpoint(
         if verifier.is_cosigner:
             algorithm, until = getattr(verifier, "algorithm", ""), getattr(verifier, "until", None)
             told = Cosignature(verifier.name, cosignature_time(signature), algorithm)
-            (cosigned if until is None or told.at <= until else late).append(told)
+            is_late = until is not None and max(told.at, covers or told.at) > until
+            (late if is_late else cosigned).append(told)
         elif verifier.name == checkpoint.origin:
             signed.append(verifier.name)
     if not signed:

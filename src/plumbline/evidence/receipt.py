@@ -111,7 +111,8 @@ def verify_receipt(
     steps = [step]
     leaf, step = _read_leaf(proof)
     steps.append(step)
-    checkpoint, opened, step = _read_checkpoint(proof.checkpoint_note, list(verifiers), origin)
+    covers = leaf.logged_at if leaf else None
+    checkpoint, opened, step = _read_checkpoint(proof.checkpoint_note, list(verifiers), origin, covers)
     steps.append(step)
     if checkpoint is not None:
         steps.append(_inclusion_step(proof, checkpoint))
@@ -170,13 +171,13 @@ def _read_leaf(proof: TlogProof) -> tuple[Leaf | None, Step]:
 
 
 def _read_checkpoint(
-    note: str, verifiers: list[NoteVerifier], origin: str | None
+    note: str, verifiers: list[NoteVerifier], origin: str | None, covers: datetime | None
 ) -> tuple[Checkpoint | None, OpenedCheckpoint | None, Step]:
     """The stated checkpoint even if it is not trusted, so that the later steps can still say what differs."""
     stated: Checkpoint | None = None
     try:
         stated = Checkpoint.parse(parse_note(note).text)
-        opened = open_checkpoint(note, verifiers)
+        opened = open_checkpoint(note, verifiers, covers=covers)
     except UntrustedCheckpoint as error:
         zh = "检查点没有受信任的日志密钥签名。"
         return stated, None, _failed("checkpoint.untrusted", zh, f"The checkpoint is not trusted: {error}.")
@@ -203,7 +204,7 @@ def _signed_step(opened: OpenedCheckpoint) -> Step:
     zh = f"检查点由受信任的日志密钥签名，{f'另有 {count} 方联署' if count else '尚无联署'}。"
     en = f"The checkpoint is signed by a trusted key of the log; cosigned: {count or 'none yet'}."
     if late := "、".join(names_of(opened.cosigned_late)):
-        zh += f"{late} 的联署签于它的公钥停用以后，不算。"
+        zh += f"{late} 有一个联署签于公钥停用以后，不算。"
         en += f" Not counted, for the key had been retired: {late}."
     return _held("checkpoint", zh, en)
 

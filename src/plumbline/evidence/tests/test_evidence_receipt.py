@@ -251,3 +251,9 @@ def test_a_cosignature_made_after_its_key_was_retired_does_not_count() -> None:
         assert "other.example/1" in check.cosigned_by
         step = next(each for each in check.steps if each.name == "checkpoint")
         assert ("停用以后，不算" in step.sentence_zh) is not counted
+    # stolen after it was retired: it states an earlier time, but the entry under the checkpoint was logged later
+    assert check.leaf is not None
+    log.cosigners[0] = make_cosigner("witness.example/1", 2, seconds=1_600_000_000)
+    for seconds, late in ((-61, ("witness.example/1",)), (-60, ())):
+        ended = {keys[1]: check.leaf.logged_at + timedelta(seconds=seconds)}
+        assert verify_receipt(log.receipt(0), trusted_verifiers(keys, ended)).cosigned_late == late

@@ -120,7 +120,7 @@ def _late_steps(proven: Sequence[Record]) -> list[Step]:
     late = sorted({name for record in proven for name in record.receipt.cosigned_late})
     if not late:
         return []
-    zh = f"{'、'.join(late)} 的联署签于它的公钥停用以后，不算。"
+    zh = f"{'、'.join(late)} 有联署签于公钥停用以后，不算。"
     return [note("cosigners", zh, f"Not counted, for the key had been retired: {', '.join(late)}.")]
 
 

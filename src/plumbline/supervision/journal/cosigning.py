@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import psycopg
@@ -32,6 +32,8 @@ SELECT COALESCE(min(COALESCE(s.size, 0)), 0)
 _KEEP = """
 INSERT INTO journal.cosignature (origin, size, name, key_id, line, cosigned_at) VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
+#: Listed keys that the log accepts no longer.
+_ENDED = "SELECT key FROM fact.cosigner WHERE name = %s AND key = ANY(%s) GROUP BY key HAVING bool_and(retired_at IS NOT NULL)"
 _WORDS = {
     400: "联署方说请求不对",
     403: "联署方不认得日志的签名公钥：请它用 plumbline cosign trust 加上",
@@ -81,6 +83,14 @@ def last_cosigned(conn: psycopg.Connection, origin: str, cosigner: Configured) -
     """The largest size of a log that all keys of this cosigner have signed, as far as is stored here."""
     row = conn.execute(_LAST, [cosigner.key_ids, origin, cosigner.name]).fetchone()
     return int(row[0]) if row else 0
+
+
+def in_use(conn: psycopg.Connection, cosigner: Configured) -> Configured | None:
+    """The cosigner with those of its keys that the log has not retired, None without any: a list may follow an entry late, and what is
+    kept is never taken back."""
+    ended = {key for (key,) in conn.execute(_ENDED, [cosigner.name, list(cosigner.keys)]).fetchall()}
+    kept = tuple(each for each in cosigner.keys if each not in ended)
+    return replace(cosigner, keys=kept) if kept else None
 
 
 def cosign(conn: psycopg.Connection, http: Fetcher, cosigner: Configured, point: Published) -> Cosigned:

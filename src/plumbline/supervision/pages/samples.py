@@ -474,7 +474,7 @@ def _sample_cosigner_keys() -> tuple[CosignerKeyRow, ...]:
             if tone is Tone.OFF
             else None,
             signed_size=size,
-            signed_at=_at("2026-11-20 10:20"),
+            signed_at=_at("2026-07-01 16:40" if tone is Tone.OFF else "2026-11-20 10:20"),
         )
         for place, (algorithm, key_id, tone, standing, size) in enumerate(rows)
     )

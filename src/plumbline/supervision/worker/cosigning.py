@@ -22,6 +22,7 @@ from plumbline.supervision.journal.cosigning import (
     NotCosigned,
     Published,
     cosign,
+    in_use,
     last_cosigned,
     newest_published,
 )
@@ -42,6 +43,8 @@ _WAITS = """
 UPDATE ops.cosigner SET looked_at = clock_timestamp(), behind_since = LEAST(behind_since, clock_timestamp()), problem = %s
  WHERE name = %s
 """
+#: Who is on the list and retired in the log is not asked, and counts as behind like anybody who did not sign.
+_RETIRED = "公钥在日志里已经停用，不再送检查点：请在这台主机上也执行 cosigners remove 或 add"
 _DONE = """
 UPDATE ops.cosigner SET looked_at = clock_timestamp(), origin = %(origin)s, size = %(size)s, problem = %(problem)s,
        cosigned_at = COALESCE(%(at)s, cosigned_at),
@@ -73,11 +76,15 @@ class Follower:
         if point is None:
             conn.execute(_WAITS, ["这一期日志还没有发布检查点", self.cosigner.name])
             return True
-        if last_cosigned(conn, point.origin, self.cosigner) >= point.size:
+        cosigner = in_use(conn, self.cosigner)
+        if cosigner is None:
+            conn.execute(_WAITS, [_RETIRED, self.cosigner.name])
+            return True
+        if last_cosigned(conn, point.origin, cosigner) >= point.size:
             self._done(conn, point, None, None)
             return True
         try:
-            given = cosign(conn, self._http, self.cosigner, point)
+            given = cosign(conn, self._http, cosigner, point)
         except (NotCosigned, FetchFailed, LookupError) as error:
             is_told = isinstance(error, NotCosigned | FetchRefused)
             told = (

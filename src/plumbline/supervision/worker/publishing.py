@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 
-from plumbline.supervision.journal.clock import CLOCKS, ClockProblem, ClockWatch, Confirmed, boot_id
-from plumbline.supervision.journal.demo_clock import read_demo_clock
+from plumbline.supervision.journal.clock_doubt import ClockDoubt
 from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped
 from plumbline.supervision.journal.lookup import publish_checkpoint
 from plumbline.supervision.journal.tiles import TileStore
@@ -28,7 +26,7 @@ class Publisher:
         self._signer = signer
         self._tiles = tiles
         self._store: dict[int, TileStore] = {}
-        self._clocks = ClockWatch(datetime.now(UTC))
+        self._doubt = ClockDoubt()
         self._is_in_doubt = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publish", daemon=True)
@@ -44,20 +42,12 @@ class Publisher:
 
     def is_held(self, conn: psycopg.Connection) -> bool:
         """Whether the clock is in doubt, as the journal asks of it. What is published then would be attested by others at a time that
-        nobody knows to be right; nothing is entered meanwhile, so that nothing waits. A demo that tells its past has no present."""
-        clock = read_demo_clock(conn)
-        row = conn.execute(CLOCKS, {"boot": boot_id()}).fetchone()
-        if row is None or clock.story is not None:
-            return False
-        try:
-            self._clocks.check(row[0], row[1], datetime.now(UTC), confirmed=Confirmed.of(row[2:6]))
-        except ClockProblem as problem:
-            if not self._is_in_doubt:
-                _log.error("nothing is published, the clock is in doubt: %s", problem)
-            self._is_in_doubt = True
-            return True
-        self._is_in_doubt = False
-        return False
+        nobody knows to be right; nothing is entered meanwhile, so that nothing waits."""
+        problem = self._doubt.told(conn)
+        if problem and not self._is_in_doubt:
+            _log.error("nothing is published, the clock is in doubt: %s", problem)
+        self._is_in_doubt = bool(problem)
+        return self._is_in_doubt
 
     def publish(self, conn: psycopg.Connection) -> int:
         """Store the newest checkpoint and write the tiles that it covers; returns how many tiles were written."""

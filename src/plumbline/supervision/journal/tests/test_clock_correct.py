@@ -31,6 +31,7 @@ from plumbline.supervision.journal.clock import NEWEST_CONFIRMED
 from plumbline.supervision.journal.correcting import CorrectionRefused, plan_correction
 from plumbline.supervision.journal.correction_checks import objections
 from plumbline.supervision.journal.heads import SigningStopped, log_origin, read_head
+from plumbline.supervision.journal.lookup import Lookups
 from plumbline.supervision.journal.model import Accepted, Pending
 from plumbline.supervision.journal.outside_times import Outside
 from plumbline.supervision.journal.submit import encode_message, pending_from
@@ -120,6 +121,11 @@ def _is_held(platform, publisher: Publisher) -> bool:
         return publisher.is_held(conn)
 
 
+def _checkpoints(platform) -> list[tuple]:
+    """What is published."""
+    return _rows(platform, "SELECT origin, size FROM journal.checkpoint")
+
+
 def _rows(platform, statement: str):
     with psycopg.connect(platform.platform.conninfo("plumb_migrate")) as conn:
         conn.execute("SET ROLE plumb_owner")
@@ -156,6 +162,11 @@ def test_two_persons_lift_a_wrong_step_and_the_log_goes_on(quiet_platform, monke
     assert "还差 4 条" in capsys.readouterr().err  # among them might be a role that ended
     _project(quiet_platform)
     assert _is_held(quiet_platform, publisher)
+    stored, lookups = _checkpoints(quiet_platform), Lookups(gateway, quiet_platform.signer)
+    lookups.start()
+    assert f"\n{first + 4}\n" in lookups.checkpoint()  # whoever asks is told, but nobody is sent it to attest
+    lookups.stop()
+    assert _checkpoints(quiet_platform) == stored
 
     assert commands.run_log(_arguments(yes=False)) == 2
     told = capsys.readouterr().out
