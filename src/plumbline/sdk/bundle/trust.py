@@ -101,8 +101,8 @@ def _read_lines(text: str, trust: Trust) -> int:
             trust.authorities.append(authority_from_line(line))
         elif len(parts) >= 2 and parts[0] == ANCHOR:
             trust.contracts.append(contract_from_line(line))
-        elif len(parts) >= 3 and parts[0] == RETIRED:
-            trust.end_key(parts[1], _instant(parts[2]), " ".join(parts[3:]))
+        elif len(parts) >= 2 and parts[0] == RETIRED:
+            trust.end_key(parts[1], _instant(" ".join(parts[2:3])), " ".join(parts[3:]))
         elif len(parts) >= 2 and parts[0] == "cosigner":
             trust.add_key(parts[1], " ".join(parts[2:]))
         elif len(parts) == 1 and parts[0].count("+") >= 2:

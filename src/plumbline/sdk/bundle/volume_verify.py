@@ -91,6 +91,8 @@ class VolumeCheck:
     cosigned: Counter[str] = field(default_factory=Counter)
     #: the same by cosigner and algorithm
     cosigned_with: Counter[tuple[str, str]] = field(default_factory=Counter)
+    #: entries whose cosignature was made after its key had been retired, by cosigner
+    cosigned_late: Counter[str] = field(default_factory=Counter)
     #: checkpoint, as its note → entries that it proves
     notes: Counter[str] = field(default_factory=Counter)
     #: title of the project, when the volume is of one
@@ -229,6 +231,7 @@ class _Round:
             self.check.entries += 1
             self.check.cosigned.update(set(record.receipt.cosigned_by))
             self.check.cosigned_with.update(set(record.receipt.cosigned_with))
+            self.check.cosigned_late.update(set(record.receipt.cosigned_late))
             self.check.notes[parse_proof(record.part.receipt.decode()).checkpoint_note] += 1
 
 

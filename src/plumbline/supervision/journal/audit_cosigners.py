@@ -31,7 +31,7 @@ SELECT o.name, o.trust_domain, o.is_external, o.size,
   FROM ops.cosigner o ORDER BY o.name
 """
 _COSIGNED = """
-SELECT s.origin, s.size, s.name, s.key_id, s.line, s.cosigned_at, c.note
+SELECT s.origin, s.size, s.name, s.key_id, s.line, s.cosigned_at, s.received_at, c.note
   FROM journal.cosignature s LEFT JOIN journal.checkpoint c ON c.origin = s.origin AND c.size = s.size
  ORDER BY s.origin, s.size, s.name, s.key_id
 """
@@ -153,7 +153,7 @@ def _cosignature_problems(conn: psycopg.Connection, accepted: Acceptances) -> It
         keys.setdefault((each.name, verifier.key_id), []).append((each, verifier))
     with conn.cursor(name="cosignatures") as rows:
         rows.execute(_COSIGNED)
-        for origin, size, name, key_id, line, at, note in rows:
+        for origin, size, name, key_id, line, at, received, note in rows:
             known = keys.get((name, bytes(key_id)), [])
             if note is None:
                 wrong = "没有这样的检查点"
@@ -164,7 +164,9 @@ def _cosignature_problems(conn: psycopg.Connection, accepted: Acceptances) -> It
             elif not any(_holds(note, line, verifier) for _, verifier in known):
                 wrong = "不是它的密钥签的"
             elif (
-                ended := ended_before([each for each, _ in known], at, _position(origin, size), origin)
+                ended := ended_before(
+                    [each for each, _ in known], at, _position(origin, size), origin, received
+                )
             ) is not None:
                 wrong = f"写着 {local_text(at)} 签，这把公钥在日志第 {place_text(ended)} 条已经停用"
                 yield "签于停用以后", f"{name} 对 {size} 条的联署：{wrong}"
@@ -183,20 +185,23 @@ def _position(origin: str, size: int) -> int:
         return 0
 
 
-def ended_before(known: Iterable[Acceptance], at: datetime, position: int, origin: str) -> int | None:
+def ended_before(
+    known: Iterable[Acceptance], at: datetime, position: int, origin: str, received: datetime | None = None
+) -> int | None:
     """Where the key was retired before it signed at `at`; None while one of its acceptances stood then. `position` is the one right after
     the checkpoint's last entry.
 
     A checkpoint that covers the retirement was certainly signed after it, which the worker may do until it has read the list. For one
-    that does not there is only the cosigner's clock, which may be wrong: within an hour nobody is accused. In a demonstration the
-    log's time may be another than the cosigner's, so that the place alone counts.
+    that does not, or that the worker received in that moment, there is only the cosigner's clock, which may be wrong: within an hour
+    nobody is accused. In a demonstration the log's time may be another than the cosigner's, so that the place alone counts.
     """
     last = None
     for each in known:
         if each.retired_at is None or each.retired_position is None:
             return None
         covers = position > each.retired_position
-        if at - each.retired_at <= (_FOLLOWS if covers else _OTHER_CLOCK):
+        is_soon = received is not None and received - each.retired_at <= _FOLLOWS
+        if at - each.retired_at <= (_FOLLOWS if covers and not is_soon else _OTHER_CLOCK):
             return None
         if not covers and origin.startswith("demo."):
             return None
