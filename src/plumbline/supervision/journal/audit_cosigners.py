@@ -136,7 +136,7 @@ def _missing_rows(
         if is_known and each.name not in rows and now - each.logged_at > _FOLLOWS:
             gone.setdefault(each.name, each.place)
     return [
-        f"联署方 {name}（ops.cosigner）：日志{place}接受了它，表里没有它的一行：被删去，或后台进程没有运行"
+        f"联署方 {name}（ops.cosigner）：日志{place}接受了它，表里没有它的一行：被删去，或后台进程没有运行；重新启动后台进程就补上"
         for name, place in gone.items()
     ]
 
