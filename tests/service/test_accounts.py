@@ -488,6 +488,24 @@ def test_an_intent_without_result_is_seen_in_the_trail(running_platform, office:
     assert refused.status_code == 422
 
 
+def test_what_the_trail_cannot_keep_is_not_done(running_platform, office: Office) -> None:
+    """There is no audit process that could be stopped: the event is a part of the act, and without it there is no act."""
+
+    def alter(change: str) -> None:
+        with psycopg.connect(running_platform.platform.conninfo("plumb_migrate")) as conn:
+            conn.execute("SET ROLE plumb_owner")
+            conn.execute(f"ALTER TABLE ops.audit_event {change}".encode())
+
+    fields = {"username": "un.kept", "label": "监督三科", "division": "610303"}
+    alter("ADD CONSTRAINT trail_fails CHECK (subject <> 'un.kept') NOT VALID")
+    try:
+        assert office.system.post("/accounts/new/", **fields).status_code >= 500
+        assert office.system.get("/accounts/un.kept/").status_code == 404
+    finally:
+        alter("DROP CONSTRAINT trail_fails")
+    assert office.system.post("/accounts/new/", **fields).url.path == "/accounts/un.kept/"
+
+
 @pytest.fixture(scope="module")
 def officers(office: Office) -> tuple[Browser, Browser, Browser]:
     """Two officers of the city and one of a county in it."""

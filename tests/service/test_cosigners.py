@@ -32,12 +32,13 @@ from plumbline.evidence.gm.sm2 import Sm2PrivateKey
 from plumbline.evidence.note import format_typed_key
 from plumbline.evidence.paths import verify_consistency
 from plumbline.evidence.receipt import verify_receipt
+from plumbline.evidence.testing import clashing_cosigner_keys
 from plumbline.exchange.messages.registry import PartyRegistered
 from plumbline.exchange.uids import new_uid
 from plumbline.sdk.bundle.trust import read_trust
 from plumbline.supervision.boot import DEMO_OPERATOR, write_trust_roots
 from plumbline.supervision.cosigner_commands import run_cosigners
-from plumbline.supervision.cosigner_entries import enter, read_acceptances
+from plumbline.supervision.cosigner_entries import enter, operator_id, read_acceptances
 from plumbline.supervision.fetch import Fetcher
 from plumbline.supervision.journal import audit_cosigners, cosigners
 from plumbline.supervision.journal.audit import audit_journal
@@ -54,6 +55,7 @@ from plumbline.supervision.journal.lookup import newest_checkpoint
 from plumbline.supervision.journal.receipts import consistency_of, receipts_of
 from plumbline.supervision.journal.staleness import Followed, Limits, backlog, reason
 from plumbline.supervision.projection.projector import Projector
+from plumbline.supervision.reading import cosigner_keys
 from plumbline.supervision.reading.proofs import COSIGNED
 from plumbline.supervision.rules import parameters
 from plumbline.supervision.worker.cosigning import Cosigning, Follower
@@ -218,6 +220,50 @@ def test_a_checkpoint_is_cosigned_kept_and_shown_and_an_outage_is_made_up_for_at
     alone = kit.receipt(late)
     assert alone.ok
     assert (alone.cosigned_by, alone.checkpoint.size) == ((), 305)
+
+
+def test_who_signs_with_one_of_two_keys_is_not_behind_and_what_it_signs_once_retired_is_named(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mute = _stranger("w/1")
+    kit.configured = replace(kit.configured, keys=(kit.configured.keys[0], mute.verifier_key()))
+    write_cosigners(kit.marks, [kit.configured])
+    kit.append()
+    kit.accept()
+    newest_checkpoint(kit.gateway, kit.tested.signer)
+    with kit.served():
+        assert not kit.round()  # the other key is asked for again
+        seen = kit.state()
+        assert (seen["size"], seen["behind_since"]) == (4, None)
+        assert seen["problem"].startswith(f"没有用登记的 SM2（{mute.key_id.hex()}）签名")
+        kit.configured = replace(kit.configured, keys=kit.configured.keys[:1])
+        kit.accept(because="只用一把")
+        newest_checkpoint(kit.gateway, kit.tested.signer)
+        assert kit.round()
+        assert (kit.state()["size"], kit.state()["problem"]) == (5, "")
+    write_cosigners(kit.marks, [kit.configured])
+    assert kit.audited() == []
+    # the key that is left, retired: what it signs after that is named by the entry that ended it
+    kit.accept(replace(kit.configured, keys=(mute.verifier_key(),)), because="换密钥")
+    newest_checkpoint(kit.gateway, kit.tested.signer)
+    with kit.served():
+        assert kit.round()
+    write_cosigners(kit.marks, [replace(kit.configured, keys=(mute.verifier_key(),))])
+    assert kit.audited() == []  # the worker reads the list a moment after the entry
+    with monkeypatch.context() as later:
+        later.setattr(audit_cosigners, "_FOLLOWS", timedelta(seconds=-30))
+        (told,) = kit.audited()
+    assert "w/1 对 7 条的联署：写着" in told and "在日志第 6 条已经停用" in told
+    # another host's list follows late: what is kept is never taken back, so that the retired key is not asked any more
+    kit.append()
+    projector = Projector(kit.tested.platform.conninfo("plumb_projector"))
+    projector.catch_up()
+    projector.close()
+    with kit.served():
+        assert kit.round()
+    assert kit.state()["problem"].startswith("公钥在日志里已经停用") and kit.state()["behind_since"]
+    with psycopg.connect(kit.gateway) as conn:
+        assert conn.execute("SELECT max(size) FROM journal.cosignature").fetchone() == (7,)
 
 
 def test_a_proof_of_consistency_is_given_for_what_is_there_and_nothing_else(kit: Kit) -> None:
@@ -420,6 +466,18 @@ def test_the_operator_adds_and_removes_a_cosigner_with_an_audit_event(kit: Kit, 
     capsys.readouterr()
     assert _command(kit, "list") == 1  # nobody answers yet
     assert "后台进程还没有送过" in capsys.readouterr().out
+    # files that cannot be used: one plain sentence each
+    keys = kit.tested.platform.folder("keys")
+    (keys / "log.pem").rename(keys / "log.kept")
+    assert _command(kit, "add", **fields) == 1
+    assert "log.pem 用不了" in capsys.readouterr().err
+    (keys / "log.pem").write_text("no key")
+    assert _command(kit, "add", **fields) == 1
+    assert "平台的密钥读不懂" in capsys.readouterr().err
+    (keys / "log.kept").replace(keys / "log.pem")
+    (kit.marks / cosigners.FILE).write_text("cosigner = 5")
+    assert [_command(kit, what, **fields) for what in ("list", "add", "remove")] == [1, 1, 1]
+    assert capsys.readouterr().err.count("[[cosigner]]") == 3
 
 
 def _stranger(name: str) -> Any:
@@ -439,10 +497,13 @@ def test_list_rows_and_cosignatures_are_held_to_what_the_log_accepted(
         kit.tested.administrator, dbname=kit.tested.platform.database.name
     )
     tally = Tally()
-    with psycopg.connect(superuser, autocommit=True) as conn:
+    with monkeypatch.context() as later, psycopg.connect(superuser, autocommit=True) as conn:
+        later.setattr(audit_cosigners, "_FOLLOWS", timedelta(0))
         conn.execute("SET session_replication_role = replica")
         acts = Acts(conn=conn, tally=tally, seed=1, rows=1)
         acts.cosigner_rows(Kept.of(kit.marks))
+        (told,) = kit.audited("DELETE FROM ops.cosigner")
+        assert "日志第 2 条接受了它，表里没有它的一行" in told
     assert tally.broken == []
     assert tally.columns["ops.cosigner"] >= {"name", "trust_domain", "is_external"}
     (told,) = kit.audited("UPDATE ops.cosigner SET size = size + 1")
@@ -482,8 +543,28 @@ def test_list_rows_and_cosignatures_are_held_to_what_the_log_accepted(
     assert "第 4 条说的不同（某学院）" in other and "日志里已经停用" in ended
 
 
+def _the_status_page_shows_the_keys_to_everybody(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        psycopg.connect(kit.tested.platform.conninfo("plumb_web"), row_factory=psycopg.rows.dict_row) as conn,
+        monkeypatch.context() as patched,
+    ):
+        conn.execute("SET LOCAL ROLE plumb_public")
+        patched.setattr(cosigner_keys, "rows", lambda asked, told: conn.execute(asked, told).fetchall())
+        patched.setattr(cosigner_keys, "row", lambda asked, told: conn.execute(asked, told).fetchone())
+        shown, count = cosigner_keys.key_rows({})
+        strangers = conn.execute("SELECT * FROM ops.cosigner_entries(ARRAY[0]::bigint[])").fetchall()
+    assert (count, strangers) == (3, [])  # of another entry nothing is told
+    assert [(each.algorithm, each.standing) for each in shown].count(("SM2", "已停用")) == 2
+    assert {each.accepted.index for each in shown} == {1, 2, 3}
+    operator = operator_id(kit.tested.platform)
+    for each in shown:
+        assert each.retired is not None
+        assert each.accepted.url.startswith(f"/x/v1/receipts/{operator}/")
+        assert each.retired.url.startswith(f"/x/v1/receipts/{operator}/")
+
+
 def test_each_key_is_accepted_replaced_and_retired_by_an_entry_that_the_published_list_names(
-    kit: Kit, capsys: Any
+    kit: Kit, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fields = {"url": kit.configured.url, "key": list(kit.configured.keys), "trust_domain": "某大学"}
     assert _command(kit, "add", **fields) == 0
@@ -517,6 +598,15 @@ def test_each_key_is_accepted_replaced_and_retired_by_an_entry_that_the_publishe
     assert list(read_acceptances(kit.tested.platform)) == before  # the tables say what the log says
     assert [each.retired_at is None for each in before] == [False, False, False]
     assert kit.size() == 6
+    lines = (kit.tested.platform.data_dir / "trust.txt").read_text("utf-8").splitlines()
+    trust = read_trust([str(kit.tested.platform.data_dir / "trust.txt")])
+    assert set(trust.ended) == {*kit.configured.keys, anew}  # who reads old signatures needs retired keys
+    assert any(each.startswith("# 日志第 3 条停用，第 2 条接受") for each in lines)
+    _the_status_page_shows_the_keys_to_everybody(kit, monkeypatch)
+    first, second = clashing_cosigner_keys("w/3")
+    assert _command(kit, "add", **fields | {"key": [first]}) == 0
+    assert _command(kit, "add", **fields | {"key": [second]}, because="换密钥") == 1
+    assert "密钥编号" in capsys.readouterr().err
 
 
 def test_a_cosigner_can_be_struck_off_while_the_log_may_not_be_signed_and_the_entry_follows(

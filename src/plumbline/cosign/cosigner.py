@@ -47,16 +47,23 @@ class Settings:
         """Settings of a folder; raises :class:`CosignerProblem`."""
         try:
             told = json.loads((folder / SETTINGS).read_text("utf-8"))
-            return cls(name=told["name"], trust_domain=told["trust_domain"], logs=told["logs"])
+            name, domain, logs = told["name"], told["trust_domain"], told["logs"]
+            if not (_are_texts([name, domain, *logs]) and all(_are_texts(each) for each in logs.values())):
+                raise TypeError("names and keys are texts")
+            return cls(name=name, trust_domain=domain, logs=logs)
         except FileNotFoundError as error:
             raise CosignerProblem(f"{folder} 里没有联署方，请先执行 plumbline cosign init") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CosignerProblem(f"{folder / SETTINGS} 读不懂：请从备份恢复这个文件") from error
 
     def write(self, folder: Path) -> None:
         """Durably."""
         told = {"name": self.name, "trust_domain": self.trust_domain, "logs": self.logs}
         write_durably(folder / SETTINGS, (json.dumps(told, ensure_ascii=False, indent=1) + "\n").encode())
+
+
+def _are_texts(told: object) -> bool:
+    return isinstance(told, list) and all(isinstance(each, str) for each in told)
 
 
 def initialise(

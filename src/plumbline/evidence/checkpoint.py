@@ -8,8 +8,9 @@ checked.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Self
 
 from plumbline.evidence.cosignature import (
@@ -47,6 +48,7 @@ __all__ = [
     "Ed25519CosignatureVerifier",
     "Ed25519NoteSigner",
     "Ed25519NoteVerifier",
+    "EndedCosigner",
     "Note",
     "NoteError",
     "NoteSignature",
@@ -63,8 +65,11 @@ __all__ = [
     "parse_note",
     "parse_verifier",
     "sign_checkpoint",
+    "trusted_verifiers",
 ]
 
+#: A retirement is known to those who send checkpoints a moment after it was logged.
+RETIRED_GRACE = timedelta(seconds=60)
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
@@ -122,6 +127,50 @@ class OpenedCheckpoint:
     signed_by: tuple[str, ...]
     #: Trusted cosigners, with the times they stated.
     cosigned_by: tuple[Cosignature, ...] = ()
+    #: Cosignatures that hold, by keys whose trust had ended before the time that they state: they count for nothing.
+    cosigned_late: tuple[Cosignature, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EndedCosigner:
+    """A cosigner's key that the caller trusts up to an instant: the platform retired it."""
+
+    of: NoteVerifier
+    until: datetime
+
+    @property
+    def name(self) -> str:
+        """Key name."""
+        return self.of.name
+
+    @property
+    def key_id(self) -> bytes:
+        """Key id."""
+        return self.of.key_id
+
+    @property
+    def is_cosigner(self) -> bool:
+        """Whether the key follows a log."""
+        return self.of.is_cosigner
+
+    @property
+    def algorithm(self) -> str:
+        """The key's algorithm."""
+        return str(getattr(self.of, "algorithm", ""))
+
+    def verify(self, text: bytes, signature: bytes) -> bool:
+        """As the key itself says; whether it comes too late is for the reader of the time."""
+        return self.of.verify(text, signature)
+
+
+def trusted_verifiers(vkeys: Iterable[str], ended: Mapping[str, datetime]) -> list[NoteVerifier]:
+    """A verifier for each vkey, each once; `ended`: when a cosigner's key was retired. NoteError for a vkey that is none."""
+    found: list[NoteVerifier] = []
+    for vkey in dict.fromkeys(each.strip() for each in vkeys):
+        verifier = parse_verifier(vkey)
+        at = ended.get(vkey)
+        found.append(verifier if at is None else EndedCosigner(verifier, at + RETIRED_GRACE))
+    return found
 
 
 def sign_checkpoint(checkpoint: Checkpoint, signers: Iterable[NoteSigner]) -> str:
@@ -137,9 +186,13 @@ def open_checkpoint(
     verifiers: Iterable[NoteVerifier],
     origin: str | None = None,
     *,
+    covers: datetime | None = None,
     limit: int = DEFAULT_NOTE_LIMIT,
 ) -> OpenedCheckpoint:
     """Check a checkpoint against the caller's trusted keys, and against ``origin`` if one is expected.
+
+    ``covers``: when an entry under the checkpoint was logged. A key whose trust had ended by then signed too late, whatever time it
+    states: who has stolen it may state any.
 
     The log's own signature must come from a key whose name is the origin: else a key trusted for one log
     could speak for another. NoteError if the note is malformed or a known key's signature fails;
@@ -151,15 +204,18 @@ def open_checkpoint(
         raise UntrustedCheckpoint(f"the checkpoint is of {checkpoint.origin!r}, not of {origin!r}")
     signed: list[str] = []
     cosigned: list[Cosignature] = []
+    late: list[Cosignature] = []
     for verifier, signature in note.verified_by(verifiers):
         if verifier.is_cosigner:
-            algorithm = getattr(verifier, "algorithm", "")
-            cosigned.append(Cosignature(verifier.name, cosignature_time(signature), algorithm))
+            algorithm, until = getattr(verifier, "algorithm", ""), getattr(verifier, "until", None)
+            told = Cosignature(verifier.name, cosignature_time(signature), algorithm)
+            is_late = until is not None and max(told.at, covers or told.at) > until
+            (late if is_late else cosigned).append(told)
         elif verifier.name == checkpoint.origin:
             signed.append(verifier.name)
     if not signed:
         raise UntrustedCheckpoint(f"no trusted key of {checkpoint.origin!r} has signed the checkpoint")
-    return OpenedCheckpoint(checkpoint, tuple(signed), tuple(cosigned))
+    return OpenedCheckpoint(checkpoint, tuple(signed), tuple(cosigned), tuple(late))
 
 
 def parse_cosigner(vkey: str) -> Ed25519CosignatureVerifier | Sm2CosignatureVerifier:

@@ -95,6 +95,7 @@ class Ed25519CosignatureVerifier:
 
     is_cosigner = True
     algorithm = "ed25519"
+    algorithm_name = "Ed25519"
 
     def __init__(self, name: str, public_key: bytes) -> None:
         self._key = Ed25519PublicKey.from_public_bytes(public_key)
@@ -149,6 +150,7 @@ class Sm2CosignatureVerifier:
 
     is_cosigner = True
     algorithm = "sm2"
+    algorithm_name = "SM2"
 
     def __init__(self, name: str, point: bytes, *, backend: Backend | None = None) -> None:
         self._key, self._backend = Sm2PublicKey(point), backend

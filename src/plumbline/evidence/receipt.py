@@ -21,7 +21,7 @@ from plumbline.evidence.checkpoint import (
     open_checkpoint,
     parse_note,
 )
-from plumbline.evidence.cosignature import Cosignature, names_of
+from plumbline.evidence.cosignature import names_of
 from plumbline.evidence.leaf import Leaf, leaf_hash, sha256, sm3
 from plumbline.evidence.paths import verify_inclusion
 from plumbline.evidence.proof import ProofError, TlogProof, format_proof, parse_proof
@@ -60,6 +60,8 @@ class ReceiptCheck:
     cosigned_by: tuple[str, ...] = ()
     #: Each of them with the algorithm of each of its keys that signed.
     cosigned_with: tuple[tuple[str, str], ...] = ()
+    #: Key names of those whose cosignature was made after their key had been retired: it does not count.
+    cosigned_late: tuple[str, ...] = ()
 
     @property
     def origin(self) -> str | None:
@@ -109,14 +111,15 @@ def verify_receipt(
     steps = [step]
     leaf, step = _read_leaf(proof)
     steps.append(step)
-    checkpoint, cosigned, step = _read_checkpoint(proof.checkpoint_note, list(verifiers), origin)
+    covers = leaf.logged_at if leaf else None
+    checkpoint, opened, step = _read_checkpoint(proof.checkpoint_note, list(verifiers), origin, covers)
     steps.append(step)
     if checkpoint is not None:
         steps.append(_inclusion_step(proof, checkpoint))
     if leaf is not None:
         steps.extend(_identity_steps(leaf, sender_id, uid))
         steps.extend(_content_steps(leaf, message, envelope))
-    return _check(steps, leaf, proof.index, checkpoint, cosigned)
+    return _check(steps, leaf, proof.index, checkpoint, opened)
 
 
 def _check(
@@ -124,9 +127,10 @@ def _check(
     leaf: Leaf | None = None,
     index: int | None = None,
     checkpoint: Checkpoint | None = None,
-    cosigned: tuple[Cosignature, ...] = (),
+    opened: OpenedCheckpoint | None = None,
 ) -> ReceiptCheck:
     taken = {step.name for step in steps}
+    cosigned = opened.cosigned_by if opened else ()
     return ReceiptCheck(
         ok=all(step.ok for step in steps),
         steps=tuple(steps),
@@ -136,6 +140,7 @@ def _check(
         checkpoint=checkpoint,
         cosigned_by=names_of(cosigned),
         cosigned_with=tuple((each.name, each.algorithm) for each in cosigned),
+        cosigned_late=names_of(opened.cosigned_late) if opened else (),
     )
 
 
@@ -166,34 +171,41 @@ def _read_leaf(proof: TlogProof) -> tuple[Leaf | None, Step]:
 
 
 def _read_checkpoint(
-    note: str, verifiers: list[NoteVerifier], origin: str | None
-) -> tuple[Checkpoint | None, tuple[Cosignature, ...], Step]:
+    note: str, verifiers: list[NoteVerifier], origin: str | None, covers: datetime | None
+) -> tuple[Checkpoint | None, OpenedCheckpoint | None, Step]:
     """The stated checkpoint even if it is not trusted, so that the later steps can still say what differs."""
     stated: Checkpoint | None = None
     try:
         stated = Checkpoint.parse(parse_note(note).text)
-        opened = open_checkpoint(note, verifiers)
+        opened = open_checkpoint(note, verifiers, covers=covers)
     except UntrustedCheckpoint as error:
         zh = "检查点没有受信任的日志密钥签名。"
-        return stated, (), _failed("checkpoint.untrusted", zh, f"The checkpoint is not trusted: {error}.")
+        return stated, None, _failed("checkpoint.untrusted", zh, f"The checkpoint is not trusted: {error}.")
     except NoteError as error:
         if stated is None:
             zh = "回执中的检查点无法读取。"
-            return None, (), _failed("checkpoint.unreadable", zh, f"The checkpoint is not readable: {error}.")
+            return (
+                None,
+                None,
+                _failed("checkpoint.unreadable", zh, f"The checkpoint is not readable: {error}."),
+            )
         zh = "检查点的签名无效：内容被改动，或签名是伪造的。"
         en = f"The checkpoint is forged or changed: {error}."
-        return stated, (), _failed("checkpoint.bad_signature", zh, en)
+        return stated, None, _failed("checkpoint.bad_signature", zh, en)
     if origin is not None and stated.origin != origin:
         zh = "回执属于另一个日志。"
         en = f"The receipt is of the log {stated.origin!r}, not of {origin!r}."
-        return stated, opened.cosigned_by, _failed("checkpoint.other_log", zh, en)
-    return stated, opened.cosigned_by, _signed_step(opened)
+        return stated, opened, _failed("checkpoint.other_log", zh, en)
+    return stated, opened, _signed_step(opened)
 
 
 def _signed_step(opened: OpenedCheckpoint) -> Step:
     count = len(names_of(opened.cosigned_by))
     zh = f"检查点由受信任的日志密钥签名，{f'另有 {count} 方联署' if count else '尚无联署'}。"
     en = f"The checkpoint is signed by a trusted key of the log; cosigned: {count or 'none yet'}."
+    if late := "、".join(names_of(opened.cosigned_late)):
+        zh += f"{late} 有一个联署签于公钥停用以后，不算。"
+        en += f" Not counted, for the key had been retired: {late}."
     return _held("checkpoint", zh, en)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from plumbline.evidence.checkpoint import (
 from plumbline.evidence.gm.pure import PureBackend
 from plumbline.evidence.gm.sm2 import Sm2PrivateKey
 from plumbline.evidence.leaf import Leaf, entry_id
+from plumbline.evidence.note import ED25519_COSIGNATURE, format_verifier_key, key_id
 from plumbline.evidence.receipt import make_receipt
 from plumbline.evidence.tree import (
     Frontier,
@@ -188,3 +190,17 @@ class InMemoryLog:
     def consistency(self, old: int, new: int) -> list[bytes]:
         """Consistency proof between two sizes."""
         return consistency_path(old, new, self.subtrees)
+
+
+def clashing_cosigner_keys(name: str) -> tuple[str, str]:
+    """Two keys of one name whose ids are the same four bytes: some 80 000 tries make a pair."""
+    seen: dict[bytes, bytes] = {}
+    for number in range(1 << 20):
+        public = hashlib.sha256(number.to_bytes(4, "big")).digest()
+        other = seen.setdefault(key_id(name, ED25519_COSIGNATURE, public), public)
+        if other != public:
+            return (
+                format_verifier_key(name, ED25519_COSIGNATURE, other),
+                format_verifier_key(name, ED25519_COSIGNATURE, public),
+            )
+    raise AssertionError("no clash in a million keys")

@@ -24,6 +24,12 @@ class ProblemKind:
     status: int
     title: str
     remedy: str
+    #: What whoever only looked something up is told instead: nothing was sent that could have been taken.
+    lookup_title: str = ""
+
+
+#: The remedy of a look-up that could not be answered now.
+_LOOK_AGAIN = "查询不改动任何记录，请稍后再查"
 
 
 _KINDS = [
@@ -144,24 +150,28 @@ _KINDS = [
         status=429,
         title="暂时没有收下：发送太快",
         remedy="按 Retry-After 等待后重发，uid 不变",
+        lookup_title="现在查不了：查得太快",
     ),
     ProblemKind(
         slug="queue-full",
         status=429,
         title="暂时没有收下：平台正在排队",
         remedy="按 Retry-After 等待后重发，uid 不变",
+        lookup_title="现在查不了：平台正在排队",
     ),
     ProblemKind(
         slug="unavailable",
         status=503,
         title="暂时没有收下：平台正在恢复",
         remedy="保持 uid 不变，稍后重发；不会重复入账",
+        lookup_title="现在查不了：平台正在恢复",
     ),
     ProblemKind(
         slug="clock-off",
         status=503,
         title="暂时没有收下：平台时钟需要核对",
         remedy="保持 uid 不变，稍后重发；平台人员会处理",
+        lookup_title="现在查不了：平台时钟需要核对",
     ),
     ProblemKind(slug="not-found", status=404, title="查不到", remedy="核对编号"),
     ProblemKind(slug="forbidden", status=403, title="不能看", remedy="换用有权限的身份登录"),
@@ -191,6 +201,7 @@ _KINDS = [
         status=500,
         title="平台出错了，没有收下",
         remedy="保持 uid 不变稍后重发，并把编号告诉平台",
+        lookup_title="平台出错了，没有查到",
     ),
 ]
 
@@ -206,6 +217,8 @@ class Problem(Exception):
     errors: tuple[FieldProblem, ...] = ()
     retry_after_s: int | None = None
     extra: dict[str, str] = field(default_factory=dict)
+    #: Whether it is the answer to a look-up.
+    is_lookup: bool = False
 
     @property
     def kind(self) -> ProblemKind:
@@ -213,17 +226,31 @@ class Problem(Exception):
         return KINDS[self.slug]
 
     def __str__(self) -> str:
-        return f"{self.kind.title}。{self.detail}"
+        return f"{self.title}。{self.detail}"
+
+    @property
+    def title(self) -> str:
+        """What did not happen: a message was not taken, or nothing could be looked up."""
+        return (self.is_lookup and self.kind.lookup_title) or self.kind.title
+
+    @property
+    def remedy(self) -> str:
+        """What to do; of a look-up, when to come again."""
+        if not (self.is_lookup and self.kind.lookup_title):
+            return self.kind.remedy
+        if self.retry_after_s is None:
+            return _LOOK_AGAIN
+        return f"{_LOOK_AGAIN}：{self.retry_after_s} 秒以后"
 
     def body(self, instance: str = "") -> dict[str, object]:
         """The `application/problem+json` members; `instance` is the number to quote to the platform."""
         kind = self.kind
         result: dict[str, object] = {
             "type": TYPE_BASE + kind.slug,
-            "title": kind.title,
+            "title": self.title,
             "status": kind.status,
-            "detail": self.detail or kind.title,
-            "remedy": kind.remedy,
+            "detail": self.detail or self.title,
+            "remedy": self.remedy,
         }
         if instance:
             result["instance"] = instance

@@ -6,7 +6,7 @@ import argparse
 import sys
 from datetime import datetime
 
-from plumbline.evidence.checkpoint import parse_verifier
+from plumbline.evidence.checkpoint import trusted_verifiers
 from plumbline.evidence.note import NoteError
 from plumbline.sdk.bundle.trust import read_trust
 from plumbline.sdk.client.receipt_check import Log, PlatformSilent, check_receipts
@@ -25,9 +25,9 @@ def run_receipts(arguments: argparse.Namespace) -> int:
             )
             return 2
         since = datetime.fromisoformat(arguments.since).astimezone() if arguments.since else None
-        keys = dict.fromkeys([*trust.log_keys, *trust.cosigners])
+        keys = trusted_verifiers([*trust.log_keys, *trust.cosigners], trust.ended)
         with open_http(arguments.url, arguments.ca) as http:
-            log = Log(arguments.url, http, [parse_verifier(key) for key in keys])
+            log = Log(arguments.url, http, keys)
             report = check_receipts(store.kept(), log, since=since)
     except PlatformSilent as silent:
         print(f"{silent}；什么也没有证明，请稍后再查。", file=sys.stderr)

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 from plumbline.evidence.attachments import ANCHOR_TYPE, attachments
-from plumbline.evidence.checkpoint import Checkpoint, parse_note, parse_verifier
+from plumbline.evidence.checkpoint import Checkpoint, parse_note, trusted_verifiers
 from plumbline.evidence.note import NoteError
 from plumbline.evidence.proof import parse_proof
 from plumbline.evidence.receipt import Step as ReceiptStep
@@ -162,8 +162,8 @@ def _print_anchors(found: Sequence[AnchorFinding], anchor: str, lang: str) -> in
 
 
 def _receipt(data: bytes, trust: Trust, message: bytes | None, lang: str, anchor: str = "") -> int:
-    keys = dict.fromkeys([*trust.log_keys, *trust.cosigners])
-    check = verify_receipt(data, [parse_verifier(key) for key in keys], message)
+    keys = trusted_verifiers([*trust.log_keys, *trust.cosigners], trust.ended)
+    check = verify_receipt(data, keys, message)
     _print_steps(check.steps, lang)
     _print_cosigners(check.cosigned_by, check.cosigned_with, trust, lang)
     stamps_hold, anchors = True, HOLDS
@@ -193,6 +193,7 @@ def _bundle(data: bytes, trust: Trust, lang: str, anchor: str = "") -> int:
         roots=trust.roots,
         code_keys=trust.code_keys,
         authorities=trust.authorities,
+        ended=trust.ended,
     )
     _print_steps(check.steps, lang)
     for name in check.cosigned_by:
@@ -222,6 +223,7 @@ def _volume(path: Path, trust: Trust, lang: str, anchor: str, only: str) -> int:
         roots=trust.roots,
         code_keys=trust.code_keys,
         authorities=trust.authorities,
+        ended=trust.ended,
     )
     check = verify_volume(path, trusted, only=only, told=told)
     _print_steps(check.steps, lang)

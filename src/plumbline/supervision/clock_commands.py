@@ -24,6 +24,11 @@ from plumbline.supervision.journal.correcting import (
     correct,
     plan_correction,
 )
+from plumbline.supervision.journal.correction_checks import (
+    PROJECTED_WITHIN_S,
+    NotProjected,
+    require_projected,
+)
 from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped
 from plumbline.supervision.journal.keys import PlatformKeys
 
@@ -58,7 +63,10 @@ def run_clock_correct(platform: Platform, signer: CheckpointSigner, arguments: a
     try:
         with psycopg.connect(platform.conninfo("plumb_migrate"), autocommit=True) as conn:
             conn.execute("SET ROLE plumb_owner")
-            plan = plan_correction(conn, platform.folder("marks"), since=_since(arguments.since))
+            marks, since = platform.folder("marks"), _since(arguments.since)
+            waited_for = plan_correction(conn, marks, since=since).head
+            require_projected(conn, waited_for, wait_s=PROJECTED_WITHIN_S)
+            plan = plan_correction(conn, marks, since=since)
             _print_plan(plan)
             if not (arguments.yes and arguments.by and arguments.second and arguments.because.strip()):
                 print(
@@ -76,7 +84,7 @@ def run_clock_correct(platform: Platform, signer: CheckpointSigner, arguments: a
             operator=operator_of(platform),
             signed=signed,
         )
-    except (CorrectionRefused, Problem) as refusal:
+    except (CorrectionRefused, NotProjected, Problem) as refusal:
         print(f"没有更正：{refusal}", file=sys.stderr)
         return 1
     except (CorrectionUnknown, SigningStopped, psycopg.Error) as error:

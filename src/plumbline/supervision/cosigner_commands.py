@@ -22,12 +22,17 @@ from plumbline.supervision.journal.cosigners import (
     require_usable,
     write_cosigners,
 )
+from plumbline.supervision.journal.heads import SigningStopped
 from plumbline.supervision.journal.keys import PlatformKeys
 from plumbline.supervision.journal.model import Accepted
 from plumbline.supervision.outside_audit import note_change
 
 #: From this status on the log takes no entry at the moment; below it is the entry that is refused.
 _LATER = 500
+
+
+class _Unwritten(RuntimeError):
+    """The log has it and the list has not; the message is one plain sentence."""
 
 
 def run_cosigners(platform: Platform, arguments: argparse.Namespace) -> int:
@@ -51,6 +56,22 @@ def run_cosigners(platform: Platform, arguments: argparse.Namespace) -> int:
         for each in problem.errors:
             print(f"  {each.pointer}：{each.reason}；{each.remedy}", file=sys.stderr)
         return 1
+    except _Unwritten as unwritten:
+        print(unwritten, file=sys.stderr)
+        return 1
+    except SigningStopped as stopped:
+        print(f"日志现在不能签名，名单没有改：{stopped}", file=sys.stderr)
+        return 1
+    except psycopg.Error as error:
+        print(
+            f"数据库没有照办（{type(error).__name__}），不知道办了没有：请用 cosigners list 核对，再执行一次",
+            file=sys.stderr,
+        )
+        return 1
+    except OSError as error:
+        told = f"{error.filename or platform.data_dir} 用不了（{error.strerror or type(error).__name__}）"
+        print(f"{told}：请核对文件和它的权限，再执行一次", file=sys.stderr)
+        return 1
 
 
 def _add(platform: Platform, known: tuple[Configured, ...], arguments: argparse.Namespace) -> int:
@@ -66,10 +87,10 @@ def _add(platform: Platform, known: tuple[Configured, ...], arguments: argparse.
     require_usable(made)
     listed = [*(each for each in known if each.name != made.name), made]
     require_apart(listed)
-    keys = PlatformKeys.load(platform.folder("keys"))
+    keys = _keys(platform)
     require_acceptable(platform, keys, made)
     entered = enter(platform, keys, made.name, made, because=arguments.because.strip())
-    write_cosigners(platform.folder("marks"), listed)
+    _write(platform, listed)
     note_change(platform, arguments.by, "cosigner.add", f"{made.name} {made.url}")
     print(f"已加上 {made.name}（{made.trust_domain}）{_told(entered)}。后台进程一秒内开始送检查点。")
     return 0
@@ -82,22 +103,43 @@ def _remove(platform: Platform, known: tuple[Configured, ...], arguments: argpar
     if len(kept) == len(known) and not stands:
         print(f"名单里没有 {name or '（请给出名称）'}。", file=sys.stderr)
         return 2
-    keys = PlatformKeys.load(platform.folder("keys"))
+    keys = _keys(platform)
     try:
         entered = enter(platform, keys, name, None, because=arguments.because.strip())
     except Problem as problem:
         if problem.kind.status < _LATER:
             raise
         # A log that must not be signed may wait for exactly this: the list first, the entry when it can be made.
-        write_cosigners(platform.folder("marks"), kept)
+        _write(platform, kept)
         note_change(platform, arguments.by, "cosigner.remove", name)
         print(f"已从名单里删去 {name}，但日志现在不能入账：{problem}", file=sys.stderr)
         print("日志恢复以后请再执行一次同样的命令，把停用补记入账。", file=sys.stderr)
         return 1
-    write_cosigners(platform.folder("marks"), kept)
+    _write(platform, kept)
     note_change(platform, arguments.by, "cosigner.remove", name)
     print(f"已删去 {name}{_told(entered)}。它以前的联署照旧有效。")
     return 0
+
+
+def _keys(platform: Platform) -> PlatformKeys:
+    """The platform's keys; :class:`CosignersProblem` for a file that is none."""
+    folder = platform.folder("keys")
+    try:
+        return PlatformKeys.load(folder)
+    except (ValueError, TypeError) as error:
+        raise CosignersProblem(
+            f"{folder} 里平台的密钥读不懂（{type(error).__name__}）：请从备份恢复这个文件夹"
+        ) from error
+
+
+def _write(platform: Platform, listed: list[Configured]) -> None:
+    """Replace the list; what the log says already stays there, and the same command makes up for the list."""
+    try:
+        write_cosigners(platform.folder("marks"), listed)
+    except OSError as error:
+        raise _Unwritten(
+            f"日志里已经有了，但名单没有写成（{error.strerror or type(error).__name__}）：请腾出空间或改好权限，再执行一次同样的命令"
+        ) from error
 
 
 def _told(entered: list[Accepted]) -> str:

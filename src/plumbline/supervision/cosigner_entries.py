@@ -36,7 +36,8 @@ def read_acceptances(platform: Platform) -> Acceptances:
 
 
 def require_acceptable(platform: Platform, keys: PlatformKeys, wanted: Configured) -> None:
-    """Raise :class:`CosignersProblem` for a key of the platform itself, a name of its log, or a key that had another name."""
+    """Raise :class:`CosignersProblem` for a key of the platform itself, a name of its log, a key that had another name, or one that has the
+    key id of another key of that name."""
     own = {base64.b64decode(keys.public(use)) for use in PLATFORM_KEYS}
     if keys.log_sm2 is not None:
         own.add(keys.log_sm2.public_key.point)
@@ -44,13 +45,20 @@ def require_acceptable(platform: Platform, keys: PlatformKeys, wanted: Configure
         raise CosignersProblem(f"{wanted.name} 是本平台日志的名称，不能用作联署方的名称")
     accepted = read_acceptances(platform)
     for key in wanted.keys:
-        public = parse_cosigner(key).public
+        verifier = parse_cosigner(key)
+        public = verifier.public
         if public in own:
             raise CosignersProblem("这是平台自己的公钥：平台不能给自己联署")
         for each in accepted:
             if each.name != wanted.name and each.verifier.public == public:
                 raise CosignersProblem(
                     f"这把公钥在日志{each.place}以 {each.name} 的名称接受过，不能再用另一个名称"
+                )
+            other = each.verifier
+            if (each.name, other.key_id) == (wanted.name, verifier.key_id) and other.public != public:
+                raise CosignersProblem(
+                    f"这把公钥的密钥编号（{verifier.key_id.hex()}）与日志{each.place}接受的另一把相同，"
+                    "签名分不清是哪一把签的：请联署方换一把"
                 )
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from datetime import UTC
 
 import msgspec
 import psycopg
 
 from plumbline.evidence.note import split_verifier_key
+from plumbline.evidence.position import place_text
 from plumbline.exchange.decode import parse_message
 from plumbline.exchange.messages.registry import LogOpened
 from plumbline.exchange.problems import Problem
 from plumbline.sdk.anchor.trust import contract_as_line
+from plumbline.sdk.bundle.trust import RETIRED
 from plumbline.sdk.timestamp.authority import authority_as_line
 from plumbline.supervision.config import Platform
-from plumbline.supervision.journal.acceptances import Acceptances, acceptances_of
+from plumbline.supervision.journal.acceptances import Acceptance, Acceptances, acceptances_of
 from plumbline.supervision.journal.anchoring import CHAINS
 from plumbline.supervision.journal.cosigners import Configured, known_cosigners
 from plumbline.supervision.journal.heads import CheckpointSigner, closing_origin, log_origin
@@ -51,6 +54,7 @@ def trust_lines(platform: Platform, keys: PlatformKeys, operator: str) -> list[s
         )
     )
     told += _cosigner_lines(known_cosigners(marks)[0], accepted)
+    told += _retired_lines(accepted)
     told += [(_OPERATORS_WORD, contract_as_line(each.trusted)) for each in CHAINS.known(marks)[0]]
     told += [(_OPERATORS_WORD, authority_as_line(each.authority)) for each in SOURCES.known(marks)[0]]
     return list(_headed(told))
@@ -74,6 +78,18 @@ def _cosigner_lines(listed: tuple[Configured, ...], accepted: Acceptances) -> It
             )
             where = f"日志{said.place}（入账编号 {said.entry}）" if said else _OPERATORS_WORD
             yield where, f"cosigner {key} {each.trust_domain}"
+
+
+def _retired_lines(accepted: Acceptances) -> Iterator[tuple[str, str]]:
+    """Keys that the log accepts no longer: what they signed before still counts, what they sign after does not."""
+    ended: dict[str, Acceptance] = {}
+    for each in accepted:  # in the order of the log: the last word on a key counts
+        ended[each.key] = each
+    for each in ended.values():
+        if each.retired_at is not None and each.retired_position is not None:
+            where = f"日志第 {place_text(each.retired_position)} 条停用，{each.place}接受（入账编号 {each.entry}）"
+            at = each.retired_at.astimezone(UTC).isoformat(timespec="seconds")
+            yield where, f"{RETIRED} {each.key} {at} {each.trust_domain}"
 
 
 def _keys_of_first(conn: psycopg.Connection) -> frozenset[bytes]:

@@ -500,6 +500,8 @@ def test_a_volume_is_made_in_the_scope_of_whoever_ordered_it(street, tmp_path) -
     with psycopg.connect(world.platform.conninfo("plumb_web")) as conn:
         acts = [
             row[0]
-            for row in conn.execute("SELECT action FROM ops.audit_event WHERE subject = %s", [found()[0]])
+            for row in conn.execute(
+                "SELECT action FROM ops.audit_event WHERE subject = %s ORDER BY id", [found()[0]]
+            )
         ]
     assert acts == ["volume.ordered", "volume.taken"]

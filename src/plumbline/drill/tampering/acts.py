@@ -110,9 +110,13 @@ class Acts:
                 if not rows_of(self.conn, relation, 1, self.seed):
                     self.tally.untouched.append("ops.cosigner")
                 narrowed = _evident(relation)
-                self._columns(
-                    narrowed, "plumb_gateway", lambda conn: audit_journal(conn, kept), _is_named_cosigner
-                )
+
+                def audit(conn: psycopg.Connection) -> list[str]:
+                    return audit_journal(conn, kept)
+
+                self._columns(narrowed, "plumb_gateway", audit, _is_named_cosigner)
+                for change in whole_rows(self.conn, relation, count=1, seed=self.seed):
+                    self._attempt(change, "plumb_gateway", audit, _is_named_cosigner)
 
     def _chosen(self, relation: Relation, column: str | None = None) -> bool:
         wanted = {relation.name, f"{relation.name}.{column}"} if column else {relation.name}

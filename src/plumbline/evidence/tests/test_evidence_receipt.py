@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import json
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plumbline.evidence.checkpoint import Ed25519CosignatureVerifier, NoteVerifier
+from plumbline.evidence.checkpoint import (
+    Ed25519CosignatureVerifier,
+    NoteVerifier,
+    open_checkpoint,
+    trusted_verifiers,
+)
 from plumbline.evidence.leaf import Leaf, sha256
 from plumbline.evidence.proof import parse_proof
 from plumbline.evidence.receipt import STEPS, ReceiptCheck, make_receipt, verify_receipt
@@ -229,3 +234,26 @@ def test_the_message_digest_is_that_of_the_bytes_as_received(log: InMemoryLog) -
     assert log.leaves[7].message_sha256 == sha256(ITEMS[7].message)
     reformatted = json.dumps(json.loads(ITEMS[7].message), indent=2).encode()
     assert failed(verify_receipt(log.receipt(7), log.verifiers, reformatted)) == ["message.changed"]
+
+
+def test_a_cosignature_made_after_its_key_was_retired_does_not_count() -> None:
+    log = InMemoryLog()
+    log.cosigners += [make_cosigner("witness.example/1", 2), make_cosigner("other.example/1", 3)]
+    (text,) = log.append(ITEMS[:1])
+    keys = [each.verifier_key() for each in (log.signer, *log.cosigners)]
+    signed_at = open_checkpoint(log.checkpoint(), trusted_verifiers(keys, {})).cosigned_by[0].at
+    for seconds, counted in ((-61, False), (-60, True), (0, True)):
+        ended = {keys[1]: signed_at + timedelta(seconds=seconds)}
+        check = verify_receipt(text, trusted_verifiers(keys, ended))
+        assert check.ok  # the log's own word stands
+        assert ("witness.example/1" in check.cosigned_by) is counted
+        assert check.cosigned_late == (() if counted else ("witness.example/1",))
+        assert "other.example/1" in check.cosigned_by
+        step = next(each for each in check.steps if each.name == "checkpoint")
+        assert ("停用以后，不算" in step.sentence_zh) is not counted
+    # stolen after it was retired: it states an earlier time, but the entry under the checkpoint was logged later
+    assert check.leaf is not None
+    log.cosigners[0] = make_cosigner("witness.example/1", 2, seconds=1_600_000_000)
+    for seconds, late in ((-61, ("witness.example/1",)), (-60, ())):
+        ended = {keys[1]: check.leaf.logged_at + timedelta(seconds=seconds)}
+        assert verify_receipt(log.receipt(0), trusted_verifiers(keys, ended)).cosigned_late == late

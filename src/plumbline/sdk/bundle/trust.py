@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
 
-from plumbline.evidence.checkpoint import parse_verifier
+from plumbline.evidence.checkpoint import parse_cosigner, parse_verifier
 from plumbline.sdk.anchor.trust import USE as ANCHOR
 from plumbline.sdk.anchor.trust import TrustedContract, contract_from_line
 from plumbline.sdk.pdf.roots import RootKind, TrustRoot, root_from_document
@@ -20,6 +21,8 @@ from plumbline.sdk.timestamp.authority import (
     authority_from_line,
 )
 
+#: First word of a line on a cosigner's key that is accepted no longer.
+RETIRED = "retired-cosigner"
 #: A root that calls itself so is a demonstration root, whatever the caller thinks of it.
 _DEMO_WORDS = ("DEMO", "演示")
 
@@ -32,6 +35,8 @@ class Trust:
     code_keys: list[tuple[str, str, str]] = field(default_factory=list)
     roots: list[TrustRoot] = field(default_factory=list)
     cosigners: dict[str, str] = field(default_factory=dict)
+    #: when a cosigner's key was retired, by vkey
+    ended: dict[str, datetime] = field(default_factory=dict)
     #: who is believed about time
     authorities: list[StampAuthority] = field(default_factory=list)
     #: contracts that are believed to hold the operator's checkpoints
@@ -44,6 +49,12 @@ class Trust:
         elif domain or vkey not in self.cosigners:
             self.cosigners[vkey] = domain
 
+    def end_key(self, vkey: str, at: datetime, domain: str) -> None:
+        """A cosigner's key that was retired. Where files say several times the latest counts. NoteError for a vkey that is none."""
+        parse_cosigner(vkey)
+        self.add_key(vkey, domain)
+        self.ended[vkey] = max(at, self.ended.get(vkey, at))
+
     def domain_of(self, name: str) -> str:
         """Trust domain of a cosigner by its key name; empty when the caller named none, all of them when its keys have several."""
         told = [domain for key, domain in self.cosigners.items() if key.startswith(f"{name}+") and domain]
@@ -53,7 +64,8 @@ class Trust:
 def read_trust(files: Sequence[str], log_keys: Sequence[str] = ()) -> Trust:
     """Trust from `trust.txt` files, root certificates (PEM), dated roots (JSON, as the platform keeps them), and folders of these.
 
-    A line of `trust.txt` is a vkey, `cosigner <vkey> <trust domain>`, `code <id> <algorithm> <key>`,
+    A line of `trust.txt` is a vkey, `cosigner <vkey> <trust domain>`,
+    `retired-cosigner <vkey> <instant> <trust domain>`, `code <id> <algorithm> <key>`,
     `timestamp <name> <certificate> <trust domain>` or `anchor <name> <chain id> <address> <trust domain>`.
     ValueError for a file that is none of them.
     """
@@ -89,6 +101,8 @@ def _read_lines(text: str, trust: Trust) -> int:
             trust.authorities.append(authority_from_line(line))
         elif len(parts) >= 2 and parts[0] == ANCHOR:
             trust.contracts.append(contract_from_line(line))
+        elif len(parts) >= 2 and parts[0] == RETIRED:
+            trust.end_key(parts[1], _instant(" ".join(parts[2:3])), " ".join(parts[3:]))
         elif len(parts) >= 2 and parts[0] == "cosigner":
             trust.add_key(parts[1], " ".join(parts[2:]))
         elif len(parts) == 1 and parts[0].count("+") >= 2:
@@ -97,6 +111,17 @@ def _read_lines(text: str, trust: Trust) -> int:
             found -= bool(parts) and not line.startswith("#")
         found += bool(parts) and not line.startswith("#")
     return found
+
+
+def _instant(text: str) -> datetime:
+    """ValueError for what is no time, or a time of no zone."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None or not 2000 <= at.year < 2100:
+        raise ValueError(f"停用时间 {text[:40]!r} 读不懂：写带时区的时间，如 2026-05-01T12:00:00+00:00")
+    return at
 
 
 def pem_root(certificate: x509.Certificate, source: str) -> TrustRoot:

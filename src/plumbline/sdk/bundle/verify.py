@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from plumbline.evidence.checkpoint import parse_verifier
+from plumbline.evidence.checkpoint import trusted_verifiers
 from plumbline.evidence.position import place_text
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.testing import RunRecorded
@@ -37,13 +38,15 @@ def verify_bundle(
     roots: Sequence[TrustRoot],
     code_keys: Sequence[CodeKey],
     authorities: Sequence[StampAuthority] = (),
+    ended: Mapping[str, datetime] | None = None,
 ) -> BundleCheck:
     """Check a bundle; never raises for anything that the file may hold, however it was made.
 
     `log_keys` are vkeys of the log and of cosigners; `roots` the accepted certificate roots; `code_keys`
-    (id, algorithm, base64) of code issuers; `authorities` those whose time stamps are believed. NoteError for a vkey that is none.
+    (id, algorithm, base64) of code issuers; `authorities` those whose time stamps are believed; `ended`, by vkey, when a cosigner
+    was retired. NoteError for a vkey that is none.
     """
-    verifiers = [parse_verifier(key) for key in dict.fromkeys(key.strip() for key in log_keys)]
+    verifiers = trusted_verifiers(log_keys, ended or {})
     try:
         bundle = read_bundle(data)
     except BundleProblem as problem:
@@ -66,7 +69,7 @@ def verify_bundle(
     steps += report_evidence(chain, code_keys, roots)
     steps += [_statement_step(bundle, chain.keys), *force_steps(chain)]
     cosigners = _cosigners(proven)
-    steps.append(_cosigner_step(proven, cosigners))
+    steps += [_cosigner_step(proven, cosigners), *_late_steps(proven)]
     steps += stamp_steps(proven, authorities)
     return _judged(
         steps,
@@ -110,6 +113,15 @@ def _cosigned_with(proven: Sequence[Record], cosigners: tuple[str, ...]) -> tupl
     keys = [set(record.receipt.cosigned_with) for record in proven]
     common = set.intersection(*keys) if keys else set()
     return tuple(sorted(each for each in common if each[0] in cosigners))
+
+
+def _late_steps(proven: Sequence[Record]) -> list[Step]:
+    """Who cosigned with a key that had been retired by the time that the cosignature states."""
+    late = sorted({name for record in proven for name in record.receipt.cosigned_late})
+    if not late:
+        return []
+    zh = f"{'、'.join(late)} 有联署签于公钥停用以后，不算。"
+    return [note("cosigners", zh, f"Not counted, for the key had been retired: {', '.join(late)}.")]
 
 
 def _cosigner_step(proven: Sequence[Record], cosigners: tuple[str, ...]) -> Step:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from plumbline.evidence.checkpoint import Checkpoint, UntrustedCheckpoint, open_checkpoint
 from plumbline.evidence.note import NoteError, NoteVerifier, decode_base64
@@ -37,6 +38,16 @@ class Remembered:
     def is_cosigner(self) -> bool:
         """Whether the key follows a log."""
         return self.of.is_cosigner
+
+    @property
+    def algorithm(self) -> str:
+        """The key's algorithm, where the verifier says it."""
+        return str(getattr(self.of, "algorithm", ""))
+
+    @property
+    def until(self) -> datetime | None:
+        """Until when the key is trusted; None without an end."""
+        return getattr(self.of, "until", None)
 
     def verify(self, text: bytes, signature: bytes) -> bool:
         """As the verifier itself says."""

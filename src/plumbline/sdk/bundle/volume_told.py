@@ -76,6 +76,12 @@ def cosigner_lines(check: VolumeCheck, domain_of: Callable[[str], str], lang: st
             yield f"联署：{name}{zh_by}，信任域：{domain or '您没有写明'}，{check.entries} 条中的{all_zh}"
         else:
             yield f"Cosigned by {name}{en_by}, trust domain: {domain or 'not named by you'}, {all_en} of {check.entries} entries"
+    for name, count in sorted(check.cosigned_late.items()):
+        yield (
+            f"{name} 有联署签于公钥停用以后，不算：{check.entries} 条中的 {count} 条"
+            if lang == "zh"
+            else f"Not counted, for the key had been retired: {name}, {count} of {check.entries} entries"
+        )
     if not check.cosigned:
         zh = "没有您信任的联署方联署：日志有没有分叉，只有平台自己担保。"
         yield (

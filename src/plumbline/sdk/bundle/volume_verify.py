@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from plumbline.domain.basics.calendar import local_date
-from plumbline.evidence.checkpoint import parse_verifier
+from plumbline.evidence.checkpoint import trusted_verifiers
 from plumbline.evidence.note import NoteVerifier
 from plumbline.evidence.position import place_text
 from plumbline.evidence.proof import parse_proof
@@ -43,6 +44,8 @@ class VolumeTrust:
     roots: Sequence[TrustRoot] = ()
     code_keys: Sequence[CodeKey] = ()
     authorities: Sequence[StampAuthority] = ()
+    #: when a cosigner's key was retired, by vkey
+    ended: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +91,8 @@ class VolumeCheck:
     cosigned: Counter[str] = field(default_factory=Counter)
     #: the same by cosigner and algorithm
     cosigned_with: Counter[tuple[str, str]] = field(default_factory=Counter)
+    #: entries whose cosignature was made after its key had been retired, by cosigner
+    cosigned_late: Counter[str] = field(default_factory=Counter)
     #: checkpoint, as its note → entries that it proves
     notes: Counter[str] = field(default_factory=Counter)
     #: title of the project, when the volume is of one
@@ -135,7 +140,7 @@ def verify_volume(path: Path, trust: VolumeTrust, *, only: str = "", told: Told 
 
     NoteError for a vkey that is none, OSError for a file that cannot be read.
     """
-    verifiers = [Remembered(parse_verifier(key)) for key in dict.fromkeys(k.strip() for k in trust.log_keys)]
+    verifiers = [Remembered(each) for each in trusted_verifiers(trust.log_keys, trust.ended)]
     check = VolumeCheck()
     try:
         reader = VolumeReader(path)
@@ -226,6 +231,7 @@ class _Round:
             self.check.entries += 1
             self.check.cosigned.update(set(record.receipt.cosigned_by))
             self.check.cosigned_with.update(set(record.receipt.cosigned_with))
+            self.check.cosigned_late.update(set(record.receipt.cosigned_late))
             self.check.notes[parse_proof(record.part.receipt.decode()).checkpoint_note] += 1
 
 

@@ -12,8 +12,11 @@ import pytest
 from cryptography import x509
 
 from plumbline.cli import main
+from plumbline.evidence.testing import make_cosigner
 from plumbline.sdk.bundle.format import REPORT
 from plumbline.sdk.bundle.trust import pem_root, read_trust
+from plumbline.sdk.bundle.volume_told import cosigner_lines
+from plumbline.sdk.bundle.volume_verify import VolumeCheck
 from plumbline.sdk.pdf.roots import TrustRoot
 from plumbline.sdk.tests.bundle_story import CODE_KEYS, Story, Verifier, log_key
 
@@ -133,3 +136,30 @@ def test_a_dated_root_keeps_its_dates_and_kind(tmp_path: Path, verifier: Verifie
 def test_a_root_that_calls_itself_a_demo_is_one(verifier: Verifier) -> None:
     certificate = x509.load_pem_x509_certificate(verifier.roots[0].certificate.encode())
     assert pem_root(certificate, "x").kind == "demo"
+
+
+def test_a_retired_cosigner_is_trusted_until_it_was_retired_and_a_wrong_instant_is_refused(
+    tmp_path: Path,
+) -> None:
+    key, file = make_cosigner("witness.example/1", 2).verifier_key(), tmp_path / "trust.txt"
+    early, late = "2026-05-01T12:00:00+00:00", "2026-06-01T20:00:00+08:00"
+    file.write_text(
+        "".join(f"retired-cosigner {key} {at} 某大学 信息中心\n" for at in (early, late, early)), "utf-8"
+    )
+    trust = read_trust([str(file)])
+    assert trust.ended == {
+        key: datetime.fromisoformat(late)
+    }  # accepted again and retired again: the last end counts
+    assert trust.cosigners == {key: "某大学 信息中心"}
+    for instant in ("", "2026-05-01", "tomorrow", "9999-12-31T23:59:59+00:00"):
+        file.write_text(f"retired-cosigner {key} {instant}\n", "utf-8")
+        with pytest.raises(ValueError, match="停用时间"):
+            read_trust([str(file)])
+
+
+def test_a_volume_says_whose_cosignatures_do_not_count() -> None:
+    check = VolumeCheck(entries=3)
+    check.cosigned_late.update(["w/1", "w/1"])
+    told = list(cosigner_lines(check, lambda _: "", "zh"))
+    assert told[0] == "w/1 有联署签于公钥停用以后，不算：3 条中的 2 条"
+    assert "只有平台自己担保" in told[1]

@@ -138,6 +138,7 @@ def guarded(endpoint: Endpoint, *, is_watched: bool = False) -> Endpoint:
 async def refused(request: Request, error: Exception) -> tuple[Response, Problem, str]:
     """Problem details for a failure, what it was, and the number to quote; what has to be audited is."""
     problem, number = problem_of(error, request), problem_number()
+    problem.is_lookup = request.method in ("GET", "HEAD")
     if problem.slug in AUDITED:
         await audit_refusal(request, problem, number)
     return problem_response(problem, number), problem, number

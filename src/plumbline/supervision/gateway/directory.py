@@ -15,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 from plumbline.exchange.problems import Problem
 from plumbline.exchange.signatures import SYMMETRIC
 from plumbline.supervision.journal.clock import (
-    NEWEST_CONFIRMED,
+    CLOCKS,
     ClockProblem,
     ClockWatch,
     Confirmed,
@@ -30,12 +30,6 @@ SELECT k.id, k.party, k.algorithm, k.use, k.public_key, k.valid_from, k.valid_un
   LEFT JOIN ops.transport_secret s ON s.key_id = k.id
  WHERE k.id = %s
 """
-#: What a demo's clock is put forward by is no fault of any clock.
-_CLOCKS = f"""
-SELECT clock_timestamp(), last_time - COALESCE((SELECT ahead FROM ops.demo_clock), '0'), c.at, c.boot, c.since_boot, c.elsewhere
-  FROM journal.head LEFT JOIN ({NEWEST_CONFIRMED}) c ON true
- WHERE single
-"""  # noqa: S608 - our own texts, the value is a parameter
 #: A key that is on trial: its application has been let into the sandbox, and nothing of it is on record.
 _FIND_SANDBOX = """
 SELECT k.key_id AS id, a.party, k.algorithm, k.use, k.public_key, a.decided_at AS valid_from, a.sandbox_until AS valid_until,
@@ -122,7 +116,7 @@ class Directory:
     async def require_right_clock(self) -> None:
         """Asked before anything is refused for its time: raises 503 when it is our own clock that is wrong."""
         async with self._pool.connection() as conn:
-            row = await (await conn.execute(_CLOCKS, {"boot": boot_id()})).fetchone()
+            row = await (await conn.execute(CLOCKS, {"boot": boot_id()})).fetchone()
         if row is None:
             return
         try:

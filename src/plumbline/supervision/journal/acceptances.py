@@ -23,7 +23,7 @@ from plumbline.exchange.messages.registry import CosignerAccepted, CosignerRetir
 from plumbline.exchange.problems import Problem
 
 _KNOWN = """
-SELECT id, name, key, trust_domain, is_external, idx, logged_at, retired_at FROM fact.cosigner ORDER BY idx
+SELECT id, name, key, trust_domain, is_external, idx, logged_at, retired_at, retired_idx FROM fact.cosigner ORDER BY idx
 """
 _POSITION = "SELECT epoch, pos FROM fact.position"
 #: What is not projected yet; a kind is told by its bytes, so that little is sent and decoded.
@@ -49,6 +49,8 @@ class Acceptance:
     external: bool
     #: When it ended; None while it stands.
     retired_at: datetime | None = None
+    #: Where the entry stands that ended it.
+    retired_position: int | None = None
 
     @property
     def verifier(self) -> Ed25519CosignatureVerifier | Sm2CosignatureVerifier:
@@ -87,7 +89,7 @@ class Acceptances:
             return
         elif isinstance(message, CosignerAccepted) and _is_key_of(message.key, message.name):
             former = message.former
-            if former is not None and not self._end(former, message.name, logged_at):
+            if former is not None and not self._end(former, message.name, logged_at, position):
                 return
             self._by_entry[entry] = Acceptance(
                 entry=entry,
@@ -99,9 +101,9 @@ class Acceptances:
                 external=message.external,
             )
         elif isinstance(message, CosignerRetired):
-            self._end(message.acceptance, message.name, logged_at, message.key)
+            self._end(message.acceptance, message.name, logged_at, position, message.key)
 
-    def _end(self, entry: str, name: str, at: datetime, key: str | None = None) -> bool:
+    def _end(self, entry: str, name: str, at: datetime, position: int, key: str | None = None) -> bool:
         known = self._by_entry.get(entry)
         if (
             known is None
@@ -110,7 +112,7 @@ class Acceptances:
             or key not in (None, known.key)
         ):
             return False
-        self._by_entry[entry] = replace(known, retired_at=at)
+        self._by_entry[entry] = replace(known, retired_at=at, retired_position=position)
         return True
 
 
@@ -136,6 +138,7 @@ def acceptances_of(conn: psycopg.Connection, operator: str) -> Acceptances:
             position=row[5],
             logged_at=row[6],
             retired_at=row[7],
+            retired_position=row[8],
         )
         for row in rows
     ]

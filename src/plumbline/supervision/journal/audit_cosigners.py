@@ -5,29 +5,56 @@ The list and the rows can be edited by whoever holds the host; which key was acc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 import psycopg
 
+from plumbline.domain.basics.calendar import local_text
 from plumbline.evidence.checkpoint import parse_note
 from plumbline.evidence.cosignature import cosignature_time
 from plumbline.evidence.note import NoteError, NoteVerifier, encode_base64
-from plumbline.supervision.journal.acceptances import Acceptances
+from plumbline.evidence.position import place_text, position_of
+from plumbline.supervision.journal.acceptances import Acceptance, Acceptances
 from plumbline.supervision.journal.cosigners import Configured
 
 #: The entry comes first and the list follows it at once: what was decided so short a time ago may be on its way.
 _FOLLOWS = timedelta(seconds=60)
+#: How far a cosigner's clock may be wrong before its word is held against it.
+_OTHER_CLOCK = timedelta(hours=1)
+#: How many sentences of a kind are told word for word.
+NAMED = 20
 _ROWS = """
 SELECT o.name, o.trust_domain, o.is_external, o.size,
        EXISTS (SELECT 1 FROM journal.cosignature s WHERE s.name = o.name AND s.origin = o.origin AND s.size = o.size)
   FROM ops.cosigner o ORDER BY o.name
 """
 _COSIGNED = """
-SELECT s.size, s.name, s.key_id, s.line, s.cosigned_at, c.note
+SELECT s.origin, s.size, s.name, s.key_id, s.line, s.cosigned_at, s.received_at, c.note
   FROM journal.cosignature s LEFT JOIN journal.checkpoint c ON c.origin = s.origin AND c.size = s.size
  ORDER BY s.origin, s.size, s.name, s.key_id
 """
+
+
+class _Told:
+    """Sentences by kind: the first ones of each word for word, the rest counted. Tables of any length make a report that can be read."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, list[str]] = {}
+        self._count = Counter[str]()
+
+    def add(self, kind: str, sentence: str) -> None:
+        """One more."""
+        self._count[kind] += 1
+        if self._count[kind] <= NAMED:
+            self._found.setdefault(kind, []).append(sentence)
+
+    def sentences(self) -> list[str]:
+        """What was named, and how many more there are of each kind."""
+        told = [each for found in self._found.values() for each in found]
+        more = [(kind, count) for kind, count in self._count.items() if count > NAMED]
+        return told + [f"{kind}：共 {count} 处，以上写明了 {NAMED} 处" for kind, count in more]
 
 
 def cosigner_problems(
@@ -37,8 +64,17 @@ def cosigner_problems(
     # The list was read before the walk, which may take longer than the list takes to follow an entry: as of its beginning.
     now = conn.execute("SELECT now()").fetchone()
     assert now is not None
-    found = [] if listed is None else _list_problems(listed, accepted, now[0])
-    return found + _row_problems(conn, accepted) + _cosignature_problems(conn, accepted)
+    told = _Told()
+    if listed is not None:
+        for each in _list_problems(listed, accepted, now[0]):
+            told.add("联署方名单与日志不同", each)
+    for each in _row_problems(conn, accepted):
+        told.add("ops.cosigner 与日志不同", each)
+    for each in _missing_rows(conn, listed, accepted, now[0]):
+        told.add("ops.cosigner 里缺少的联署方", each)
+    for kind, each in _cosignature_problems(conn, accepted):
+        told.add(f"联署{kind}", each)
+    return told.sentences()
 
 
 def _list_problems(listed: Sequence[Configured], accepted: Acceptances, now: datetime) -> list[str]:
@@ -88,27 +124,89 @@ def _row_problems(conn: psycopg.Connection, accepted: Acceptances) -> list[str]:
     return found
 
 
-def _cosignature_problems(conn: psycopg.Connection, accepted: Acceptances) -> list[str]:
-    """Stored cosignatures must belong to a published checkpoint, say what their columns say, and be signed by a key that was accepted.
+def _missing_rows(
+    conn: psycopg.Connection, listed: Sequence[Configured] | None, accepted: Acceptances, now: datetime
+) -> list[str]:
+    """Who is accepted and on the list has a row: without it no code waits for that cosigner, and no page names it."""
+    rows = {name for (name,) in conn.execute("SELECT name FROM ops.cosigner").fetchall()}
+    names = None if listed is None else {each.name for each in listed}
+    gone: dict[str, str] = {}
+    for each in accepted.standing():
+        is_known = names is None or each.name in names
+        if is_known and each.name not in rows and now - each.logged_at > _FOLLOWS:
+            gone.setdefault(each.name, each.place)
+    return [
+        f"联署方 {name}（ops.cosigner）：日志{place}接受了它，表里没有它的一行：被删去，或后台进程没有运行；重新启动后台进程就补上"
+        for name, place in gone.items()
+    ]
+
+
+def _cosignature_problems(conn: psycopg.Connection, accepted: Acceptances) -> Iterator[tuple[str, str]]:
+    """Stored cosignatures must belong to a published checkpoint, say what their columns say, and be signed by a key that was accepted,
+    and at a time at which it was not retired. Each with what is wrong and the sentence.
 
     That one was taken away is seen by its cosigner alone.
     """
-    every = [each.verifier for each in accepted]
-    keys: dict[tuple[str, bytes], NoteVerifier] = {(each.name, each.key_id): each for each in every}
-    found = []
+    keys: dict[tuple[str, bytes], list[tuple[Acceptance, NoteVerifier]]] = {}
+    for each in accepted:
+        verifier = each.verifier
+        keys.setdefault((each.name, verifier.key_id), []).append((each, verifier))
     with conn.cursor(name="cosignatures") as rows:
         rows.execute(_COSIGNED)
-        for size, name, key_id, line, at, note in rows:
-            key = keys.get((name, bytes(key_id)))
+        for origin, size, name, key_id, line, at, received, note in rows:
+            known = keys.get((name, bytes(key_id)), [])
             if note is None:
-                found.append(f"{name} 对 {size} 条的联署：没有这样的检查点")
+                wrong = "没有这样的检查点"
             elif not _says(note, line, name, bytes(key_id), at):
-                found.append(f"{name} 对 {size} 条的联署：名称、密钥、时间与签名行不符，或签名行读不懂")
-            elif key is None:
-                found.append(f"{name} 对 {size} 条的联署：日志里没有接受过这把公钥")
-            elif not _holds(note, line, key):
-                found.append(f"{name} 对 {size} 条的联署：不是它的密钥签的")
-    return found
+                wrong = "名称、密钥、时间与签名行不符，或签名行读不懂"
+            elif not known:
+                wrong = "日志里没有接受过这把公钥"
+            elif not any(_holds(note, line, verifier) for _, verifier in known):
+                wrong = "不是它的密钥签的"
+            elif (
+                ended := ended_before(
+                    [each for each, _ in known], at, _position(origin, size), origin, received
+                )
+            ) is not None:
+                wrong = f"写着 {local_text(at)} 签，这把公钥在日志第 {place_text(ended)} 条已经停用"
+                yield "签于停用以后", f"{name} 对 {size} 条的联署：{wrong}"
+                continue
+            else:
+                continue
+            yield wrong, f"{name} 对 {size} 条的联署：{wrong}"
+
+
+def _position(origin: str, size: int) -> int:
+    """The position right after the checkpoint's last entry; 0 for an origin that names no epoch."""
+    epoch = origin.rpartition("/")[2]
+    try:
+        return position_of(int(epoch), size)
+    except ValueError:
+        return 0
+
+
+def ended_before(
+    known: Iterable[Acceptance], at: datetime, position: int, origin: str, received: datetime | None = None
+) -> int | None:
+    """Where the key was retired before it signed at `at`; None while one of its acceptances stood then. `position` is the one right after
+    the checkpoint's last entry.
+
+    A checkpoint that covers the retirement was certainly signed after it, which the worker may do until it has read the list. For one
+    that does not, or that the worker received in that moment, there is only the cosigner's clock, which may be wrong: within an hour
+    nobody is accused. In a demonstration the log's time may be another than the cosigner's, so that the place alone counts.
+    """
+    last = None
+    for each in known:
+        if each.retired_at is None or each.retired_position is None:
+            return None
+        covers = position > each.retired_position
+        is_soon = received is not None and received - each.retired_at <= _FOLLOWS
+        if at - each.retired_at <= (_FOLLOWS if covers and not is_soon else _OTHER_CLOCK):
+            return None
+        if not covers and origin.startswith("demo."):
+            return None
+        last = each.retired_position
+    return last
 
 
 def _says(note: str, line: str, name: str, key_id: bytes, at: datetime) -> bool:

@@ -40,6 +40,14 @@ SELECT at, boot, since_boot,
 """
 
 
+#: The database's clock, the log's newest time and the newest confirmations. What a demo's clock is put forward by is no fault of any clock.
+CLOCKS = f"""
+SELECT clock_timestamp(), last_time - COALESCE((SELECT ahead FROM ops.demo_clock), '0'), c.at, c.boot, c.since_boot, c.elsewhere
+  FROM journal.head LEFT JOIN ({NEWEST_CONFIRMED}) c ON true
+ WHERE single
+"""
+
+
 class ClockProblem(RuntimeError):
     """The clock took a step that nobody explained; nothing is appended until it is settled."""
 

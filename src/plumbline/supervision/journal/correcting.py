@@ -21,7 +21,7 @@ from plumbline.exchange.uids import new_uid
 from plumbline.supervision.config import Operator
 from plumbline.supervision.journal.append import Journal
 from plumbline.supervision.journal.clock import MAX_STEP_BACK, ClockProblem, confirm, require_same_time
-from plumbline.supervision.journal.correction_checks import objections
+from plumbline.supervision.journal.correction_checks import objections, require_projected
 from plumbline.supervision.journal.corrections import Place, Run, faults, first_later, last_before, right_runs
 from plumbline.supervision.journal.demo_clock import read_demo_clock
 from plumbline.supervision.journal.heads import CheckpointSigner, HeadRow, SigningStopped, read_head
@@ -185,6 +185,7 @@ def correct(
         conn.execute("SET ROLE plumb_owner")
         if read_head(conn, lock=True) != plan.head:
             raise CorrectionRefused("日志头在这期间动了，请重新执行")
+        require_projected(conn, plan.head)
         present = _present(conn)
         if not timedelta(0) <= present - plan.present < plan.head.last_time - plan.present - MAX_STEP_BACK:
             raise CorrectionRefused("时钟在这期间动了，请重新执行")

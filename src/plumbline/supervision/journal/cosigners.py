@@ -95,11 +95,15 @@ def remember_cosigners(folder: Path) -> None:
 def _read(path: Path) -> tuple[Configured, ...]:
     try:
         told = tomllib.loads(path.read_text("utf-8")).get("cosigner", [])
+        if not isinstance(told, list) or not all(isinstance(each, dict) for each in told):
+            raise CosignersProblem(f"{path} 里的每个联署方要写成一节，以 [[cosigner]] 开头")
         found = tuple(_checked(each) for each in told)
     except FileNotFoundError:
         return ()
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, AttributeError) as error:
-        raise CosignersProblem(f"{path} 读不懂：{error}") from error
+    except OSError as error:
+        raise CosignersProblem(f"{path} 读不了：{error.strerror or type(error).__name__}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise CosignersProblem(f"{path} 读不懂，不是 TOML：{error}") from error
     if len({each.name for each in found}) != len(found):
         raise CosignersProblem(f"{path} 里有两个联署方同名")
     require_apart(found)
@@ -113,11 +117,17 @@ def _checked(told: dict[str, object]) -> Configured:
     keys = told["keys"]
     if not isinstance(keys, list):
         raise CosignersProblem('联署方的 keys 要写成一列公钥，如 keys = ["某大学.example/1+…"]')
+    url, domain, external = told["url"], told["trust_domain"], told.get("external", True)
+    for field, value in (("url", url), ("trust_domain", domain), *(("keys 的每一项", each) for each in keys)):
+        if not isinstance(value, str):
+            raise CosignersProblem(f"联署方的 {field} 要写成一段文字，用双引号括起来；这里是 {value!r}")
+    if not isinstance(external, bool):
+        raise CosignersProblem(f"联署方的 external 写 true 或 false，不加引号；这里是 {external!r}")
     made = Configured(
-        url=str(told["url"]).rstrip("/"),
+        url=str(url).rstrip("/"),
         keys=tuple(str(each).strip() for each in keys),
-        trust_domain=str(told["trust_domain"]).strip(),
-        external=told.get("external", True) is True,
+        trust_domain=str(domain).strip(),
+        external=external,
     )
     require_usable(made)
     return made
@@ -153,6 +163,8 @@ def _require_keys(keys: tuple[str, ...]) -> None:
         raise CosignersProblem("两把公钥的名称不同：一个联署方的公钥用同一个名称")
     if len({parse_cosigner(each).algorithm for each in keys}) < len(keys):
         raise CosignersProblem("两把公钥是同一种算法：每种算法只能有一把")
+    if len({each.key_id for each in verifiers}) < len(verifiers):
+        raise CosignersProblem("两把公钥的密钥编号（4 字节）相同，签名分不清是哪一把签的：请联署方换一把")
 
 
 def require_apart(cosigners: Sequence[Configured]) -> None:

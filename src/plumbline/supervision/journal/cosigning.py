@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 import psycopg
 
@@ -30,6 +32,8 @@ SELECT COALESCE(min(COALESCE(s.size, 0)), 0)
 _KEEP = """
 INSERT INTO journal.cosignature (origin, size, name, key_id, line, cosigned_at) VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
+#: Listed keys that the log accepts no longer.
+_ENDED = "SELECT key FROM fact.cosigner WHERE name = %s AND key = ANY(%s) GROUP BY key HAVING bool_and(retired_at IS NOT NULL)"
 _WORDS = {
     400: "联署方说请求不对",
     403: "联署方不认得日志的签名公钥：请它用 plumbline cosign trust 加上",
@@ -47,6 +51,15 @@ class _Answer:
 
 class NotCosigned(RuntimeError):
     """A checkpoint was not cosigned; the message is one plain sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cosigned:
+    """A checkpoint was cosigned, with at least one of the cosigner's keys."""
+
+    at: datetime
+    #: Which of its keys did not sign, in one plain sentence; empty when all did.
+    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +85,16 @@ def last_cosigned(conn: psycopg.Connection, origin: str, cosigner: Configured) -
     return int(row[0]) if row else 0
 
 
-def cosign(conn: psycopg.Connection, http: Fetcher, cosigner: Configured, point: Published) -> Cosignature:
-    """Have a checkpoint cosigned and keep the signature; raises :class:`NotCosigned`, or :class:`FetchFailed` for one that is out of reach.
+def in_use(conn: psycopg.Connection, cosigner: Configured) -> Configured | None:
+    """The cosigner with those of its keys that the log has not retired, None without any: a list may follow an entry late, and what is
+    kept is never taken back."""
+    ended = {key for (key,) in conn.execute(_ENDED, [cosigner.name, list(cosigner.keys)]).fetchall()}
+    kept = tuple(each for each in cosigner.keys if each not in ended)
+    return replace(cosigner, keys=kept) if kept else None
+
+
+def cosign(conn: psycopg.Connection, http: Fetcher, cosigner: Configured, point: Published) -> Cosigned:
+    """Have a checkpoint cosigned and keep the signatures; raises :class:`NotCosigned`, or :class:`FetchFailed` when out of reach.
 
     One proof reaches from whatever the cosigner saw last, so that an outage of days is made up for by one request.
     """
@@ -94,9 +115,16 @@ def cosign(conn: psycopg.Connection, http: Fetcher, cosigner: Configured, point:
     given = _verified(answer.text, cosigner, point)
     for key_id, line, each in given:
         conn.execute(_KEEP, [point.origin, point.size, cosigner.name, key_id, line, each.at])
-    if len(given) < len(cosigner.keys):
-        raise NotCosigned("联署方没有用登记的每一把密钥签名：它可能换了密钥，请核对后用 cosigners add 换上")
-    return given[0][2]
+    return Cosigned(given[0][2].at, _missing(cosigner, {key_id for key_id, _, _ in given}))
+
+
+def _missing(cosigner: Configured, signed: Collection[bytes]) -> str:
+    """What is to be said of keys that are listed and did not sign. Whose other key signed is not behind: cosigners count by name."""
+    keys = [parse_cosigner(each) for each in cosigner.keys]
+    told = [f"{each.algorithm_name}（{each.key_id.hex()}）" for each in keys if each.key_id not in signed]
+    if not told:
+        return ""
+    return f"没有用登记的 {'、'.join(told)}签名：它可能换了这把密钥，请核对后用 cosigners add 换上"
 
 
 def _ask(

@@ -10,6 +10,7 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from plumbline.evidence.mark import Head
+from plumbline.supervision.journal.clock_doubt import ClockDoubt
 from plumbline.supervision.journal.failpoints import hit
 from plumbline.supervision.journal.heads import CheckpointSigner
 from plumbline.supervision.journal.receipts import StoredEntry, consistency_of, receipts_of, signed_head
@@ -53,6 +54,7 @@ class Lookups:
         )
         self._signer = signer
         self._lock = threading.Lock()
+        self._doubt = ClockDoubt()
         self._checkpoint: tuple[float, str] = (float("-inf"), "")
 
     def start(self) -> None:
@@ -74,9 +76,11 @@ class Lookups:
             return consistency_of(conn, self._signer, epoch, old, new)
 
     def checkpoint(self) -> str:
-        """A checkpoint at most one second old; however many ask, one is made."""
+        """A checkpoint at most one second old; however many ask, one is made. While the clock is in doubt it is not stored: what is
+        stored is sent to those who attest it."""
         with self._lock:
             if time.monotonic() - self._checkpoint[0] > CHECKPOINT_LIFE_S:
                 with self._pool.connection() as conn:
-                    self._checkpoint = (time.monotonic(), publish_checkpoint(conn, self._signer)[1])
+                    made = signed_head if self._doubt.told(conn) else publish_checkpoint
+                    self._checkpoint = (time.monotonic(), made(conn, self._signer)[1])
             return self._checkpoint[1]

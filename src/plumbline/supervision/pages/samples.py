@@ -16,8 +16,10 @@ from plumbline.supervision.pages.view_models import (
     Answer,
     Change,
     Chip,
+    CosignerKeyRow,
     CurveFact,
     CurvePanel,
+    EntryPlace,
     EvidenceBlock,
     FindingCard,
     FindingsPanel,
@@ -443,7 +445,38 @@ def sample_status() -> StatusPage:
                 ("worker", Tone.WARN, "心跳晚了 40 s"),
             )
         ),
+        cosigners=(("st.example/1", "某省厅，联署到 1 284 702 条，2 秒前"),),
+        external_cosigners=1,
+        cosigner_keys=_sample_cosigner_keys(),
+        cosigner_key_count=3,
         details=(("数据库", "PostgreSQL 18，内嵌"), ("版本", "0.1.0")),
+    )
+
+
+def _sample_cosigner_keys() -> tuple[CosignerKeyRow, ...]:
+    """One key that is in use, one that does not sign with it, one that is retired."""
+    rows = (
+        ("Ed25519", "a9c1f27e", Tone.OK, "在用", 1_284_702),
+        ("SM2", "03d5b8c4", Tone.WARN, "这一把没有签", 1_284_650),
+        ("SM2", "77e012ab", Tone.OFF, "已停用", 902_118),
+    )
+    return tuple(
+        CosignerKeyRow(
+            name="st.example/1",
+            trust_domain="某省厅",
+            is_external=True,
+            algorithm=algorithm,
+            key_id=key_id,
+            tone=tone,
+            standing=standing,
+            accepted=EntryPlace(index=12 + place, at=_at("2026-03-02 09:10"), url="/receipts/12"),
+            retired=EntryPlace(index=902_117, at=_at("2026-07-01 16:40"), url="/receipts/902117")
+            if tone is Tone.OFF
+            else None,
+            signed_size=size,
+            signed_at=_at("2026-07-01 16:40" if tone is Tone.OFF else "2026-11-20 10:20"),
+        )
+        for place, (algorithm, key_id, tone, standing, size) in enumerate(rows)
     )
 
 

@@ -206,6 +206,33 @@ class ProcessRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EntryPlace:
+    """An entry of the log: its position, when it was logged, and where its receipt is fetched (入账)."""
+
+    index: int
+    at: datetime
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CosignerKeyRow:
+    """One key of a cosigner as the log accepted it (联署方的密钥)."""
+
+    name: str
+    trust_domain: str
+    is_external: bool
+    algorithm: str
+    key_id: str
+    tone: Tone
+    standing: str
+    accepted: EntryPlace
+    retired: EntryPlace | None = None
+    #: size of the newest checkpoint that the key cosigned, and the time that it states
+    signed_size: int | None = None
+    signed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusPage:
     """How the platform itself is (运行状态): the log, the projector's lag, the processes."""
 
@@ -223,6 +250,9 @@ class StatusPage:
     cosigners: tuple[tuple[str, str], ...] = ()
     #: of them, those outside the operator's own trust domain; zero is shown in amber
     external_cosigners: int = 0
+    #: keys that the log accepted, those in use first, and how many there are
+    cosigner_keys: tuple[CosignerKeyRow, ...] = ()
+    cosigner_key_count: int = 0
     #: (name, sentence): time-stamp authorities, and chains that hold checkpoints
     stamps: tuple[tuple[str, str], ...] = ()
     anchors: tuple[tuple[str, str], ...] = ()

@@ -15,6 +15,7 @@ from plumbline.supervision.journal.heads import log_origin
 from plumbline.supervision.journal.staleness import Followed, Limits, backlog
 from plumbline.supervision.pages.view_models import Answer, ProcessRow, StatusPage
 from plumbline.supervision.pages.wording import Tone
+from plumbline.supervision.reading.cosigner_keys import key_rows
 from plumbline.supervision.reading.database import Row, count, row, rows
 from plumbline.supervision.reading.outside import age_text, anchor_facts, stamp_facts
 from plumbline.supervision.reading.proofs import newest_checkpoint
@@ -53,6 +54,7 @@ def status_page() -> StatusPage:
     lag = _lag(head, projected)
     cosigners, waiting, is_stopped = _cosigners()
     stamps, anchors = stamp_facts(), anchor_facts()
+    keys, key_count = key_rows({each["name"]: each for each in cosigners})
     return StatusPage(
         headline=headline(
             lag,
@@ -74,6 +76,8 @@ def status_page() -> StatusPage:
         processes=processes,
         cosigners=tuple((each["name"], _cosigner_sentence(each)) for each in cosigners),
         external_cosigners=sum(each["is_external"] for each in cosigners),
+        cosigner_keys=keys,
+        cosigner_key_count=key_count,
         stamps=stamps.told,
         anchors=anchors.told,
         epochs=_epochs(),

@@ -22,6 +22,7 @@ from plumbline.supervision.journal.cosigning import (
     NotCosigned,
     Published,
     cosign,
+    in_use,
     last_cosigned,
     newest_published,
 )
@@ -42,8 +43,10 @@ _WAITS = """
 UPDATE ops.cosigner SET looked_at = clock_timestamp(), behind_since = LEAST(behind_since, clock_timestamp()), problem = %s
  WHERE name = %s
 """
+#: Who is on the list and retired in the log is not asked, and counts as behind like anybody who did not sign.
+_RETIRED = "公钥在日志里已经停用，不再送检查点：请在这台主机上也执行 cosigners remove 或 add"
 _DONE = """
-UPDATE ops.cosigner SET looked_at = clock_timestamp(), origin = %(origin)s, size = %(size)s, problem = '',
+UPDATE ops.cosigner SET looked_at = clock_timestamp(), origin = %(origin)s, size = %(size)s, problem = %(problem)s,
        cosigned_at = COALESCE(%(at)s, cosigned_at),
        behind_since = CASE WHEN (SELECT size FROM journal.head) > %(size)s
                            THEN LEAST(COALESCE(%(since)s, behind_since), clock_timestamp()) END
@@ -73,11 +76,15 @@ class Follower:
         if point is None:
             conn.execute(_WAITS, ["这一期日志还没有发布检查点", self.cosigner.name])
             return True
-        if last_cosigned(conn, point.origin, self.cosigner) >= point.size:
+        cosigner = in_use(conn, self.cosigner)
+        if cosigner is None:
+            conn.execute(_WAITS, [_RETIRED, self.cosigner.name])
+            return True
+        if last_cosigned(conn, point.origin, cosigner) >= point.size:
             self._done(conn, point, None, None)
             return True
         try:
-            given = cosign(conn, self._http, self.cosigner, point)
+            given = cosign(conn, self._http, cosigner, point)
         except (NotCosigned, FetchFailed, LookupError) as error:
             is_told = isinstance(error, NotCosigned | FetchRefused)
             told = (
@@ -88,16 +95,23 @@ class Follower:
             _log.warning("cosigner %s: %s", self.cosigner.name, told)
             conn.execute(_WAITS, [told[:300], self.cosigner.name])
             return False
-        self._done(conn, point, given.at, began[0])
-        return True
+        if given.missing:
+            _log.warning("cosigner %s: %s", self.cosigner.name, given.missing)
+        self._done(conn, point, given.at, began[0], given.missing)
+        return not given.missing
 
     def _done(
-        self, conn: psycopg.Connection, point: Published, at: datetime | None, since: datetime | None
+        self,
+        conn: psycopg.Connection,
+        point: Published,
+        at: datetime | None,
+        since: datetime | None,
+        problem: str = "",
     ) -> None:
-        """The cosigner has signed `point`; what came after it has waited since this round began at most."""
+        """The cosigner has signed `point`, if not with every key; what came after it has waited since this round began at most."""
         if at is None and point.head <= point.size:
             row = conn.execute(
-                "SELECT 1 FROM ops.cosigner WHERE name = %s AND behind_since IS NULL AND size = %s AND origin = %s",
+                "SELECT 1 FROM ops.cosigner WHERE name = %s AND behind_since IS NULL AND size = %s AND origin = %s AND problem = ''",
                 [self.cosigner.name, point.size, point.origin],
             ).fetchone()
             if row is not None:
@@ -109,6 +123,7 @@ class Follower:
             "size": point.size,
             "at": at,
             "since": since,
+            "problem": problem[:300],
         }
         conn.execute(_DONE, values)
 

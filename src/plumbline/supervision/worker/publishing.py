@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 
+from plumbline.supervision.journal.clock_doubt import ClockDoubt
 from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped
 from plumbline.supervision.journal.lookup import publish_checkpoint
 from plumbline.supervision.journal.tiles import TileStore
@@ -25,6 +26,8 @@ class Publisher:
         self._signer = signer
         self._tiles = tiles
         self._store: dict[int, TileStore] = {}
+        self._doubt = ClockDoubt()
+        self._is_in_doubt = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publish", daemon=True)
 
@@ -36,6 +39,15 @@ class Publisher:
         """End after what is at work."""
         self._stop.set()
         self._thread.join(5)
+
+    def is_held(self, conn: psycopg.Connection) -> bool:
+        """Whether the clock is in doubt, as the journal asks of it. What is published then would be attested by others at a time that
+        nobody knows to be right; nothing is entered meanwhile, so that nothing waits."""
+        problem = self._doubt.told(conn)
+        if problem and not self._is_in_doubt:
+            _log.error("nothing is published, the clock is in doubt: %s", problem)
+        self._is_in_doubt = bool(problem)
+        return self._is_in_doubt
 
     def publish(self, conn: psycopg.Connection) -> int:
         """Store the newest checkpoint and write the tiles that it covers; returns how many tiles were written."""
@@ -50,7 +62,8 @@ class Publisher:
             try:
                 with psycopg.connect(self._conninfo, autocommit=True) as conn:
                     while not self._stop.wait(PERIOD_S):
-                        self.publish(conn)
+                        if not self.is_held(conn):
+                            self.publish(conn)
             except SigningStopped as stopped:
                 _log.error("nothing is published, signing stopped: %s", stopped)
                 wait = STOPPED_WAIT_S

@@ -29,7 +29,7 @@ def _answer(error: Exception) -> tuple[int, dict[str, str], dict[str, object]]:
     async def endpoint(_: object) -> None:
         raise error
 
-    request = SimpleNamespace(url=SimpleNamespace(path="/x/v1/files"))
+    request = SimpleNamespace(url=SimpleNamespace(path="/x/v1/files"), method="POST")
     answer = asyncio.run(guarded(endpoint)(request))  # type: ignore[arg-type]
     return answer.status_code, dict(answer.headers), json.loads(answer.body)
 

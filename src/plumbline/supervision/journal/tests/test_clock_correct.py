@@ -18,11 +18,11 @@ from plumbline.evidence.checkpoint import parse_verifier
 from plumbline.evidence.position import position_of
 from plumbline.evidence.receipt import verify_receipt
 from plumbline.exchange.messages.platform import ClockCorrected
-from plumbline.exchange.messages.registry import PartyRegistered, RoleEnded, RoleGranted
+from plumbline.exchange.messages.registry import KeyRevoked, PartyRegistered, RoleEnded, RoleGranted
 from plumbline.exchange.problems import Problem
 from plumbline.exchange.signatures import Ed25519Signer, Signer
 from plumbline.exchange.uids import new_uid
-from plumbline.supervision import commands
+from plumbline.supervision import clock_commands, commands
 from plumbline.supervision.boot import DEMO_OPERATOR
 from plumbline.supervision.dossier import collect
 from plumbline.supervision.journal import correcting
@@ -31,11 +31,13 @@ from plumbline.supervision.journal.clock import NEWEST_CONFIRMED
 from plumbline.supervision.journal.correcting import CorrectionRefused, plan_correction
 from plumbline.supervision.journal.correction_checks import objections
 from plumbline.supervision.journal.heads import SigningStopped, log_origin, read_head
+from plumbline.supervision.journal.lookup import Lookups
 from plumbline.supervision.journal.model import Accepted, Pending
 from plumbline.supervision.journal.outside_times import Outside
 from plumbline.supervision.journal.submit import encode_message, pending_from
 from plumbline.supervision.projection.projector import Projector
 from plumbline.supervision.projection.rebuild import audit_projection
+from plumbline.supervision.worker.publishing import Publisher
 
 pytestmark = pytest.mark.service
 OPERATOR = party_id(DEMO_OPERATOR.uscc).hex()
@@ -113,6 +115,17 @@ def _audit(platform) -> tuple[list[str], list[str]]:
     return audit_log(*place, notes=notes), notes
 
 
+def _is_held(platform, publisher: Publisher) -> bool:
+    """Whether the worker publishes nothing because it does not trust the clock."""
+    with psycopg.connect(platform.platform.conninfo("plumb_gateway"), autocommit=True) as conn:
+        return publisher.is_held(conn)
+
+
+def _checkpoints(platform) -> list[tuple]:
+    """What is published."""
+    return _rows(platform, "SELECT origin, size FROM journal.checkpoint")
+
+
 def _rows(platform, statement: str):
     with psycopg.connect(platform.platform.conninfo("plumb_migrate")) as conn:
         conn.execute("SET ROLE plumb_owner")
@@ -134,6 +147,9 @@ def test_two_persons_lift_a_wrong_step_and_the_log_goes_on(quiet_platform, monke
     monkeypatch.setattr(commands, "opened", lambda _folder: nullcontext(quiet_platform.platform))
     _accounts(quiet_platform)
     running = quiet_platform.journal()
+    gateway = quiet_platform.platform.conninfo("plumb_gateway")
+    publisher = Publisher(gateway, quiet_platform.signer, quiet_platform.platform.folder("tiles"))
+    assert not _is_held(quiet_platform, publisher)
     assert commands.run_log(_arguments()) == 1
     assert "没有走错" in capsys.readouterr().err
     wrong = [_pending(quiet_platform, ahead=AHEAD + timedelta(seconds=n)) for n in range(4)]
@@ -141,6 +157,16 @@ def test_two_persons_lift_a_wrong_step_and_the_log_goes_on(quiet_platform, monke
     first = dated[0].index
     refused = running.append([_pending(quiet_platform)])[0]
     assert isinstance(refused, Problem) and refused.slug == "clock-off" and "clock-correct" in str(refused)
+    monkeypatch.setattr(clock_commands, "PROJECTED_WITHIN_S", 0.0)
+    assert commands.run_log(_arguments()) == 1
+    assert "还差 4 条" in capsys.readouterr().err  # among them might be a role that ended
+    _project(quiet_platform)
+    assert _is_held(quiet_platform, publisher)
+    stored, lookups = _checkpoints(quiet_platform), Lookups(gateway, quiet_platform.signer)
+    lookups.start()
+    assert f"\n{first + 4}\n" in lookups.checkpoint()  # whoever asks is told, but nobody is sent it to attest
+    lookups.stop()
+    assert _checkpoints(quiet_platform) == stored
 
     assert commands.run_log(_arguments(yes=False)) == 2
     told = capsys.readouterr().out
@@ -161,6 +187,7 @@ def test_two_persons_lift_a_wrong_step_and_the_log_goes_on(quiet_platform, monke
 
     assert commands.run_log(_arguments()) == 0
     assert "已更正" in capsys.readouterr().out
+    assert not _is_held(quiet_platform, publisher)
     # A process that ran all the while learns of it from the log, and from the newest confirmation.
     after = running.append([_pending(quiet_platform)])[0]
     assert isinstance(after, Accepted) and after.index == first + 5
@@ -199,6 +226,24 @@ def _forged(platform, **changed: object) -> ClockCorrected:
         "corrected_to": plan.present,
     }
     return ClockCorrected(**_head(plan.present), **(told | changed))  # type: ignore[arg-type]
+
+
+def test_a_revoked_web_key_is_asked_about_before_it_corrects_anything(quiet_platform) -> None:
+    """An entry is never taken back: what the audit will object to is known before."""
+    journal, signer = quiet_platform.journal(), quiet_platform.keys.signer("web")
+    _employ(quiet_platform, "first", "second")
+    revoked = KeyRevoked(**_head(datetime.now(UTC)), key_id=signer.key_id, because="更换")  # type: ignore[arg-type]
+    journal.append([pending_from(revoked, signer, channel="internal")])
+    journal.append([_pending(quiet_platform, ahead=AHEAD)])
+    told = _forged(quiet_platform)
+    _project(quiet_platform)
+    with psycopg.connect(quiet_platform.platform.conninfo("plumb_migrate")) as conn:
+        conn.execute("SET ROLE plumb_owner")
+        asked = objections(conn, told, pending_from(told, signer, channel="internal"))
+    assert "不是平台用自己的密钥签的" in asked[0]
+    entered = _correct(quiet_platform, told)
+    problems, _ = _audit(quiet_platform)
+    assert any(f"第 {entered.index} 条" in each and asked[0] in each for each in problems)
 
 
 def test_a_step_back_that_no_true_correction_tells_is_found(quiet_platform) -> None:
@@ -342,6 +387,7 @@ def test_one_of_which_nobody_knows_says_so_and_a_confirmation_of_one_host_displa
     monkeypatch.setattr(commands, "opened", lambda _folder: nullcontext(quiet_platform.platform))
     _accounts(quiet_platform)
     quiet_platform.journal().append([_pending(quiet_platform, ahead=AHEAD)])
+    _project(quiet_platform)
 
     def committed_and_stopped(*_batch: object, **_more: object) -> None:
         raise SigningStopped("日志头不是本机上次所见的后继")

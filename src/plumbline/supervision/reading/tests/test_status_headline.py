@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from plumbline.supervision.pages.view_models import ProcessRow
 from plumbline.supervision.pages.wording import Tone
+from plumbline.supervision.reading.cosigner_keys import standing_of
 from plumbline.supervision.reading.status import KINDS, _cosigner_sentence, headline
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -42,3 +45,21 @@ def test_a_cosigner_is_told_with_its_trust_domain_how_far_it_came_and_what_is_wr
 def test_a_list_of_cosigners_that_cannot_be_read_is_yellow() -> None:
     told = headline(0, 0, ROWS, list_unreadable=True)
     assert (told.tone, told.headline) == (Tone.WARN, "联署方名单读不出来")
+
+
+@pytest.mark.parametrize(
+    ("retired", "signed", "cosigner", "told"),
+    [
+        (NOW, 9, 9, (Tone.OFF, "已停用")),
+        (None, 9, None, (Tone.WARN, "没有在送联署")),
+        (None, None, 9, (Tone.WARN, "近来没有签过")),
+        (None, 8, 9, (Tone.WARN, "这一把没有签")),
+        (None, 9, 9, (Tone.OK, "在用")),
+    ],
+)
+def test_of_each_key_of_a_cosigner_it_is_said_what_is_true(
+    retired: datetime | None, signed: int | None, cosigner: int | None, told: tuple[Tone, str]
+) -> None:
+    newest = None if signed is None else {"size": signed}
+    row = None if cosigner is None else {"size": cosigner}
+    assert standing_of({"retired_at": retired}, newest, row) == told

@@ -23,7 +23,7 @@ def test_a_failure_that_nobody_foresaw_does_not_end_it(
     platform = quiet_platform.platform
     signer = CheckpointSigner(PlatformKeys.load(platform.folder("keys")).log, platform.folder("marks"))
     publisher, again, tried = (
-        Publisher(platform.conninfo("plumb_worker"), signer, tmp_path),
+        Publisher(platform.conninfo("plumb_gateway"), signer, tmp_path),
         threading.Event(),
         [],
     )
