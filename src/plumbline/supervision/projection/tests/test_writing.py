@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
@@ -18,7 +19,9 @@ from plumbline.supervision.projection.table import Row
 from plumbline.supervision.projection.tables import TABLES
 from plumbline.supervision.projection.writing import (
     PORTION,
+    PORTION_BYTES,
     delete_rows,
+    documents,
     insert_rows,
     replace_rows,
 )
@@ -141,3 +144,12 @@ def test_more_rows_than_one_statement_takes(conn: psycopg.Connection) -> None:
     insert_rows(conn, LIVE, "mention", rows)
     found = conn.execute("SELECT count(*) FROM fact.mention WHERE id LIKE 'many %%'", []).fetchone()
     assert found == (PORTION + 1,)
+
+
+def test_long_curves_go_a_few_at_a_time() -> None:
+    """A set of long curves is more than one statement may hold: every row comes once, in its turn, and no document is beyond bounds."""
+    rows = [{**_rows("curve")[0], "id": str(turn), "values": bytes(PORTION_BYTES // 5)} for turn in range(5)]
+    rows[3] |= {"values": bytes(PORTION_BYTES)}
+    made = list(documents("curve", rows))
+    assert [[row["id"] for row in json.loads(each)] for each in made] == [["0", "1"], ["2"], ["3"], ["4"]]
+    assert list(documents("curve", [])) == []
