@@ -74,10 +74,17 @@ def _array(keys: Collection[str]) -> str:
 
 
 def _row(table: str, text: str) -> Row:
-    row: Row = _decode(text)
-    for name, read in _readings(table):
-        if (value := row[name]) is not None:
-            row[name] = read(value)
+    """The row as the driver would read it; what it could not read is refused as by the driver, so that one entry is parked for it.
+
+    A column that somebody took away is missing here too: the database says so when the row is written.
+    """
+    try:
+        row: Row = _decode(text)
+        for name, read in _readings(table):
+            if (value := row.get(name)) is not None:
+                row[name] = read(value)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise psycopg.DataError(f"a row of {table} cannot be read") from error
     return row
 
 

@@ -139,6 +139,19 @@ def test_rows_of_many_tables_come_in_one_answer(conn: psycopg.Connection) -> Non
     assert _loaded(conn, asked) == expected and all(len(rows) == 2 for rows in expected.values())
 
 
+def test_a_time_beyond_the_calendar_is_refused_as_by_the_driver(conn: psycopg.Connection) -> None:
+    """A key good until the end of all years, read in China: the entry is parked, the projector goes on."""
+    row = {**_rows("key")[0], "valid_until": datetime.max.replace(tzinfo=UTC)}
+    conn.execute("SET LOCAL TimeZone TO 'Asia/Shanghai'")
+    insert_rows(conn, LIVE, "key", [row])
+    for read in (
+        lambda: _as_the_driver_reads(conn, "key", [row["id"]]),
+        lambda: _loaded(conn, {"key": [row["id"]]}),
+    ):
+        with pytest.raises(errors.DataError):
+            read()
+
+
 def test_more_rows_than_one_statement_takes(conn: psycopg.Connection) -> None:
     rows = [{**_rows("mention")[0], "id": f"many {number}"} for number in range(PORTION + 1)]
     insert_rows(conn, LIVE, "mention", rows)
