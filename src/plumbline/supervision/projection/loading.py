@@ -56,7 +56,7 @@ def ask(
     asked: list[psycopg.Cursor[Any]] = []
     if len(apart) < len(wanted):
         keys = [_array(wanted.get(table, ())) for table in TOGETHER]
-        asked.append(conn.execute(_all_together(schema), keys))
+        asked.append(conn.execute(all_together(schema), keys))
     return asked + [conn.execute(_one(schema, table), [_array(wanted[table])]) for table in apart]
 
 
@@ -119,5 +119,6 @@ def _one(schema: str, table: str) -> bytes:
 
 
 @cache
-def _all_together(schema: str) -> bytes:
+def all_together(schema: str) -> bytes:
+    """The one statement: an array of keys for each table, in turn."""
     return sql.SQL(" UNION ALL ").join(_question(schema, table) for table in TOGETHER).as_bytes(None)
