@@ -56,7 +56,7 @@ def ask(
     asked: list[psycopg.Cursor[Any]] = []
     if len(apart) < len(wanted):
         keys = [_array(wanted.get(table, ())) for table in TOGETHER]
-        asked.append(conn.execute(_all_together(schema), keys))
+        asked.append(conn.execute(all_together(schema), keys))
     return asked + [conn.execute(_one(schema, table), [_array(wanted[table])]) for table in apart]
 
 
@@ -74,10 +74,17 @@ def _array(keys: Collection[str]) -> str:
 
 
 def _row(table: str, text: str) -> Row:
-    row: Row = _decode(text)
-    for name, read in _readings(table):
-        if (value := row[name]) is not None:
-            row[name] = read(value)
+    """The row as the driver would read it; what it could not read is refused as by the driver, so that one entry is parked for it.
+
+    A column that somebody took away is missing here too: the database says so when the row is written.
+    """
+    try:
+        row: Row = _decode(text)
+        for name, read in _readings(table):
+            if (value := row.get(name)) is not None:
+                row[name] = read(value)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise psycopg.DataError(f"a row of {table} cannot be read") from error
     return row
 
 
@@ -112,5 +119,6 @@ def _one(schema: str, table: str) -> bytes:
 
 
 @cache
-def _all_together(schema: str) -> bytes:
+def all_together(schema: str) -> bytes:
+    """The one statement: an array of keys for each table, in turn."""
     return sql.SQL(" UNION ALL ").join(_question(schema, table) for table in TOGETHER).as_bytes(None)

@@ -117,11 +117,14 @@ class Projector:
             self._conn.close()
             self._conn = None
 
-    def _connection(self) -> psycopg.Connection:
+    def connection(self) -> psycopg.Connection:
+        """The projector's own, opened anew when it is gone."""
         if self._conn is None or self._conn.closed:
             self._conn = psycopg.connect(self._conninfo, autocommit=True)
             # Three statements a table; the usual hundred would be prepared and forgotten in turn.
             self._conn.prepared_max = 4 * len(TABLES)
+            # Rows are looked up by their keys, and plans are kept: one made while a table was empty would read all of it ever after.
+            self._conn.execute("SET enable_seqscan = off")
         return self._conn
 
     def step(self) -> int:
@@ -133,7 +136,7 @@ class Projector:
             return self._step(write_set)
 
     def _step(self, write: Callable[[psycopg.Connection, str, list[_Raw]], None]) -> int:
-        conn = self._connection()
+        conn = self.connection()
         with conn.transaction():
             epoch, pos = self._lock_position(conn)
             rows = self._next(conn, epoch, place_of(pos)[1])
@@ -160,7 +163,7 @@ class Projector:
 
     def _is_due(self) -> bool:
         """Whether the log has more than the position says, or a later epoch; the set itself looks closer, under its lock."""
-        row = self._connection().execute(_due(self._schema)).fetchone()
+        row = self.connection().execute(_due(self._schema)).fetchone()
         return bool(row and row[0])
 
     @staticmethod

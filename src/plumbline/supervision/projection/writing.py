@@ -5,7 +5,7 @@ COPY does not go together with row security (docs/decisions/0013), and a stateme
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 import msgspec
@@ -15,8 +15,8 @@ from psycopg import sql
 from plumbline.supervision.projection.table import Row
 from plumbline.supervision.projection.tables import TABLES
 
-#: Rows of one statement: its text stays far below the gigabyte that the server takes.
-PORTION = 1000
+#: Rows of one statement, and bytes of them: long curves would go beyond the gigabyte that the server takes, and no set with them in.
+PORTION, PORTION_BYTES = 1000, 8 * 1024 * 1024
 _encode = msgspec.json.Encoder().encode
 
 
@@ -37,12 +37,28 @@ def delete_rows(conn: psycopg.Connection, schema: str, table: str, keys: Sequenc
 
 
 def _send(conn: psycopg.Connection, statement: bytes, table: str, rows: Sequence[Row]) -> None:
+    for document in documents(table, rows):
+        conn.execute(statement, [document])
+
+
+def documents(table: str, rows: Sequence[Row]) -> Iterator[str]:
+    """The rows as JSON, so many to a document as one statement takes; a row that is larger goes alone."""
     binary = _binary_columns(table)
-    for start in range(0, len(rows), PORTION):
-        portion = rows[start : start + PORTION]
-        if binary:
-            portion = [row | {name: _hex(row[name]) for name in binary} for row in portion]
-        conn.execute(statement, [_encode(portion).decode()])
+    portion: list[bytes] = []
+    size = 0
+    for row in rows:
+        encoded = _encode(row | {name: _hex(row[name]) for name in binary} if binary else row)
+        if portion and (len(portion) == PORTION or size + len(encoded) > PORTION_BYTES):
+            yield _document(portion)
+            portion, size = [], 0
+        portion.append(encoded)
+        size += len(encoded)
+    if portion:
+        yield _document(portion)
+
+
+def _document(encoded: list[bytes]) -> str:
+    return (b"[" + b",".join(encoded) + b"]").decode()
 
 
 def _hex(value: bytes | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
@@ -12,13 +13,16 @@ from psycopg import errors, sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from plumbline.supervision.projection.loading import TOGETHER, answers, ask
+from plumbline.supervision.projection.loading import TOGETHER, all_together, answers, ask
+from plumbline.supervision.projection.projector import Projector
 from plumbline.supervision.projection.schema import LIVE
 from plumbline.supervision.projection.table import Row
 from plumbline.supervision.projection.tables import TABLES
 from plumbline.supervision.projection.writing import (
     PORTION,
+    PORTION_BYTES,
     delete_rows,
+    documents,
     insert_rows,
     replace_rows,
 )
@@ -136,8 +140,41 @@ def test_rows_of_many_tables_come_in_one_answer(conn: psycopg.Connection) -> Non
     assert _loaded(conn, asked) == expected and all(len(rows) == 2 for rows in expected.values())
 
 
+def test_a_time_beyond_the_calendar_is_refused_as_by_the_driver(conn: psycopg.Connection) -> None:
+    """A key good until the end of all years, read in China: the entry is parked, the projector goes on."""
+    row = {**_rows("key")[0], "valid_until": datetime.max.replace(tzinfo=UTC)}
+    conn.execute("SET LOCAL TimeZone TO 'Asia/Shanghai'")
+    insert_rows(conn, LIVE, "key", [row])
+    for read in (
+        lambda: _as_the_driver_reads(conn, "key", [row["id"]]),
+        lambda: _loaded(conn, {"key": [row["id"]]}),
+    ):
+        with pytest.raises(errors.DataError):
+            read()
+
+
+def test_rows_are_looked_up_by_key_also_while_their_tables_are_empty(untouched_platform: Any) -> None:
+    """The plan is kept: made by reading an empty table from end to end, it would read a full one so in every set."""
+    projector = Projector(untouched_platform.conninfo()["plumb_projector"])
+    try:
+        asked = b"EXPLAIN " + all_together(LIVE)
+        plan = projector.connection().execute(asked, ['{"a","b"}'] * len(TOGETHER)).fetchall()
+    finally:
+        projector.close()
+    assert len(plan) >= len(TOGETHER) and not [line for (line,) in plan if "Seq Scan" in line]
+
+
 def test_more_rows_than_one_statement_takes(conn: psycopg.Connection) -> None:
     rows = [{**_rows("mention")[0], "id": f"many {number}"} for number in range(PORTION + 1)]
     insert_rows(conn, LIVE, "mention", rows)
     found = conn.execute("SELECT count(*) FROM fact.mention WHERE id LIKE 'many %%'", []).fetchone()
     assert found == (PORTION + 1,)
+
+
+def test_long_curves_go_a_few_at_a_time() -> None:
+    """A set of long curves is more than one statement may hold: every row comes once, in its turn, and no document is beyond bounds."""
+    rows = [{**_rows("curve")[0], "id": str(turn), "values": bytes(PORTION_BYTES // 5)} for turn in range(5)]
+    rows[3] |= {"values": bytes(PORTION_BYTES)}
+    made = list(documents("curve", rows))
+    assert [[row["id"] for row in json.loads(each)] for each in made] == [["0", "1"], ["2"], ["3"], ["4"]]
+    assert list(documents("curve", [])) == []
