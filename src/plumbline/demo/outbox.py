@@ -164,6 +164,10 @@ class QueueingSender:
         self.outbox.put(self.party, message=base64.b64encode(data).decode(), origin=signed)
         return Post.unsent(message)
 
+    def outgoing(self, message: Message, *, stated_at: datetime | None = None) -> Outgoing:
+        """A message with the party's signature, to be sent with others."""
+        return self.inner.outgoing(message, stated_at=stated_at)
+
     def send_many(
         self, messages: Sequence[Message | Outgoing], *, wait_s: float | None = None
     ) -> list[Sent | Refused]:
