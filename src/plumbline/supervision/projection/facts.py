@@ -165,7 +165,9 @@ class FactState:
         there = [(key, row) for key in keys if (row := rows[key]) is not None]
         delete_rows(self._conn, self._schema, table, gone)
         replace_rows(self._conn, self._schema, table, [row for key, row in there if key in stored])
-        insert_rows(self._conn, self._schema, table, [row for key, row in there if key not in stored])
+        # A finding's key holds its entry's uid: one that is there already is that entry's, projected once more.
+        insert = replace_rows if table == "finding" else insert_rows
+        insert(self._conn, self._schema, table, [row for key, row in there if key not in stored])
         stored.difference_update(gone)
         stored.update(key for key, _ in there)
 
