@@ -173,6 +173,7 @@ class History:
                 )
         # What outsiders signed cannot be made anew: whoever forges takes it away.
         conn.execute("DELETE FROM journal.cosignature")
+        conn.execute("UPDATE ops.cosigner SET origin = '', size = 0, cosigned_at = NULL")
         conn.execute("DELETE FROM journal.stamp")
         conn.execute("DELETE FROM journal.anchor")
         conn.execute("DELETE FROM journal.leaf WHERE epoch = %s", [epoch])
