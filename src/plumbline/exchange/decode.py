@@ -102,6 +102,15 @@ def check_json(data: bytes, *, max_bytes: int = MAX_BODY_BYTES) -> None:
         raise Problem(slug="malformed-json", detail=f"{where}不能解析") from None
 
 
+def _gives_itself_back(data: bytes) -> bool:
+    """Whether what is read from these bytes, written again, is these bytes: then no name stands twice in an object, nothing is written
+    as JSON has it not, and no text hides a character behind an escape. Blanks between the parts are reason enough to look closer."""
+    try:
+        return bool(msgspec.json.encode(msgspec.json.decode(data)) == data)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return False
+
+
 def _refuse_constant(name: str) -> None:
     raise Problem(slug="malformed-json", detail=f"{name} 不是 JSON")
 
@@ -229,6 +238,8 @@ def _is_weighed(kind: shapes.Type) -> bool:
 
 
 _VISIBLE_ASCII = bytes(range(0x20, 0x7F))
+#: Chinese characters and marks as they are usually typed: visible, and never one with what stands beside them.
+_USUAL = re.compile("[\u3001-\u3029\u4e00-\u9fff\uff01-\uff5e·×±°℃—“”‘’…≥≤]*")
 
 
 def _is_plain(data: bytes) -> bool:
@@ -236,7 +247,7 @@ def _is_plain(data: bytes) -> bool:
     if b"\\" in data:
         return False
     unusual = data.translate(None, _VISIBLE_ASCII).decode("utf-8")
-    if not unusual:
+    if _USUAL.fullmatch(unusual):
         return True
     is_visible = unusual.isprintable() and text_problem("".join(set(unusual))) is None
     return is_visible and unicodedata.is_normalized("NFC", data.decode("utf-8"))
@@ -244,13 +255,21 @@ def _is_plain(data: bytes) -> bool:
 
 def _is_fine(value: object, free: bool) -> bool:
     """Whether the free texts and instants of a plain message pass; it names nothing, `_walk` does."""
-    if isinstance(value, str):
-        return not (free and len(value) >= _SHORTEST_PERSONAL and personal_spans(value))
+    if value is None:
+        return True
     if isinstance(value, datetime):
         return 2000 <= value.year <= 2100
+    if isinstance(value, str):
+        return not (free and len(value) >= _SHORTEST_PERSONAL and personal_spans(value))
     if isinstance(value, msgspec.Struct):
-        return all(_is_fine(getattr(value, name), is_free) for name, is_free in _weighed_fields(type(value)))
-    return not isinstance(value, list) or all(_is_fine(each, free) for each in value)
+        for name, is_free in _weighed_fields(type(value)):
+            if not _is_fine(getattr(value, name), is_free):
+                return False
+    elif isinstance(value, list):
+        for each in value:
+            if not _is_fine(each, free):
+                return False
+    return True
 
 
 def _walk(value: object, pointer: str, free: bool) -> None:
@@ -409,6 +428,20 @@ def parse_message(data: bytes) -> Message:
     return message
 
 
+def read_message(body: bytes, message: bytes) -> Message:
+    """What :func:`check_json` of a submission's body and :func:`decode_message` of its message part say, body and message each read once
+    where there is nothing to say: the types of :mod:`plumbline.exchange.messages` are closed, no deeper than MAX_DEPTH, and bound
+    every number. The body is one that :func:`outer_submission` read. Raises :class:`Problem`."""
+    try:
+        found = parse_message(message)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        check_json(body)
+        return decode_message(message)
+    if len(body) > MAX_BODY_BYTES or not _gives_itself_back(body):
+        check_json(body)
+    return _checked(found, message)
+
+
 def decode_message(data: bytes) -> Message:
     """The typed message of newly received bytes, with every check of the door that needs no database. Raises
     :class:`Problem`."""
@@ -418,6 +451,11 @@ def decode_message(data: bytes) -> Message:
         raise _schema_problem(error, "/message") from None
     except msgspec.DecodeError as error:
         raise Problem(slug="malformed-json", detail=str(error)) from None
+    return _checked(message, data)
+
+
+def _checked(message: Message, data: bytes) -> Message:
+    """What types alone do not say of a message and its bytes."""
     if message.supersedes and not message.reason:
         raise Problem(
             slug="schema",

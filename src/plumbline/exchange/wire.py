@@ -76,6 +76,12 @@ KeyId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.:-]{3,79}$(?!\n)")]
 #: Base64 (RFC 4648 §4, padded).
 Base64Text = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]*={0,2}$(?!\n)")]
 
+#: Points of a curve: base64 as above, at most a whole request. The pattern stands in the schema alone: who counts or decodes the points
+#: looks at every character anyway.
+CurveText = Annotated[
+    str, Meta(max_length=16 * 1024 * 1024, extra_json_schema={"pattern": r"^[A-Za-z0-9+/]*={0,2}$"})
+]
+
 #: The key of somebody who follows a log, as C2SP signed-note writes it: name+hash+base64 of type and key.
 VerifierKey = Annotated[
     str,

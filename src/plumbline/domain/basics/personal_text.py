@@ -40,6 +40,8 @@ _MOBILE: Final = re.compile(
     rf"(?<![0-9])(?<![0-9]\.)(?:(?:\+|00)?86{_GAP})?1[3-9][0-9]{_GAP}[0-9]{{4}}{_GAP}[0-9]{{4}}(?![0-9])(?!\.[0-9])",
     re.ASCII,
 )
+#: The shorter of the two has so many; most texts have fewer, and need no closer look.
+_FEWEST_DIGITS: Final = 11
 _WORD: Final = re.compile(r"[0-9A-Za-z]+", re.ASCII)
 #: From this length on, a run of letters and digits is a hash or a code, in which eleven digits mean nothing.
 _CODE_LENGTH: Final = 20
@@ -50,6 +52,8 @@ def personal_spans(text: str) -> tuple[PersonalSpan, ...]:
 
     Digits of any script count (full width, too), and so do single spaces or dashes between the groups.
     """
+    if sum(map(str.isdecimal, text)) < _FEWEST_DIGITS:
+        return ()
     plain = "".join(map(_plain, text))
     found = [*_resident_ids(plain), *_mobiles(plain)]
     return tuple(sorted(found, key=lambda span: (span.start, span.end)))

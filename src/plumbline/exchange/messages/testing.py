@@ -6,10 +6,10 @@ from typing import Literal
 
 from plumbline.exchange.messages.header import Dimension, Environment, Message, Named, Part, Picture
 from plumbline.exchange.wire import (
-    Base64Text,
     BigCount,
     Code,
     Count,
+    CurveText,
     Day,
     Digest,
     EntryRef,
@@ -39,9 +39,9 @@ class CurveChannel(Part, frozen=True, kw_only=True):
     start_us: Whole = 0
     period_us: Whole | None = None
     times_us: list[Whole] | None = None
-    times_dzv: Base64Text | None = None
+    times_dzv: CurveText | None = None
     values: list[Whole] | None = None
-    dzv: Base64Text | None = None
+    dzv: CurveText | None = None
 
 
 class Curve(Part, frozen=True, kw_only=True):

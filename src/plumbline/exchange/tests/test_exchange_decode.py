@@ -1,15 +1,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import inspect as shapes
 
 from plumbline.exchange import decode
-from plumbline.exchange.decode import MAX_BODY_BYTES, check_json, decode_message, decode_submission
+from plumbline.exchange.decode import (
+    MAX_BODY_BYTES,
+    MAX_DEPTH,
+    check_json,
+    decode_message,
+    decode_submission,
+    outer_submission,
+    read_message,
+)
 from plumbline.exchange.encode import encode_message, encode_submission
 from plumbline.exchange.handbook.examples import example_bytes, examples
 from plumbline.exchange.messages import KINDS
@@ -19,9 +29,24 @@ from plumbline.exchange.problems import Problem
 FULL_WIDTH = {ord("0") + n: 0xFF10 + n for n in range(10)}
 
 
+def one_after_the_other(body: bytes, message: bytes) -> Message:
+    check_json(body)
+    return decode_message(message)
+
+
+def told(
+    read: Callable[[bytes, bytes], Message], body: bytes, message: bytes
+) -> tuple[Message | None, str, str]:
+    try:
+        return read(body, message), "", ""
+    except Problem as problem:
+        return None, problem.slug, problem.detail or ""
+
+
 def door(data: bytes) -> Message:
-    check_json(data)
-    return decode_message(data)
+    """As the gateway reads it, which says the same as both checks one after the other."""
+    assert told(read_message, data, data) == told(one_after_the_other, data, data)
+    return read_message(data, data)
 
 
 def run(**changes: Any) -> dict[str, Any]:
@@ -329,3 +354,52 @@ def test_a_text_that_never_ends_is_malformed(body: bytes) -> None:
     with pytest.raises(Problem) as told:
         check_json(body)
     assert told.value.slug == "malformed-json"
+
+
+_COMPACT = {kind: encode_message(example) for kind, example in examples().items()}
+_ODD_PIECES = [b"", b" ", b"\\u0041", b"\x01", b"\x7f", b"\xff", b"12345678901234567", b"-0", b"1e3", b"[[", b"}", b'"v":1,']
+_ODD_PIECES += ["\u202e".encode(), "e\u0301".encode(), "１３８１２３４５６７８".encode(), "甲".encode(), b"NaN", b"null"]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(sorted(_COMPACT)), st.floats(0, 1), st.integers(0, 8), st.sampled_from(_ODD_PIECES))
+def test_a_message_that_was_tampered_with_anywhere_is_told_the_same(
+    kind: str, where: float, cut: int, piece: bytes
+) -> None:
+    data = _COMPACT[kind]
+    at = round(where * len(data))
+    outcome(data[:at] + piece + data[at + cut :])
+
+
+@pytest.mark.parametrize("kind", sorted(_COMPACT))
+def test_a_name_that_stands_twice_anywhere_is_seen(kind: str) -> None:
+    data = _COMPACT[kind]
+    again = data.replace(b'{"', b'{"v":1,"', 1)
+    assert again.count(b'"v":') == 2
+    assert refusal(again).slug == "duplicate-key"
+    for body in (
+        b'{"message":' + data + b',"origin":[],"origin":[]}',
+        b'{"message":' + data + b',"origin":[{"key_id":"a:bc","key_id":"a:bd","algorithm":"sm2","signature":""}]}',
+    ):
+        message = bytes(outer_submission(body).message)
+        assert told(read_message, body, message)[1] == "duplicate-key"
+
+
+def _levels(kind: shapes.Type) -> int:
+    """How deep JSON of a type may nest."""
+    if isinstance(kind, shapes.Metadata):
+        return _levels(kind.type)
+    if isinstance(kind, shapes.UnionType):
+        return max(map(_levels, kind.types))
+    if isinstance(kind, shapes.ListType):
+        return 1 + _levels(kind.item_type)
+    if isinstance(kind, shapes.StructType):
+        return 1 + max((_levels(field.type) for field in kind.fields), default=0)
+    assert not isinstance(kind, shapes.RawType | shapes.AnyType | shapes.DictType), kind
+    return 0
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_no_type_nests_deeper_than_a_message_may(kind: str) -> None:
+    # `read_message` looks for depth only where the types did not take a message.
+    assert _levels(shapes.type_info(KINDS[kind].type)) < MAX_DEPTH - 1

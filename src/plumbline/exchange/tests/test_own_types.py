@@ -55,7 +55,10 @@ def _loose(kind: shapes.Type, where: str, seen: set[type]) -> list[str]:
             kind.ge if kind.ge is not None else kind.gt,
             kind.le if kind.le is not None else kind.lt,
         )
-        return [] if is_bounded else [f"{where}: a bare whole number"]
+        if not is_bounded:
+            return [f"{where}: a bare whole number"]
+        largest = max(abs(each) for each in (kind.ge, kind.gt, kind.le, kind.lt) if each is not None)
+        return [] if largest <= 2**53 else [f"{where}: a number beyond 53 bits"]
     if isinstance(kind, shapes.DateTimeType):
         return [] if kind.tz else [f"{where}: an instant without time zone"]
     return [f"{where}: {type(kind).__name__}"] if isinstance(kind, _BARE) else []

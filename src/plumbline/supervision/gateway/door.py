@@ -17,10 +17,9 @@ from starlette.concurrency import run_in_threadpool
 
 from plumbline.exchange.decode import (
     MAX_BODY_BYTES,
-    check_json,
-    decode_message,
     outer_batch,
     outer_submission,
+    read_message,
 )
 from plumbline.exchange.messages import PLATFORM, kind_of
 from plumbline.exchange.messages.header import Message
@@ -95,11 +94,6 @@ class Turned:
     problem: Problem
 
 
-def _read(body: bytes, message: bytes) -> Message:
-    check_json(body)
-    return decode_message(message)
-
-
 def _apart(body: bytes, max_bytes: int) -> tuple[list[tuple[bytes, bytes]], bytes, list[BatchPlace]]:
     """Submissions with their message parts, the root over these, and the place of each."""
     items = outer_batch(body, max_bytes=max_bytes)
@@ -111,7 +105,7 @@ def _read_each(items: Sequence[tuple[bytes, bytes]]) -> list[tuple[Submission, M
     found: list[tuple[Submission, Message] | Problem] = []
     for item, message in items:
         try:
-            found.append((outer_submission(item), _read(item, message)))
+            found.append((outer_submission(item), read_message(item, message)))
         except Problem as problem:
             found.append(problem)
         except Exception:  # one that nobody foresaw holds up none of the others
@@ -176,9 +170,9 @@ class Door:
         data = bytes(submission.message)
         signed, key = await self.authenticate(received, data, is_trial=is_trial)
         if len(received.body) > LARGE_BODY_BYTES:  # the event loop answers others meanwhile
-            message = await run_in_threadpool(_read, received.body, data)
+            message = await run_in_threadpool(read_message, received.body, data)
         else:
-            message = _read(received.body, data)
+            message = read_message(received.body, data)
         return submission, signed, key, message
 
     async def admit(self, received: Received) -> tuple[Pending | None, Message, KnownKey]:
