@@ -13,8 +13,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from psycopg import errors
 
-from plumbline.evidence.leaf import Leaf, leaf_hash, sha256, sm3, us_from_instant
-from plumbline.evidence.paths import inclusion_path
+from plumbline.evidence.leaf import Leaf, leaf_hash, us_from_instant
 from plumbline.evidence.position import position_of
 from plumbline.evidence.receipt import make_receipt
 from plumbline.evidence.tree import batch_inclusion_paths
@@ -39,7 +38,7 @@ from plumbline.supervision.journal.heads import (
     SigningStopped,
     extends,
     read_head,
-    source_of,
+    stored_leaves,
 )
 from plumbline.supervision.journal.model import Accepted, Outcome, Pending
 from plumbline.supervision.journal.own_acts import OwnActs
@@ -56,6 +55,8 @@ class _Placed:
     pending: Pending
     leaf: Leaf
     index: int
+    #: Of the leaf.
+    hash: bytes
 
 
 class Journal:
@@ -167,6 +168,8 @@ class Journal:
         placed: list[_Placed] = []
         assert self._doubts is not None
         self._doubts.clear()
+        for pending in batch:  # here, where nobody waits for the head
+            pending.take_digests()
         with conn.transaction():
             new, lost = _insert_entries_and_claims(conn, batch)
             if new:
@@ -218,16 +221,19 @@ class Journal:
                 uid=pending.uid,
                 arrived_at_us=us_from_instant(pending.stated_at or pending.arrived_at),
                 logged_at_us=us_from_instant(logged_at),
-                envelope_sha256=sha256(pending.envelope),
-                message_sha256=sha256(pending.message),
-                message_sm3=sm3(pending.message),
+                envelope_sha256=pending.digests[0],
+                message_sha256=pending.digests[1],
+                message_sm3=pending.digests[2],
             )
-            placed.append(_Placed(pending=pending, leaf=leaf, index=before.size + offset))
-        hashes = [leaf_hash(each.leaf.encode()) for each in placed]
-        grown = before.frontier.append(hashes)
+            placed.append(
+                _Placed(
+                    pending=pending, leaf=leaf, index=before.size + offset, hash=leaf_hash(leaf.encode())
+                )
+            )
+        grown = before.frontier.append([each.hash for each in placed])
         rows = [
-            (each.index, each.pending.uid, each.pending.sender_id, at, digest)
-            for each, at, digest in zip(placed, times, hashes, strict=True)
+            (each.index, each.pending.uid, each.pending.sender_id, at, each.hash)
+            for each, at in zip(placed, times, strict=True)
         ]
         if grown.nodes:
             nodes = [(before.epoch, node.level, node.start, node.hash) for node in grown.nodes]
@@ -297,16 +303,18 @@ class Journal:
                 raise SigningStopped("日志头不是本机上次所见的后继：日志被改写")
         note = self._signer.sign_if_largest(after)
         self._last_seen = after
+        hashes = [each.hash for each in placed]
         if note is None:  # another process of this host has signed a larger head meanwhile
             head, note = signed_head(conn, self._signer)
             if head.epoch != after.epoch:
                 return self._already_stored(conn, [each.pending for each in placed], duplicate=False)
-            # one block of leaves serves all of the batch
-            source = source_of(conn, head.epoch, head.size)
-            paths = [inclusion_path(each.index, head.size, source) for each in placed]
+            # What came in meanwhile stands right behind the batch: all of it together grows from the same frontier.
+            hashes += stored_leaves(conn, after, head)
+            if before.frontier.append(hashes).frontier.root() != head.root:
+                raise SigningStopped("日志头与存着的叶子对不上：日志被改写")
         else:
             hit("append.after_sign")
-            paths = batch_inclusion_paths(before.frontier, [leaf_hash(each.leaf.encode()) for each in placed])
+        paths = batch_inclusion_paths(before.frontier, hashes)[: len(placed)]
         return {
             id(each.pending): Accepted(
                 entry=each.pending.entry,

@@ -127,14 +127,7 @@ def source_of(conn: psycopg.Connection, epoch: int, size: int) -> LeafAndNodeSou
         ).fetchone()
         return bytes(row[0]) if row else None
 
-    def leaves(start: int, end: int) -> list[bytes]:
-        rows = conn.execute(
-            "SELECT leaf_hash FROM journal.leaf WHERE epoch = %s AND idx >= %s AND idx < %s ORDER BY idx",
-            [epoch, start, end],
-        ).fetchall()
-        return [bytes(row[0]) for row in rows]
-
-    return LeafAndNodeSource(size, node, leaves)
+    return LeafAndNodeSource(size, node, lambda start, end: _leaves(conn, epoch, start, end))
 
 
 def root_at(conn: psycopg.Connection, epoch: int, size: int) -> bytes:
@@ -156,11 +149,20 @@ def extends(conn: psycopg.Connection, seen: HeadRow, now: HeadRow) -> bool:
     """Whether `now` is `seen` plus the stored leaves between them: the cheap check between two batches."""
     if (seen.origin, seen.epoch) != (now.origin, now.epoch) or now.size < seen.size:
         return False
+    return seen.frontier.append(stored_leaves(conn, seen, now)).frontier.root() == now.root
+
+
+def stored_leaves(conn: psycopg.Connection, before: HeadRow, after: HeadRow) -> list[bytes]:
+    """Hashes of the stored leaves between two heads of one epoch, 32 bytes each."""
+    return _leaves(conn, before.epoch, before.size, after.size)
+
+
+def _leaves(conn: psycopg.Connection, epoch: int, start: int, end: int) -> list[bytes]:
     rows = conn.execute(
         "SELECT leaf_hash FROM journal.leaf WHERE epoch = %s AND idx >= %s AND idx < %s ORDER BY idx",
-        [seen.epoch, seen.size, now.size],
+        [epoch, start, end],
     ).fetchall()
-    return seen.frontier.append([bytes(row[0]) for row in rows]).frontier.root() == now.root
+    return [bytes(row[0]) for row in rows]
 
 
 def _ask_mark(host: str, url: str | None) -> Head:

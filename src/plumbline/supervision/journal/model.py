@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import unicodedata
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from plumbline.evidence.leaf import entry_id
+from plumbline.evidence.leaf import entry_id, sha256, sm3
 from plumbline.evidence.position import position_of
 from plumbline.exchange.problems import Problem, field_problem
 from plumbline.supervision.journal.vault import SealedRecord
@@ -30,6 +29,19 @@ class Pending:
     claims: list[tuple[str, str]] = field(default_factory=list)
     personal: list[SealedRecord] = field(default_factory=list)
     stated_at: datetime | None = None
+    _digests: tuple[bytes, bytes, bytes] | None = field(default=None, init=False, repr=False, compare=False)
+
+    def take_digests(self) -> None:
+        """Reckon :attr:`digests` now, for whoever will ask for them when others wait."""
+        if self._digests is None:
+            self._digests = sha256(self.envelope), sha256(self.message), sm3(self.message)
+
+    @property
+    def digests(self) -> tuple[bytes, bytes, bytes]:
+        """What the leaf says of envelope and message: SHA-256 of the envelope, SHA-256 and SM3 of the message."""
+        self.take_digests()
+        assert self._digests is not None
+        return self._digests
 
     @property
     def identity(self) -> tuple[uuid.UUID, bytes]:
@@ -44,7 +56,7 @@ class Pending:
     @property
     def digest(self) -> bytes:
         """SHA-256 of the message: decides between a repeat and a conflict."""
-        return hashlib.sha256(self.message).digest()
+        return self.digests[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
