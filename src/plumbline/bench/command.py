@@ -33,7 +33,7 @@ class Profile:
     """How much is measured. The ordinary one takes some ten minutes on two cores, most of it P3 to P5."""
 
     messages: int = 2000
-    reports: int = 400
+    reports: int = 1200
     log: p6_log.Sizes = field(default_factory=p6_log.Sizes)
     #: P3: entries of the grown journal; P4, P5: registered reports, few and many (six rows each).
     entries: int = 200_000

@@ -19,6 +19,7 @@ from plumbline.bench.stats import interleave
 from plumbline.bench.world import World
 from plumbline.supervision.journal.append import MAX_BATCH
 from plumbline.supervision.journal.model import Accepted
+from plumbline.supervision.memory import settle
 from plumbline.supervision.projection import schema as fact_schema
 from plumbline.supervision.projection.projector import Projector
 from plumbline.supervision.projection.tables import TABLES
@@ -129,6 +130,7 @@ def measure(world: World, goal: Goal, rounds: int, reports: int) -> Measured:
     """P1b; raises :class:`Lost` when an entry is not projected or is parked."""
     legs = Projecting(world)
     entries = legs.fill(reports)
+    settle()  # as the projector's own process does before it begins
     legs.ours(-1)
     legs.take_rows()
     comparison = interleave(legs.limit, legs.ours, rounds, warm=rounds > 1)

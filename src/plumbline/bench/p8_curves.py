@@ -17,7 +17,7 @@ from plumbline.bench.mix import press_curve
 from plumbline.bench.p1a_accept import Lost
 from plumbline.bench.report import Measured
 from plumbline.bench.stats import interleave
-from plumbline.supervision.projection.handlers.testing import pack, unpack
+from plumbline.supervision.projection.curve_rows import pack, unpack
 
 #: As the standards' machines sample: 100 s at 10 Hz, and a rebar pull of 60 s at 50 Hz.
 CUBE_POINTS, BAR_POINTS = 1000, 3000

@@ -20,7 +20,7 @@ from plumbline.bench.world import World, open_world
 from plumbline.domain.reporting.code import new_code
 from plumbline.evidence.paths import inclusion_path, verify_inclusion
 from plumbline.supervision.journal.heads import read_head, root_at
-from plumbline.supervision.projection.handlers.testing import pack
+from plumbline.supervision.projection.curve_rows import pack
 
 TINY = Profile(messages=40, reports=3, log=Sizes(leaves=600, peer=300, small=100, proofs=20))
 

@@ -357,8 +357,28 @@ def test_a_text_that_never_ends_is_malformed(body: bytes) -> None:
 
 
 _COMPACT = {kind: encode_message(example) for kind, example in examples().items()}
-_ODD_PIECES = [b"", b" ", b"\\u0041", b"\x01", b"\x7f", b"\xff", b"12345678901234567", b"-0", b"1e3", b"[[", b"}", b'"v":1,']
-_ODD_PIECES += ["\u202e".encode(), "e\u0301".encode(), "１３８１２３４５６７８".encode(), "甲".encode(), b"NaN", b"null"]
+_ODD_PIECES = [
+    b"",
+    b" ",
+    b"\\u0041",
+    b"\x01",
+    b"\x7f",
+    b"\xff",
+    b"12345678901234567",
+    b"-0",
+    b"1e3",
+    b"[[",
+    b"}",
+    b'"v":1,',
+]
+_ODD_PIECES += [
+    "\u202e".encode(),
+    "e\u0301".encode(),
+    "１３８１２３４５６７８".encode(),
+    "甲".encode(),
+    b"NaN",
+    b"null",
+]
 
 
 @settings(max_examples=400, deadline=None)
@@ -379,7 +399,9 @@ def test_a_name_that_stands_twice_anywhere_is_seen(kind: str) -> None:
     assert refusal(again).slug == "duplicate-key"
     for body in (
         b'{"message":' + data + b',"origin":[],"origin":[]}',
-        b'{"message":' + data + b',"origin":[{"key_id":"a:bc","key_id":"a:bd","algorithm":"sm2","signature":""}]}',
+        b'{"message":'
+        + data
+        + b',"origin":[{"key_id":"a:bc","key_id":"a:bd","algorithm":"sm2","signature":""}]}',
     ):
         message = bytes(outer_submission(body).message)
         assert told(read_message, body, message)[1] == "duplicate-key"

@@ -226,9 +226,7 @@ class Journal:
                 message_sm3=pending.digests[2],
             )
             placed.append(
-                _Placed(
-                    pending=pending, leaf=leaf, index=before.size + offset, hash=leaf_hash(leaf.encode())
-                )
+                _Placed(pending=pending, leaf=leaf, index=before.size + offset, hash=leaf_hash(leaf.encode()))
             )
         grown = before.frontier.append([each.hash for each in placed])
         rows = [

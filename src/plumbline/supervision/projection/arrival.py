@@ -33,6 +33,8 @@ class Arrival:
     message: Message
     #: Keys of the origin signatures that the entry carries beside its transport key.
     origin_keys: tuple[str, ...] = ()
+    #: Of a test: `ordinal/channel` → row of each curve, where they have been made already.
+    curves: dict[str, Row] | None = None
 
     @property
     def kind(self) -> str:

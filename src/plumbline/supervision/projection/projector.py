@@ -10,24 +10,21 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from typing import Any
 
-import msgspec
 import psycopg
 from psycopg import errors, sql
 
-from plumbline.evidence.leaf import entry_id
 from plumbline.evidence.position import EPOCH_SPAN, place_of, position_of
-from plumbline.exchange.decode import parse_message
 from plumbline.exchange.messages.custody import CommissionPlaced
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.signatures import SYMMETRIC
-from plumbline.exchange.submission import Envelope, decode_envelope
+from plumbline.exchange.submission import Envelope
 from plumbline.supervision.journal.failpoints import hit
+from plumbline.supervision.projection.ahead import Ahead, Wanted
 from plumbline.supervision.projection.arrival import Arrival, NotTakenOver, Projection, day_of
+from plumbline.supervision.projection.entries import Entry, entries_at, next_entries
 from plumbline.supervision.projection.facts import FactState, WaitsForParked
 from plumbline.supervision.projection.handlers import handler_of
 from plumbline.supervision.projection.lapsed import find_lapsed_keys
@@ -45,14 +42,6 @@ CHANNEL = "plumb_projected"
 #: No log grows that long: the bound of an unbounded projection.
 END = 2**62
 _log = logging.getLogger("plumbline.projector")
-_SELECT = """
-SELECT l.epoch, l.idx, l.uid, l.sender_id, l.logged_at, e.key_id, e.envelope, e.message, e.arrived_at
-  FROM journal.leaf l JOIN journal.entry e ON e.uid = l.uid AND e.sender_id = l.sender_id"""
-_NEXT = f"{_SELECT} WHERE l.epoch = %s AND l.idx >= %s AND l.idx < %s ORDER BY l.idx LIMIT %s"
-_PARKED = (
-    f"{_SELECT} JOIN unnest(%s::int[], %s::bigint[]) w(epoch, idx) "
-    "ON w.epoch = l.epoch AND w.idx = l.idx ORDER BY l.epoch, l.idx"
-)
 #: An epoch is left only when all that was kept of it is projected.
 _FOLLOWING = "SELECT max(epoch) FROM journal.epoch WHERE kept_epoch = %s AND kept_size = %s"
 
@@ -64,38 +53,6 @@ def gathering_s(took_s: float) -> float:
 
 class StandingBy(Exception):
     """Another projector holds the position."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Raw:
-    #: Position in the whole log, through all epochs.
-    idx: int
-    uid: Any
-    sender_id: bytes
-    logged_at: datetime
-    key_id: str
-    envelope: bytes
-    message: bytes
-    arrived_at: datetime
-    #: The entry's name, in hex.
-    entry: str
-
-    @classmethod
-    def of(cls, row: Sequence[Any]) -> _Raw:
-        """From a row of the query above."""
-        epoch, index, uid, sender, logged_at, key_id, envelope, message, arrived_at = row
-        sender = bytes(sender)
-        return cls(
-            idx=position_of(epoch, index),
-            uid=uid,
-            sender_id=sender,
-            logged_at=logged_at,
-            key_id=key_id,
-            envelope=bytes(envelope),
-            message=bytes(message),
-            arrived_at=arrived_at,
-            entry=entry_id(sender, uid).hex(),
-        )
 
 
 class Projector:
@@ -110,9 +67,11 @@ class Projector:
         self._schema = schema
         self._set_size = set_size
         self._conn: psycopg.Connection | None = None
+        self._ahead = Ahead(conninfo)
 
     def close(self) -> None:
-        """Drop the connection."""
+        """Drop the connections."""
+        self._ahead.close()
         if self._conn is not None:
             self._conn.close()
             self._conn = None
@@ -135,31 +94,32 @@ class Projector:
             # Nothing of it was kept. The same entries once more, with a savepoint for each part that is tried.
             return self._step(write_set)
 
-    def _step(self, write: Callable[[psycopg.Connection, str, list[_Raw]], None]) -> int:
+    def _step(self, write: Callable[[psycopg.Connection, str, list[Entry]], None]) -> int:
         conn = self.connection()
         with conn.transaction():
             epoch, pos = self._lock_position(conn)
-            rows = self._next(conn, epoch, place_of(pos)[1])
-            if not rows and (following := self._following(conn, epoch, place_of(pos)[1])):
+            entries = self._next(conn, epoch, place_of(pos)[1])
+            if not entries and (following := self._following(conn, epoch, place_of(pos)[1])):
                 epoch = following
-                rows = self._next(conn, epoch, 0)
-            if not rows:
+                entries = self._next(conn, epoch, 0)
+            if not entries:
                 return 0
-            raws = [_Raw.of(row) for row in rows]
-            write(conn, self._schema, raws)
+            write(conn, self._schema, entries)
             hit("project.after_rows")
-            moved = conn.execute(_moved(self._schema), [epoch, raws[-1].idx + 1, pos])
+            moved = conn.execute(_moved(self._schema), [epoch, entries[-1].idx + 1, pos])
             if moved.rowcount != 1:
                 raise RuntimeError("the position moved under its lock")
             hit("project.before_commit")
         hit("project.after_commit")
-        return len(raws)
+        return len(entries)
 
-    def _next(self, conn: psycopg.Connection, epoch: int, index: int) -> list[Any]:
-        """The next rows of an epoch from `index` on, below `until`."""
-        last = min(self.until - position_of(epoch, 0), EPOCH_SPAN)
-        # Binary: envelope and message are bytes, which would come as twice as many digits.
-        return conn.execute(_NEXT, [epoch, index, last, self._set_size], binary=True).fetchall()
+    def _next(self, conn: psycopg.Connection, epoch: int, index: int) -> list[Entry]:
+        """The next entries of an epoch from `index` on, below `until`; when there were many, those after them are read meanwhile."""
+        end, most = min(self.until - position_of(epoch, 0), EPOCH_SPAN), self._set_size
+        entries = self._ahead.take(epoch, index, end) or next_entries(conn, epoch, index, end, most)
+        if len(entries) >= most:
+            self._ahead.begin(Wanted(epoch, index + len(entries), end, most))
+        return entries
 
     def _is_due(self) -> bool:
         """Whether the log has more than the position says, or a later epoch; the set itself looks closer, under its lock."""
@@ -232,24 +192,24 @@ def _moved(schema: str) -> bytes:
     return sql.SQL(update).format(sql.Identifier(schema, "position")).as_bytes(None)
 
 
-def _attestation(state: FactState, raw: _Raw, envelope: Envelope) -> str:
+def _attestation(state: FactState, entry: Entry, envelope: Envelope) -> str:
     """What proves who sent this: origin (asymmetric origin signature), transport, hmac, session or internal."""
     if envelope.channel != "http":
         return envelope.channel
     if envelope.origin:
         return "origin"
-    key = state.get("key", raw.key_id)
+    key = state.get("key", entry.key_id)
     return "hmac" if key and key["algorithm"] in SYMMETRIC else "transport"
 
 
-def project_set(conn: psycopg.Connection, schema: str, raws: list[_Raw]) -> None:
+def project_set(conn: psycopg.Connection, schema: str, entries: list[Entry]) -> None:
     """Project a set and write its rows inside the caller's transaction."""
     state = FactState(conn, schema)
-    _project_set(state, raws)
+    _project_set(state, entries)
     state.flush()
 
 
-def write_set(conn: psycopg.Connection, schema: str, raws: list[_Raw]) -> None:
+def write_set(conn: psycopg.Connection, schema: str, entries: list[Entry]) -> None:
     """Project and write a set inside the caller's transaction; a set that the database refuses is halved.
 
     What is left over is one entry whose rows cannot be stored (a number beyond its column, a month without
@@ -257,81 +217,68 @@ def write_set(conn: psycopg.Connection, schema: str, raws: list[_Raw]) -> None:
     """
     try:
         with conn.transaction():
-            project_set(conn, schema, raws)
+            project_set(conn, schema, entries)
     except (errors.DataError, errors.IntegrityError) as error:
-        if len(raws) > 1:
-            middle = len(raws) // 2
-            write_set(conn, schema, raws[:middle])
-            write_set(conn, schema, raws[middle:])
+        if len(entries) > 1:
+            middle = len(entries) // 2
+            write_set(conn, schema, entries[:middle])
+            write_set(conn, schema, entries[middle:])
             return
-        _log.error("entry %s is parked: the database refused its rows (%s)", raws[0].idx, error.sqlstate)
+        _log.error("entry %s is parked: the database refused its rows (%s)", entries[0].idx, error.sqlstate)
         with conn.transaction():
             state = FactState(conn, schema)
-            _park_unwritable(state, raws[0], error)
+            _park_unwritable(state, entries[0], error)
             state.flush()
 
 
-def _park_unwritable(state: FactState, raw: _Raw, error: psycopg.Error) -> None:
-    message = _parsed(raw)
+def _park_unwritable(state: FactState, entry: Entry, error: psycopg.Error) -> None:
     # The database's own text may repeat the value, so only its class and code are kept.
     why = f"{type(error).__name__}: 数据库拒绝写入（{error.sqlstate}）"
-    if message is None:
-        _park_unreadable(state, raw)
+    if entry.message is None or entry.envelope is None:
+        _park_unreadable(state, entry)
     else:
-        _park(state, _arrival(state, raw, message, decode_envelope(raw.envelope)), why)
+        _park(state, _arrival(state, entry, entry.message, entry.envelope), why)
 
 
-def _parsed(raw: _Raw) -> Message | None:
-    """The message, or None for bytes that this version cannot read (an entry of a newer one)."""
-    try:
-        return parse_message(raw.message)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
-
-
-def _opened(raw: _Raw) -> tuple[Message, Envelope] | tuple[None, None]:
-    """Message and envelope, each read once; neither where the message cannot be read."""
-    message = _parsed(raw)
-    return (None, None) if message is None else (message, decode_envelope(raw.envelope))
-
-
-def _arrival(state: FactState, raw: _Raw, message: Message, envelope: Envelope) -> Arrival:
+def _arrival(state: FactState, entry: Entry, message: Message, envelope: Envelope) -> Arrival:
     return Arrival(
-        entry=raw.entry,
-        idx=raw.idx,
-        uid=raw.uid,
-        sender=raw.sender_id.hex(),
-        key_id=raw.key_id,
-        attestation=_attestation(state, raw, envelope),
-        arrived_at=raw.arrived_at,
-        logged_at=raw.logged_at,
+        entry=entry.name,
+        idx=entry.idx,
+        uid=entry.uid,
+        sender=entry.sender_id.hex(),
+        key_id=entry.key_id,
+        attestation=_attestation(state, entry, envelope),
+        arrived_at=entry.arrived_at,
+        logged_at=entry.logged_at,
         message=message,
         origin_keys=tuple(each.key_id for each in envelope.origin),
+        curves=entry.curves,
     )
 
 
-def _park_unreadable(state: FactState, raw: _Raw) -> None:
+def _park_unreadable(state: FactState, entry: Entry) -> None:
     """Park an entry whose message cannot be read; it creates an object of its own id at most."""
-    state.put("parked", str(raw.idx), {"idx": raw.idx, "keys": [raw.entry], "error": "本版本读不懂这条消息"})
-    state.park(raw.entry, raw.idx)
+    state.put(
+        "parked", str(entry.idx), {"idx": entry.idx, "keys": [entry.name], "error": "本版本读不懂这条消息"}
+    )
+    state.park(entry.name, entry.idx)
 
 
-def _project_set(state: FactState, raws: list[_Raw]) -> None:
-    opened = [_opened(raw) for raw in raws]
+def _project_set(state: FactState, entries: list[Entry]) -> None:
     wanted: list[tuple[str, str | None]] = []
-    for raw, (message, envelope) in zip(raws, opened, strict=True):
-        if message is not None and envelope is not None:
-            origin = [each.key_id for each in envelope.origin]
-            wanted += reads(raw.entry, (raw.key_id, *origin), message)
-            wanted.append(("institution_day", day_of(message.sender, raw.logged_at)[1]))
+    for entry in entries:
+        if entry.message is not None and entry.envelope is not None:
+            origin = [each.key_id for each in entry.envelope.origin]
+            wanted += reads(entry.name, (entry.key_id, *origin), entry.message)
+            wanted.append(("institution_day", day_of(entry.message.sender, entry.logged_at)[1]))
     state.preload(wanted)
-    state.preload([*_witnessings(state, [message for message, _ in opened]), *_behind(state, wanted)])
-    for raw, (message, envelope) in zip(raws, opened, strict=True):
-        if message is None or envelope is None:
-            _log.error("entry %s is parked: its message cannot be read", raw.idx)
-            _park_unreadable(state, raw)
+    state.preload([*_witnessings(state, [entry.message for entry in entries]), *_behind(state, wanted)])
+    for entry in entries:
+        if entry.message is None or entry.envelope is None:
+            _log.error("entry %s is parked: its message cannot be read", entry.idx)
+            _park_unreadable(state, entry)
         else:
-            project_one(state, _arrival(state, raw, message, envelope))
+            project_one(state, _arrival(state, entry, entry.message, entry.envelope))
 
 
 def _witnessings(state: FactState, messages: list[Message | None]) -> Iterator[tuple[str, str | None]]:
@@ -429,12 +376,12 @@ def reproject(conninfo: str) -> tuple[int, int]:
         )
         indexes = [row[0] for row in conn.execute("SELECT idx FROM fact.parked ORDER BY idx").fetchall()]
         epochs, places = ([place_of(each)[half] for each in indexes] for half in (0, 1))
-        rows = conn.execute(_PARKED, [epochs, places]).fetchall()
+        entries = entries_at(conn, epochs, places)
         conn.execute("DELETE FROM fact.parked")
         conn.execute("DELETE FROM fact.parked_key")
         conn.execute("DELETE FROM fact.event WHERE idx = ANY(%s)", [indexes])
-        if rows:
-            write_set(conn, LIVE, [_Raw.of(row) for row in rows])
+        if entries:
+            write_set(conn, LIVE, entries)
         row = conn.execute("SELECT count(*) FROM fact.parked").fetchone()
         left = row[0] if row else 0
     return len(indexes) - left, left

@@ -13,7 +13,7 @@ from plumbline.domain.methods.concrete_cube.evaluation import RateBand, rate_ban
 from plumbline.domain.methods.curve import LoadingRate, Series, contact_offset, loading_rate
 from plumbline.domain.methods.evaluations import MethodInputError
 from plumbline.domain.methods.rebar_tension.curve import TensionCurve, TensionEvaluation, evaluate_curve
-from plumbline.supervision.projection.handlers.testing import unpack
+from plumbline.supervision.projection.curve_rows import unpack
 from plumbline.supervision.reading.database import Row, rows
 
 _TO_KN = {"kN": Decimal(1), "N": Decimal("0.001"), "MN": Decimal(1000)}

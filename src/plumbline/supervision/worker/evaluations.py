@@ -17,7 +17,7 @@ from plumbline.exchange.messages.platform import ComputedValue, EvaluationComput
 from plumbline.exchange.messages.reports import GateReason, ReportApplied
 from plumbline.exchange.uids import derived_uid
 from plumbline.supervision.codes.issue import reason_of
-from plumbline.supervision.projection.handlers.testing import unpacked
+from plumbline.supervision.projection.curve_rows import unpacked
 
 _PEAKS = {"load_kN": "force", "Fm_kN": "force"}
 

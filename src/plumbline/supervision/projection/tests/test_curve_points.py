@@ -18,7 +18,7 @@ from plumbline.exchange.curves import (
 )
 from plumbline.exchange.messages.testing import CurveChannel
 from plumbline.supervision.projection.curve_points import point_times_us, point_values
-from plumbline.supervision.projection.handlers.testing import begin_digest, end_digest, pack, times_of, unpack
+from plumbline.supervision.projection.curve_rows import begin_digest, end_digest, pack, times_of, unpack
 
 
 def _channel(data: bytes, count: int, **fields: Any) -> CurveChannel:

@@ -1,0 +1,93 @@
+"""Entries as the projector takes them (待投影的入账): rows of the journal, opened, with all that follows from an entry alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import psycopg
+
+from plumbline.evidence.leaf import entry_id
+from plumbline.evidence.position import position_of
+from plumbline.exchange.decode import parse_message
+from plumbline.exchange.messages.header import Message
+from plumbline.exchange.messages.testing import RunRecorded
+from plumbline.exchange.submission import Envelope, decode_envelope
+from plumbline.supervision.projection.curve_rows import curve_rows
+from plumbline.supervision.projection.table import Row
+
+_SELECT = """
+SELECT l.epoch, l.idx, l.uid, l.sender_id, l.logged_at, e.key_id, e.envelope, e.message, e.arrived_at
+  FROM journal.leaf l JOIN journal.entry e ON e.uid = l.uid AND e.sender_id = l.sender_id"""
+_NEXT = f"{_SELECT} WHERE l.epoch = %s AND l.idx >= %s AND l.idx < %s ORDER BY l.idx LIMIT %s"
+_PARKED = (
+    f"{_SELECT} JOIN unnest(%s::int[], %s::bigint[]) w(epoch, idx) "
+    "ON w.epoch = l.epoch AND w.idx = l.idx ORDER BY l.epoch, l.idx"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the journal, and what can be said of it without looking at any other."""
+
+    #: Position in the whole log, through all epochs.
+    idx: int
+    uid: Any
+    sender_id: bytes
+    logged_at: datetime
+    key_id: str
+    arrived_at: datetime
+    #: The entry's name, in hex.
+    name: str
+    #: Neither where this version cannot read the message (an entry of a newer one).
+    message: Message | None
+    envelope: Envelope | None
+    #: Rows of a test's curves; None where there is no test, or where packing them fails, which its handler then does again.
+    curves: dict[str, Row] | None = None
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> Entry:
+        """From a row of the queries above."""
+        epoch, index, uid, sender, logged_at, key_id, envelope, message, arrived_at = row
+        sender, opened = bytes(sender), _parsed(bytes(message))
+        return cls(
+            idx=position_of(epoch, index),
+            uid=uid,
+            sender_id=sender,
+            logged_at=logged_at,
+            key_id=key_id,
+            arrived_at=arrived_at,
+            name=entry_id(sender, uid).hex(),
+            message=opened,
+            envelope=None if opened is None else decode_envelope(bytes(envelope)),
+            curves=_packed(opened) if isinstance(opened, RunRecorded) else None,
+        )
+
+
+def _parsed(message: bytes) -> Message | None:
+    try:
+        return parse_message(message)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
+def _packed(message: RunRecorded) -> dict[str, Row] | None:
+    try:
+        return curve_rows(message)
+    except Exception:  # for its handler to tell, which parks the entry
+        return None
+
+
+def next_entries(conn: psycopg.Connection, epoch: int, start: int, end: int, most: int) -> list[Entry]:
+    """The entries of an epoch from index `start` on, below `end`, at most so many."""
+    # Binary: envelope and message are bytes, which would come as twice as many digits.
+    found = conn.execute(_NEXT, [epoch, start, end, most], binary=True).fetchall()
+    return [Entry.of(row) for row in found]
+
+
+def entries_at(conn: psycopg.Connection, epochs: Sequence[int], indexes: Sequence[int]) -> list[Entry]:
+    """The entries at these places, in the order of the log."""
+    return [Entry.of(row) for row in conn.execute(_PARKED, [list(epochs), list(indexes)]).fetchall()]
