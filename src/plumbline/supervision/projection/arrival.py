@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -251,6 +252,7 @@ class Projection:
         self.state.put("institution_day", key, {"institution": institution, "day": day} | values)
 
 
+@lru_cache(maxsize=1024)
 def day_of(institution: str, at: datetime) -> tuple[date, str]:
     """The day in China of an instant, and the key of the institution's roll-up of it."""
     day = at.astimezone(SHANGHAI).date()

@@ -16,7 +16,9 @@ from plumbline.exchange.decode import parse_message
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.testing import RunRecorded
 from plumbline.exchange.submission import Envelope, decode_envelope
+from plumbline.supervision.projection.arrival import day_of
 from plumbline.supervision.projection.curve_rows import curve_rows
+from plumbline.supervision.projection.reads import reads
 from plumbline.supervision.projection.table import Row
 
 _SELECT = """
@@ -45,6 +47,8 @@ class Entry:
     #: Neither where this version cannot read the message (an entry of a newer one).
     message: Message | None
     envelope: Envelope | None
+    #: (table, key) of the rows that projecting it will ask for first.
+    asks: Sequence[tuple[str, str | None]] = ()
     #: Rows of a test's curves; None where there is no test, or where packing them fails, which its handler then does again.
     curves: dict[str, Row] | None = None
 
@@ -53,6 +57,8 @@ class Entry:
         """From a row of the queries above."""
         epoch, index, uid, sender, logged_at, key_id, envelope, message, arrived_at = row
         sender, opened = bytes(sender), _parsed(bytes(message))
+        read = None if opened is None else decode_envelope(bytes(envelope))
+        name = entry_id(sender, uid).hex()
         return cls(
             idx=position_of(epoch, index),
             uid=uid,
@@ -60,9 +66,10 @@ class Entry:
             logged_at=logged_at,
             key_id=key_id,
             arrived_at=arrived_at,
-            name=entry_id(sender, uid).hex(),
+            name=name,
             message=opened,
-            envelope=None if opened is None else decode_envelope(bytes(envelope)),
+            envelope=read,
+            asks=_asks(name, logged_at, key_id, opened, read) if opened and read else (),
             curves=_packed(opened) if isinstance(opened, RunRecorded) else None,
         )
 
@@ -72,6 +79,13 @@ def _parsed(message: bytes) -> Message | None:
         return parse_message(message)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
+
+
+def _asks(
+    name: str, logged_at: datetime, key_id: str, message: Message, envelope: Envelope
+) -> list[tuple[str, str | None]]:
+    keys = [key_id, *(each.key_id for each in envelope.origin)]
+    return [*reads(name, keys, message), ("institution_day", day_of(message.sender, logged_at)[1])]
 
 
 def _packed(message: RunRecorded) -> dict[str, Row] | None:

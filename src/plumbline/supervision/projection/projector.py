@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import psycopg
@@ -23,13 +24,13 @@ from plumbline.exchange.signatures import SYMMETRIC
 from plumbline.exchange.submission import Envelope
 from plumbline.supervision.journal.failpoints import hit
 from plumbline.supervision.projection.ahead import Ahead, Wanted
-from plumbline.supervision.projection.arrival import Arrival, NotTakenOver, Projection, day_of
+from plumbline.supervision.projection.arrival import Arrival, NotTakenOver, Projection
 from plumbline.supervision.projection.entries import Entry, entries_at, next_entries
 from plumbline.supervision.projection.facts import FactState, WaitsForParked
 from plumbline.supervision.projection.handlers import handler_of
 from plumbline.supervision.projection.lapsed import find_lapsed_keys
 from plumbline.supervision.projection.parking import follow_ups
-from plumbline.supervision.projection.reads import parking_keys, reads
+from plumbline.supervision.projection.reads import parking_keys
 from plumbline.supervision.projection.schema import LIVE
 from plumbline.supervision.projection.tables import TABLES
 
@@ -265,12 +266,8 @@ def _park_unreadable(state: FactState, entry: Entry) -> None:
 
 
 def _project_set(state: FactState, entries: list[Entry]) -> None:
-    wanted: list[tuple[str, str | None]] = []
-    for entry in entries:
-        if entry.message is not None and entry.envelope is not None:
-            origin = [each.key_id for each in entry.envelope.origin]
-            wanted += reads(entry.name, (entry.key_id, *origin), entry.message)
-            wanted.append(("institution_day", day_of(entry.message.sender, entry.logged_at)[1]))
+    # A set asks for the same keys, parties and projects over and over.
+    wanted = dict.fromkeys(chain.from_iterable(entry.asks for entry in entries))
     state.preload(wanted)
     state.preload([*_witnessings(state, [entry.message for entry in entries]), *_behind(state, wanted)])
     for entry in entries:
@@ -289,7 +286,7 @@ def _witnessings(state: FactState, messages: list[Message | None]) -> Iterator[t
             yield from (("witnessing", row["witnessing"]) for row in rows if row)
 
 
-def _behind(state: FactState, wanted: Sequence[tuple[str, str | None]]) -> Iterator[tuple[str, str | None]]:
+def _behind(state: FactState, wanted: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, str | None]]:
     """What the rows of the first look lie in: nearly every handler asks for the project of what it is about."""
     for table, key in wanted:
         row = state.peek(table, key) if key else None
