@@ -132,11 +132,10 @@ class OpenedCheckpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class EndedCosigner:
-    """A cosigner's key that the caller trusts up to an instant: the platform retired it."""
+class VerifierAround:
+    """A verifier that says what another one says; whoever knows more of it builds on this."""
 
     of: NoteVerifier
-    until: datetime
 
     @property
     def name(self) -> str:
@@ -155,12 +154,20 @@ class EndedCosigner:
 
     @property
     def algorithm(self) -> str:
-        """The key's algorithm."""
+        """The key's algorithm, where the verifier says it."""
         return str(getattr(self.of, "algorithm", ""))
 
     def verify(self, text: bytes, signature: bytes) -> bool:
-        """As the key itself says; whether it comes too late is for the reader of the time."""
+        """As the verifier itself says."""
         return self.of.verify(text, signature)
+
+
+@dataclass(frozen=True, slots=True)
+class EndedCosigner(VerifierAround):
+    """A cosigner's key that the caller trusts up to an instant: the platform retired it. Whether a signature comes too late is for the
+    reader of the time."""
+
+    until: datetime
 
 
 def trusted_verifiers(vkeys: Iterable[str], ended: Mapping[str, datetime]) -> list[NoteVerifier]:

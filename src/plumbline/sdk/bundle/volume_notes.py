@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from plumbline.evidence.checkpoint import Checkpoint, UntrustedCheckpoint, open_checkpoint
+from plumbline.evidence.checkpoint import Checkpoint, UntrustedCheckpoint, VerifierAround, open_checkpoint
 from plumbline.evidence.note import NoteError, NoteVerifier, decode_base64
 from plumbline.evidence.paths import verify_consistency
 from plumbline.evidence.position import place_of
@@ -17,32 +17,11 @@ from plumbline.sdk.bundle.volume_format import Volume, note_name
 _EPOCH = re.compile(r"([1-9][0-9]{0,3})(-[1-9][0-9]{0,3})?")
 
 
-@dataclass(slots=True)
-class Remembered:
+@dataclass(frozen=True, slots=True)
+class Remembered(VerifierAround):
     """A verifier that checks each signature once: thousands of entries stand under one checkpoint."""
 
-    of: NoteVerifier
     _known: dict[tuple[bytes, bytes], bool] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """Key name."""
-        return self.of.name
-
-    @property
-    def key_id(self) -> bytes:
-        """Key id."""
-        return self.of.key_id
-
-    @property
-    def is_cosigner(self) -> bool:
-        """Whether the key follows a log."""
-        return self.of.is_cosigner
-
-    @property
-    def algorithm(self) -> str:
-        """The key's algorithm, where the verifier says it."""
-        return str(getattr(self.of, "algorithm", ""))
 
     @property
     def until(self) -> datetime | None:

@@ -34,7 +34,7 @@ def story(city: City) -> Story:
     return tell(city, start=START, end=END)[1]
 
 
-def test_a_whole_city_has_six_institutions_forty_projects_and_three_thousand_reports(
+def test_a_whole_city_has_six_institutions_forty_projects_and_2900_reports_beside_the_planted_ones(
     city: City, story: Story
 ):
     assert (len(city.houses), len(city.teams), len(story.placed)) == (6, 40, 2900)
