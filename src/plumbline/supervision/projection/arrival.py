@@ -8,8 +8,6 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
-import msgspec
-
 from plumbline.domain.basics.calendar import SHANGHAI
 from plumbline.domain.basics.findings import Finding, Severity
 from plumbline.exchange.messages.header import Message
@@ -34,6 +32,8 @@ class Arrival:
     message: Message
     #: Keys of the origin signatures that the entry carries beside its transport key.
     origin_keys: tuple[str, ...] = ()
+    #: The message as plain JSON values, curves without their points; nobody changes them.
+    body: dict[str, Any]
     #: Of a test: `ordinal/channel` → row of each curve, where they have been made already.
     curves: dict[str, Row] | None = None
 
@@ -54,13 +54,8 @@ class Arrival:
             "arrived_at": self.arrived_at,
             "logged_at": self.logged_at,
             "version": version,
-            "body": body if body is not None else self.body(),
+            "body": body if body is not None else self.body,
         }
-
-    def body(self) -> dict[str, Any]:
-        """The message as plain JSON values."""
-        result: dict[str, Any] = msgspec.to_builtins(self.message)
-        return result
 
 
 class NotTakenOver(Exception):

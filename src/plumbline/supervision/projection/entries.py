@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.testing import RunRecorded
 from plumbline.exchange.submission import Envelope, decode_envelope
 from plumbline.supervision.projection.arrival import day_of
-from plumbline.supervision.projection.curve_rows import curve_rows
+from plumbline.supervision.projection.curve_rows import curve_rows, without_points
 from plumbline.supervision.projection.reads import reads
 from plumbline.supervision.projection.table import Row
 
@@ -47,6 +47,8 @@ class Entry:
     #: Neither where this version cannot read the message (an entry of a newer one).
     message: Message | None
     envelope: Envelope | None
+    #: The message as plain JSON values, curves without their points; empty where it cannot be read.
+    body: dict[str, Any] = field(default_factory=dict)
     #: (table, key) of the rows that projecting it will ask for first.
     asks: Sequence[tuple[str, str | None]] = ()
     #: Rows of a test's curves; None where there is no test, or where packing them fails, which its handler then does again.
@@ -69,6 +71,7 @@ class Entry:
             name=name,
             message=opened,
             envelope=read,
+            body={} if opened is None else _plain(opened),
             asks=_asks(name, logged_at, key_id, opened, read) if opened and read else (),
             curves=_packed(opened) if isinstance(opened, RunRecorded) else None,
         )
@@ -86,6 +89,11 @@ def _asks(
 ) -> list[tuple[str, str | None]]:
     keys = [key_id, *(each.key_id for each in envelope.origin)]
     return [*reads(name, keys, message), ("institution_day", day_of(message.sender, logged_at)[1])]
+
+
+def _plain(message: Message) -> dict[str, Any]:
+    body: dict[str, Any] = msgspec.to_builtins(message)
+    return without_points(body) if isinstance(message, RunRecorded) else body
 
 
 def _packed(message: RunRecorded) -> dict[str, Row] | None:

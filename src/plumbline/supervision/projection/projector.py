@@ -253,6 +253,7 @@ def _arrival(state: FactState, entry: Entry, message: Message, envelope: Envelop
         logged_at=entry.logged_at,
         message=message,
         origin_keys=tuple(each.key_id for each in envelope.origin),
+        body=entry.body,
         curves=entry.curves,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from plumbline.domain.basics.calendar import local_date
 from plumbline.domain.basics.findings import Finding, Severity
@@ -23,8 +23,6 @@ from plumbline.supervision.projection.handlers.standing import (
 from plumbline.supervision.projection.table import Row
 from plumbline.supervision.rules import parameters
 
-_BULKY = ("values", "dzv", "times_us", "times_dzv")
-
 
 def _replace_curves(p: Projection, run: str, before: Row | None, rows: dict[str, Row]) -> None:
     """Curves stand under the run's own id; those of its earlier version go, they are in the log for ever."""
@@ -33,14 +31,6 @@ def _replace_curves(p: Projection, run: str, before: Row | None, rows: dict[str,
             p.state.delete("curve", f"{run}/{specimen['ordinal']}/{channel['channel']}")
     for name, row in rows.items():
         p.state.put("curve", f"{run}/{name}", row | {"run": run})
-
-
-def _without_points(body: dict[str, Any]) -> dict[str, Any]:
-    for specimen in body["specimens"]:
-        for channel in (specimen.get("curve") or {}).get("channels", []):
-            for name in _BULKY:
-                channel.pop(name, None)
-    return body
 
 
 def record_run(p: Projection) -> str:
@@ -73,7 +63,6 @@ def record_run(p: Projection) -> str:
             "evaluated": m.discarded,
             "jurisdiction": p.jurisdiction(sample["project"] if sample else None, institution),
         },
-        body=_without_points(p.arrival.body()),
     )
     _replace_curves(p, run, before, rows)
     if before is None:
