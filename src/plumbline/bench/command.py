@@ -11,6 +11,7 @@ from pathlib import Path
 
 from plumbline.bench import (
     machine,
+    p0_peak,
     p1a_accept,
     p1b_project,
     p2_peers,
@@ -32,6 +33,8 @@ from plumbline.supervision.boot import DATABASE
 class Profile:
     """How much is measured. The ordinary one takes some ten minutes on two cores, most of it P3 to P5."""
 
+    #: P0: seconds of the peak.
+    peak_s: int = 20
     messages: int = 2000
     reports: int = 1200
     log: p6_log.Sizes = field(default_factory=p6_log.Sizes)
@@ -98,6 +101,11 @@ class _Run:
         return stack.enter_context(self.world()), stack.enter_context(self.world())
 
 
+def _peak(run: _Run) -> Found:
+    with run.world() as world:
+        yield p0_peak.measure(world, run.goals["P0"], run.rounds, run.profile.peak_s, run.profile.few)
+
+
 def _accept(run: _Run) -> Found:
     with run.world() as world:
         yield p1a_accept.measure(world, run.goals["P1a"], run.rounds, run.profile.messages)
@@ -161,6 +169,7 @@ def _national(run: _Run) -> Found:
 
 
 MEASUREMENTS: dict[str, Callable[[_Run], Found]] = {
+    "P0": _peak,
     "P1a": _accept,
     "P1b": _project,
     "P2": _peers,

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from plumbline.bench.load import answers, pack
@@ -42,6 +42,8 @@ class Leg:
     generator_s: float
     #: (status, body) of every answer.
     answers: list[tuple[int, bytes]]
+    #: Of a paced leg: seconds from when each request was due until it was answered, ascending.
+    late: list[float] = field(default_factory=list)
 
     @property
     def accepted(self) -> list[dict[str, object]]:
@@ -90,16 +92,26 @@ class Gateways:
         """Stop all."""
         self._supervisor.stop()
 
-    def start_load(self, requests: Sequence[bytes], connections: int = CONNECTIONS) -> Generators:
-        """Generators that are connected and wait for the word."""
-        return Generators(self._world.platform.folder("load"), self.ports, requests, connections)
+    def start_load(
+        self, requests: Sequence[bytes], connections: int = CONNECTIONS, *, rate: float = 0.0, name: str = ""
+    ) -> Generators:
+        """Generators that are connected and wait for the word. `rate`: so many requests a second of all of them together, instead of as
+        many as are answered; `name` keeps several loads at once apart."""
+        folder = self._world.platform.folder("load") / name
+        folder.mkdir(exist_ok=True)
+        return Generators(folder, self.ports, requests, connections, rate / len(self.ports))
 
 
 class Generators:
     """One generator process a gateway, the requests dealt among them."""
 
     def __init__(
-        self, folder: Path, ports: Sequence[int], requests: Sequence[bytes], connections: int
+        self,
+        folder: Path,
+        ports: Sequence[int],
+        requests: Sequence[bytes],
+        connections: int,
+        rate: float = 0.0,
     ) -> None:
         self._outputs: list[Path] = []
         self._children: list[subprocess.Popen[str]] = []
@@ -111,7 +123,7 @@ class Generators:
                 out.unlink(missing_ok=True)
                 self._outputs.append(out)
                 argv = [sys.executable, "-m", "plumbline.bench.load"]
-                argv += [str(file), str(port), str(connections), str(out)]
+                argv += [str(file), str(port), str(connections), str(out), str(rate)]
                 self._children.append(
                     subprocess.Popen(
                         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", bufsize=1
@@ -146,6 +158,7 @@ class Generators:
             seconds=max(r["end"] for r in results) - min(r["begin"] for r in results),
             generator_s=sum(r["cpu"] for r in results),
             answers=collected,
+            late=sorted(each for r in results for each in r["late"]),
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 GOALS_FILE = Path(__file__).with_name("goals.toml")
 #: Names that the command takes; one may hold several comparisons (`P6`, `P6-pymerkle`).
-NAMES = ("P1a", "P1b", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P13")
+NAMES = ("P0", "P1a", "P1b", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P13")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

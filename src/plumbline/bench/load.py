@@ -1,7 +1,8 @@
 """The load generator (发压器), a process of its own: sends requests that were made beforehand over keep-alive connections.
 
-`python -m plumbline.bench.load FILE PORT CONNECTIONS OUT`: prints `ready`, waits for a line, sends, prints one JSON line. FILE holds
-requests, OUT receives answers, each with its length ahead. It parses no more of an answer than its status and length.
+`python -m plumbline.bench.load FILE PORT CONNECTIONS OUT [RATE]`: prints `ready`, waits for a line, sends, prints one JSON line. FILE
+holds requests, OUT receives answers, each with its length ahead. It parses no more of an answer than its status and length. With a RATE so
+many requests become due each second, whether those before are answered or not; `late` then tells how long after that each was answered.
 """
 
 from __future__ import annotations
@@ -43,9 +44,12 @@ def answers(data: bytes) -> Iterator[tuple[int, bytes]]:
 class _Caller(asyncio.Protocol):
     """One connection: one request after another, each when the one before is answered."""
 
-    def __init__(self, work: Iterator[bytes], kept: list[bytes]) -> None:
+    def __init__(self, work: Iterator[tuple[float, bytes]], kept: list[bytes], late: list[float]) -> None:
+        """`work`: when each is due (monotonic; 0 at once), and the request. `late` receives how long after that its answer came."""
         self._work = work
         self._kept = kept
+        self._late = late
+        self._due = 0.0
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -56,10 +60,14 @@ class _Caller(asyncio.Protocol):
 
     def send(self) -> None:
         """The next request, or the end."""
-        request = next(self._work, None)
+        found = next(self._work, None)
         assert self._transport is not None
-        if request is None:
+        if found is None:
             self._transport.close()
+            return
+        self._due, request = found
+        if self._due > time.monotonic():
+            asyncio.get_running_loop().call_at(self._due, self._transport.write, request)
         else:
             self._transport.write(request)
 
@@ -72,6 +80,8 @@ class _Caller(asyncio.Protocol):
         if len(body) < length:
             return
         self._kept.append(_ANSWER.pack(int(head[9:12]), length) + body[:length])
+        if self._due:
+            self._late.append(time.monotonic() - self._due)
         self._buffer = body[length:]
         self.send()
 
@@ -88,14 +98,22 @@ def _content_length(head: bytes) -> int:
     return 0
 
 
-async def _run(file: Path, port: int, connections: int, out: Path) -> None:
+def _paced(requests: list[bytes], rate: float) -> Iterator[tuple[float, bytes]]:
+    """Each with the moment when it is due; the first one is asked for when the clock begins."""
+    begin = time.monotonic()
+    for number, request in enumerate(requests):
+        yield (begin + number / rate if rate else 0.0), request
+
+
+async def _run(file: Path, port: int, connections: int, out: Path, rate: float) -> None:
     requests = list(_unpacked(file.read_bytes()))
     kept: list[bytes] = []
-    work = iter(requests)
+    late: list[float] = []
+    work = _paced(requests, rate)
     loop = asyncio.get_running_loop()
     callers = []
     for _ in range(connections):
-        _, caller = await loop.create_connection(lambda: _Caller(work, kept), "127.0.0.1", port)
+        _, caller = await loop.create_connection(lambda: _Caller(work, kept, late), "127.0.0.1", port)
         callers.append(caller)
     print("ready", flush=True)
     await loop.run_in_executor(None, sys.stdin.readline)
@@ -105,8 +123,9 @@ async def _run(file: Path, port: int, connections: int, out: Path) -> None:
     await asyncio.gather(*(caller.done for caller in callers))
     result = {"begin": begin, "end": time.monotonic(), "cpu": time.process_time() - cpu, "answers": len(kept)}
     out.write_bytes(b"".join(kept))
-    print(json.dumps(result), flush=True)
+    print(json.dumps(result | {"late": sorted(late)}), flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(_run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])))
+    told = float(sys.argv[5]) if len(sys.argv) > 5 else 0.0
+    asyncio.run(_run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]), told))

@@ -93,7 +93,7 @@ class Accepting:
         used = self.servers()
         load.go()
         leg = load.finish()
-        told = self._note(leg)
+        told = self.note(leg)
         if len(told) != self.count or any(status != 201 for status, _ in told):
             raise Lost(f"{self.count} sent, answers: {Counter(status for status, _ in told)}")
         if round_ >= 0:
@@ -107,7 +107,8 @@ class Accepting:
         """Of each generator: enough for full batches at both gateways, whoever fills them."""
         return max(4, CONNECTIONS // self.together)
 
-    def _note(self, leg: Leg) -> list[tuple[int, dict[str, object]]]:
+    def note(self, leg: Leg) -> list[tuple[int, dict[str, object]]]:
+        """What the answers of a leg say; those with 2xx are remembered."""
         told = self.told(leg)
         self.accepted += [body for status, body in told if 200 <= status < 300]
         return told
@@ -145,7 +146,7 @@ class Accepting:
             time.sleep(0.01)
         self.world.crash()
         leg = load.finish()
-        return self.count, sum(200 <= status < 300 for status, _ in self._note(leg))
+        return self.count, sum(200 <= status < 300 for status, _ in self.note(leg))
 
 
 def _entry_row(signed: Signed, world: World) -> bytes:
