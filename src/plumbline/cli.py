@@ -404,7 +404,7 @@ def _workshop_commands(commands: Commands) -> None:
     sign.set_defaults(run=_sign)
 
     bench = commands.add_parser("bench", help="测量：与同机基准并排的比值")
-    bench.add_argument("names", nargs="*", help="P1a P1b P2 P3 P4 P5 P6 P7 P8 P13（默认全部）")
+    bench.add_argument("names", nargs="*", help="P0 P1a P1b P2 P3 P4 P5 P6 P7 P8 P13（默认全部）")
     bench.add_argument("--out", help="把结果写成 JSON 放进这个文件夹")
     bench.add_argument("--rounds", type=int, default=5)
     bench.add_argument("--grown", action="store_true", help="P3、P5 长到一千万行（约一小时，要 40 GB）")

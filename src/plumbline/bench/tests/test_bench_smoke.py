@@ -22,14 +22,23 @@ from plumbline.evidence.paths import inclusion_path, verify_inclusion
 from plumbline.supervision.journal.heads import read_head, root_at
 from plumbline.supervision.projection.curve_rows import pack
 
-TINY = Profile(messages=40, reports=3, log=Sizes(leaves=600, peer=300, small=100, proofs=20))
+TINY = Profile(
+    messages=40, reports=3, peak_s=1, few=30, log=Sizes(leaves=600, peer=300, small=100, proofs=20)
+)
 
 
 @pytest.mark.service
 def test_each_measurement_keeps_its_correctness_through_a_killed_database() -> None:
     shown: list[str] = []
-    described, results = measure(["P1a", "P1b", "P6"], 1, TINY, shown.append)
-    assert {each.goal.name for each in results} - {"P6-pymerkle"} == {"P6", "P1a", "P1a-together", "P1b"}
+    described, results = measure(["P0", "P1a", "P1b", "P6"], 1, TINY, shown.append)
+    assert {each.goal.name for each in results} - {"P6-pymerkle"} == {
+        "P0",
+        "P6",
+        "P1a",
+        "P1a-together",
+        "P1b",
+    }
+    assert any("250 receipts verified" in each for each in shown)
     assert sum("receipts verified, 0 lost" in each for each in shown) == 2
     assert any("events = entries, 0 parked" in each for each in shown)
     assert described["postgresql"].split(".")[0].isdigit()
