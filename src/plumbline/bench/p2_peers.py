@@ -111,17 +111,19 @@ class _Peer:
             self.cpu_s += self._servers() - used
         self.sent += count
         created = [json.loads(body) for status, body in leg.answers if status == 201]
-        rows = peer_log.counts(world) if self.is_equal else (self._rows(),)
+        rows = self._rows()
         if set(rows) != {self.sent} or len(created) != count:
             told = sorted({answer for answer in leg.answers if answer[0] != 201})[:1]
             raise Lost(f"the peer: {count} sent, {len(created)} answered with 201, rows {rows}; {told}")
         self.accepted += created
         return count / leg.seconds
 
-    def _rows(self) -> int:
+    def _rows(self) -> tuple[int, ...]:
         with self.accepting.world.connect() as conn:
+            if self.is_equal:
+                return peer_log.counts(conn)
             found = conn.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(_BARE))).fetchone()
-        return found[0] if found else 0
+            return found or ()
 
     def _servers(self) -> float:
         return cpu_seconds([*self.gateways.pids, self.accepting.world.running.pid])
@@ -133,15 +135,16 @@ def measure(world: World, goals: dict[str, Goal], rounds: int, count: int) -> It
         if kind.absent:
             yield f"{name} peer absent: {', '.join(kind.absent)}"
             continue
-        yield _beside(world, goals[name], (rounds, count), kind)
+        yield beside(world, goals[name], (rounds, count), kind)
 
 
-def _beside(world: World, goal: Goal, amount: tuple[int, int], kind: Kind) -> Measured:
+def beside(world: World, goal: Goal, amount: tuple[int, int], kind: Kind) -> Measured:
+    """Ours ÷ one peer that is installed, (rounds, messages a round); raises :class:`Lost`."""
     rounds, count = amount
     key = Ed25519PrivateKey.generate().private_bytes_raw()
     peer_log.create(world) if kind.is_equal else _create_bare(world)
     ours = Gateways(world, 1)
-    theirs = Gateways(world, 1, application=kind.application, environment=_environment(world, key))
+    theirs = Gateways(world, 1, application=kind.application, environment=environment(world, key))
     try:
         accepting = Accepting(world, count, ours)
         first = world.counts()[0]
@@ -165,7 +168,8 @@ def _beside(world: World, goal: Goal, amount: tuple[int, int], kind: Kind) -> Me
 def _promised(world: World, peer: _Peer, key: bytes) -> str:
     if not peer.is_equal:
         return "the peer keeps no log and gives no receipt: it does less"
-    verified = peer_log.check(world, peer.accepted, peer.accepting.sent, peer_log.verifier_key(key))
+    with world.connect() as conn:
+        verified = peer_log.check(conn, peer.accepted, peer.accepting.sent, peer_log.verifier_key(key))
     return f"the peer's answers = entries = leaves = head, {number(verified)} of its receipts verified"
 
 
@@ -176,7 +180,8 @@ def _create_bare(world: World) -> None:
         conn.execute(sql.SQL("CREATE TABLE {} (LIKE journal.entry INCLUDING ALL)").format(table))
 
 
-def _environment(world: World, key: bytes) -> dict[str, str]:
+def environment(world: World, key: bytes) -> dict[str, str]:
+    """What a peer has to be told; `key` signs its checkpoints."""
     place = conninfo_to_dict(world.running.dsn(DATABASE))
     return {VARIABLE: str(_tell(world, key)), "PGPASSWORD": str(place.get("password") or "")}
 

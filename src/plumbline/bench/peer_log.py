@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -12,7 +12,7 @@ from psycopg import sql
 from plumbline.bench.p1a_accept import Lost
 from plumbline.bench.requests import Signed
 from plumbline.bench.world import World
-from plumbline.evidence.checkpoint import Ed25519NoteSigner, parse_verifier
+from plumbline.evidence.checkpoint import Ed25519NoteSigner, NoteVerifier, parse_verifier
 from plumbline.evidence.leaf import entry_id
 from plumbline.evidence.receipt import verify_receipt
 from plumbline.evidence.tree import Frontier, Node
@@ -22,6 +22,9 @@ ORIGIN = "bench.peer/1"
 _KINDS = ("entry", "claim", "leaf", "node", "head")
 _COUNTS = """
 SELECT (SELECT count(*) FROM bench_peer_entry), (SELECT count(*) FROM bench_peer_leaf), (SELECT size FROM bench_peer_head)
+"""
+_STORED = """
+SELECT e.uid::text, e.envelope, e.message, l.idx FROM bench_peer_entry e JOIN bench_peer_leaf l USING (uid, sender_id)
 """
 
 
@@ -44,50 +47,50 @@ def create(world: World) -> None:
         )
 
 
-def counts(world: World) -> tuple[int, int, int]:
+def counts(conn: psycopg.Connection) -> tuple[int, int, int]:
     """(entries, leaves, size of the head)."""
-    with world.connect() as conn:
-        row = conn.execute(_COUNTS).fetchone()
+    row = conn.execute(_COUNTS).fetchone()
     assert row is not None
     return row[0], row[1], row[2]
 
 
 def check(
-    world: World, accepted: Iterable[Mapping[str, Any]], sent: Mapping[str, Signed], verifier: str
+    conn: psycopg.Connection, accepted: Iterable[Mapping[str, Any]], sent: Mapping[str, Signed], verifier: str
 ) -> int:
     """Answers = entries = leaves = head, the head is that of the leaves, every receipt verifies offline against message and envelope.
 
     Returns how many receipts were verified; raises :class:`Lost`.
     """
     answers = {str(each["receipt_url"]).rpartition("/")[2]: each for each in accepted}
-    found = counts(world)
+    found = counts(conn)
     if set(found) != {len(answers)}:
         raise Lost(f"the peer: {len(answers)} answers; entries, leaves, head: {found}")
-    with world.connect() as conn:
-        _check_tree(conn)
-        rows = conn.execute(
-            "SELECT e.uid::text, e.envelope, e.message, l.idx FROM bench_peer_entry e JOIN bench_peer_leaf l USING (uid, sender_id)"
-        ).fetchall()
-    verifiers = [parse_verifier(verifier)]
+    _check_tree(conn)
+    verifiers, rows = [parse_verifier(verifier)], conn.execute(_STORED).fetchall()
     for uid, envelope, message, index in rows:
-        answer, signed = answers.get(uid), sent[uid]
-        if answer is None or answer["index"] != index or bytes(message) != signed.data:
+        if uid not in answers or answers[uid]["index"] != index or bytes(message) != sent[uid].data:
             raise Lost(f"the peer: entry {uid} is not what was answered")
-        sender = bytes.fromhex(signed.message.sender)
-        if answer["entry"] != entry_id(sender, signed.message.uid).hex():
-            raise Lost(f"the peer: the answer of {uid} names another entry")
-        checked = verify_receipt(
-            str(answer["receipt"]),
-            verifiers,
-            signed.data,
-            bytes(envelope),
-            origin=ORIGIN,
-            sender_id=sender,
-            uid=signed.message.uid,
-        )
-        if not checked.ok or checked.index != index:
-            raise Lost(f"the peer: the receipt of {uid} does not verify: {checked.failure}")
+        _check_answer(answers[uid], sent[uid], bytes(envelope), verifiers)
     return len(rows)
+
+
+def _check_answer(
+    answer: Mapping[str, Any], signed: Signed, envelope: bytes, verifiers: Sequence[NoteVerifier]
+) -> None:
+    sender, uid = bytes.fromhex(signed.message.sender), signed.message.uid
+    checked = verify_receipt(
+        str(answer["receipt"]),
+        verifiers,
+        signed.data,
+        envelope,
+        origin=ORIGIN,
+        sender_id=sender,
+        uid=uid,
+    )
+    if not checked.ok:
+        raise Lost(f"the peer: the receipt of {uid} does not verify: {checked.failure}")
+    if (answer["entry"], answer["index"]) != (entry_id(sender, uid).hex(), checked.index):
+        raise Lost(f"the peer: the answer of {uid} is not what its receipt says")
 
 
 def _check_tree(conn: psycopg.Connection) -> None:

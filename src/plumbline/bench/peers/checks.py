@@ -60,8 +60,14 @@ class Peer:
         """From the file that the environment names."""
         told = json.loads(Path(os.environ[VARIABLE]).read_text("utf-8"))
         keys = {key_id: (algorithm, bytes.fromhex(key)) for key_id, (algorithm, key) in told["keys"].items()}
-        place = (told[name] for name in ("host", "user", "database", "origin"))
-        return cls(keys, *place, bytes.fromhex(told["log_key"]))
+        return cls(
+            keys,
+            told["host"],
+            told["user"],
+            told["database"],
+            told["origin"],
+            bytes.fromhex(told["log_key"]),
+        )
 
     def check(self, headers: Mapping[str, str], body: bytes) -> Row:
         """Signatures, digests, age, JSON, schema, texts, curves; raises :class:`Refused` or a Problem."""

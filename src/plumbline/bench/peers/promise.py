@@ -1,7 +1,7 @@
-"""What a peer with equal work promises (对照的存证): leaf, head, checkpoint and receipt by our own pure functions, so that nobody's hashing is compared.
+"""What a peer with equal work promises (对照的存证): leaf, head, checkpoint and receipt, by our own pure functions.
 
-Storage is the peer's own: these functions turn what it read under the lock of its head into what it has to write, and what it has committed
-into the answer. Nothing here touches a database.
+So nobody's hashing is compared. Storage is the peer's own: these functions turn what it read under the lock of its head into
+what it has to write, and what it has committed into the answer. Nothing here touches a database.
 """
 
 from __future__ import annotations

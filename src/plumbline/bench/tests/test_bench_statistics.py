@@ -120,7 +120,9 @@ def test_a_row_for_information_is_never_judged_and_never_passes(limit: tuple[flo
     assert "for information —" in line(shown)
     assert not any(word in line(shown) for word in ("PASS", "MISS", "gate", "ambition"))
     assert exit_status([shown]) == 0
-    content = as_json({"host": "a", "processor": "x", "cores": "2", "python": "3", "postgresql": "18"}, [shown])
+    content = as_json(
+        {"host": "a", "processor": "x", "cores": "2", "python": "3", "postgresql": "18"}, [shown]
+    )
     (tmp_path / "kept.json").write_text(json.dumps(content))
     row = results(newest(tmp_path)).splitlines()[-1]
     assert row.endswith("| — | — | — |")
