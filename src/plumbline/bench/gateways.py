@@ -28,6 +28,8 @@ class Application:
     target: str
     interface: str = "asgi"
     is_factory: bool = False
+    #: That answer requests, where the interface is `wsgi`.
+    threads: int = 8
 
 
 GATEWAY = Application("plumbline.supervision.gateway.app:application", is_factory=True)
@@ -76,7 +78,7 @@ class Gateways:
         if self._application.is_factory:
             argv.append("--factory")
         if self._application.interface == "wsgi":
-            argv += ["--blocking-threads", "8"]
+            argv += ["--blocking-threads", str(self._application.threads)]
         argv.append(self._application.target)
         environment = self._world.platform.environment() | _NO_LIMIT | self._told
         return ProcessSpec(

@@ -14,7 +14,10 @@ NAMES = ("P0", "P1a", "P1b", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P13")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """One comparison: ours ÷ limit must reach `gate`, and is meant to reach `ambition`."""
+    """One comparison: ours ÷ limit must reach `gate`, and is meant to reach `ambition`.
+
+    A row without both is shown for information only: the two sides do not do the same.
+    """
 
     name: str
     title: str
@@ -23,8 +26,8 @@ class Goal:
     limit_zh: str
     #: What is counted, in the singular.
     one: str
-    gate: float
-    ambition: float
+    gate: float | None = None
+    ambition: float | None = None
     #: What both sides are measured in; the higher, the better.
     unit: str = "/s"
 

@@ -1,49 +1,104 @@
-"""P2: accept by one worker (受理，单进程), beside the same service written with Django-ninja and with FastAPI + SQLAlchemy."""
+"""P2: accept by one process (受理，单进程), beside services that promise the same, written with Django-ninja and with FastAPI + SQLAlchemy.
+
+For information beside them the same services that store a row and promise nothing.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from plumbline.bench import peer_log
 from plumbline.bench.gateways import Application, Gateways
 from plumbline.bench.goals import Goal
 from plumbline.bench.machine import cpu_seconds
 from plumbline.bench.p1a_accept import Accepting, Lost, check_counts, check_survivors
+from plumbline.bench.peers import fastapi_sa, ninja_orm
 from plumbline.bench.peers.checks import VARIABLE
-from plumbline.bench.report import Measured
+from plumbline.bench.report import Measured, number
 from plumbline.bench.stats import interleave
 from plumbline.bench.world import World
 from plumbline.exchange.signatures import Ed25519Signer
 from plumbline.supervision.boot import DATABASE
 from plumbline.supervision.journal.keys import public_bytes
 
-#: Goal → what has to be installed, and how the server runs it.
+_BARE = "bench_peer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One peer: what has to be installed, how the server runs it, what it promises."""
+
+    #: (distribution, module) of what it is made of.
+    needs: tuple[tuple[str, str], ...]
+    application: Application
+    configuration: str
+    #: Whether it keeps a log and gives receipts as we do.
+    is_equal: bool = True
+
+    @property
+    def absent(self) -> list[str]:
+        """What is not installed."""
+        return [name for name, module in self.needs if find_spec(module) is None]
+
+    def told(self) -> str:
+        """Versions and configuration, for the reader."""
+        made_of = ", ".join(f"{name} {version(name)}" for name, _ in self.needs)
+        return f"{made_of}; granian {self.application.interface}, {self.configuration}"
+
+
+_DJANGO = (("django", "django"), ("django-ninja", "ninja"), ("psycopg", "psycopg"))
+_FASTAPI = (("fastapi", "fastapi"), ("sqlalchemy", "sqlalchemy"))
+#: Goal → peer.
 PEERS = {
-    "P2-ninja": ("ninja", Application("plumbline.bench.peers.ninja_orm:application", interface="wsgi")),
-    "P2-fastapi": (
-        "fastapi sqlalchemy",
-        Application("plumbline.bench.peers.fastapi_sa:application", is_factory=True),
+    "P2-ninja": Kind(
+        needs=_DJANGO,
+        application=Application(
+            "plumbline.bench.peers.ninja_orm:application", interface="wsgi", threads=ninja_orm.THREADS
+        ),
+        configuration=f"{ninja_orm.THREADS} threads with a lasting connection each, bound on the server, prepared",
+    ),
+    "P2-fastapi": Kind(
+        needs=(*_FASTAPI, ("asyncpg", "asyncpg")),
+        application=Application("plumbline.bench.peers.fastapi_sa:application", is_factory=True),
+        configuration=f"asynchronous, pool of {fastapi_sa.POOL}, prepared",
+    ),
+    "P2-ninja-bare": Kind(
+        needs=_DJANGO,
+        application=Application("plumbline.bench.peers.ninja_bare:application", interface="wsgi"),
+        configuration="8 threads with a lasting connection each",
+        is_equal=False,
+    ),
+    "P2-fastapi-bare": Kind(
+        needs=(*_FASTAPI, ("psycopg", "psycopg")),
+        application=Application("plumbline.bench.peers.fastapi_bare:application", is_factory=True),
+        configuration="asynchronous, pool of 8",
+        is_equal=False,
     ),
 }
-_TABLE = "bench_peer"
 
 
 @dataclass(slots=True)
 class _Peer:
-    """Accepting by a peer: every answer 201, every message a row."""
+    """Accepting by a peer: every answer 201, every message a row, and where it keeps a log a leaf."""
 
     accepting: Accepting
     gateways: Gateways
+    is_equal: bool
     sent: int = 0
     cpu_s: float = 0.0
+    accepted: list[dict[str, Any]] = field(default_factory=list)
 
-    def rate(self, _: int) -> float:
+    def rate(self, round_: int) -> float:
         """Messages a second."""
         world, count = self.accepting.world, self.accepting.count
         requests = [each.http() for each in self.accepting.sign(count)]
@@ -52,14 +107,23 @@ class _Peer:
         used = self._servers()
         load.go()
         leg = load.finish()
-        self.cpu_s += self._servers() - used
+        if round_ >= 0:
+            self.cpu_s += self._servers() - used
         self.sent += count
-        with world.connect() as conn:
-            rows = conn.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(_TABLE))).fetchone()
-        if rows is None or rows[0] != self.sent or len(leg.accepted) != count:
-            told = sorted({answer for answer in leg.answers if answer[0] >= 300})[:1]
-            raise Lost(f"the peer: {count} sent, {len(leg.accepted)} answered with 2xx, {rows} rows; {told}")
+        created = [json.loads(body) for status, body in leg.answers if status == 201]
+        rows = self._rows()
+        if set(rows) != {self.sent} or len(created) != count:
+            told = sorted({answer for answer in leg.answers if answer[0] != 201})[:1]
+            raise Lost(f"the peer: {count} sent, {len(created)} answered with 201, rows {rows}; {told}")
+        self.accepted += created
         return count / leg.seconds
+
+    def _rows(self) -> tuple[int, ...]:
+        with self.accepting.world.connect() as conn:
+            if self.is_equal:
+                return peer_log.counts(conn)
+            found = conn.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(_BARE))).fetchone()
+            return found or ()
 
     def _servers(self) -> float:
         return cpu_seconds([*self.gateways.pids, self.accepting.world.running.pid])
@@ -67,55 +131,71 @@ class _Peer:
 
 def measure(world: World, goals: dict[str, Goal], rounds: int, count: int) -> Iterator[Measured | str]:
     """Ours ÷ each peer that is installed; a word on each that is not. Raises :class:`Lost`."""
-    told = _tell(world)
-    for name, (needs, application) in PEERS.items():
-        if absent := [each for each in needs.split() if find_spec(each) is None]:
-            yield f"{name} peer absent: {', '.join(absent)}"
+    for name, kind in PEERS.items():
+        if kind.absent:
+            yield f"{name} peer absent: {', '.join(kind.absent)}"
             continue
-        yield _beside(world, goals[name], rounds, count, (application, told))
+        yield beside(world, goals[name], (rounds, count), kind)
 
 
-def _beside(world: World, goal: Goal, rounds: int, count: int, peer: tuple[Application, Path]) -> Measured:
-    with world.connect() as conn:
-        conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(_TABLE)))
-        conn.execute(
-            sql.SQL("CREATE TABLE {} (LIKE journal.entry INCLUDING ALL)").format(sql.Identifier(_TABLE))
-        )
+def beside(world: World, goal: Goal, amount: tuple[int, int], kind: Kind) -> Measured:
+    """Ours ÷ one peer that is installed, (rounds, messages a round); raises :class:`Lost`."""
+    rounds, count = amount
+    key = Ed25519PrivateKey.generate().private_bytes_raw()
+    peer_log.create(world) if kind.is_equal else _create_bare(world)
     ours = Gateways(world, 1)
-    theirs = Gateways(world, 1, application=peer[0], environment=_environment(world, peer[1]))
+    theirs = Gateways(world, 1, application=kind.application, environment=environment(world, key))
     try:
         accepting = Accepting(world, count, ours)
         first = world.counts()[0]
-        beside = _Peer(Accepting(world, count, theirs), theirs)
-        comparison = interleave(beside.rate, accepting.ours, rounds, warm=rounds > 1)
+        peer = _Peer(Accepting(world, count, theirs), theirs, kind.is_equal)
+        comparison = interleave(peer.rate, accepting.ours, rounds, warm=rounds > 1)
     finally:
         ours.stop()
         theirs.stop()
     check_counts(accepting, first)
     notes = [
-        f"1 process each, the same checks by the same functions, one durable commit a request; the peer keeps no log and gives "
-        f"no receipt; {check_survivors(accepting)} of our receipts verified; the peer takes "
-        f"{beside.cpu_s / beside.sent * 1e6:.0f} µs of CPU a message"
+        "1 process each, the same checks by the same functions, one durable commit a request of the peer, a batch of ours",
+        kind.told(),
+        f"{number(check_survivors(accepting))} of our receipts verified; {_promised(world, peer, key)}; "
+        f"the peer takes {peer.cpu_s / (rounds * count) * 1e6:.0f} µs of CPU a message",
     ]
     return Measured(
         goal=goal, comparison=comparison, cpu_us=accepting.server_s / accepting.timed * 1e6, notes=notes
     )
 
 
-def _environment(world: World, told: Path) -> dict[str, str]:
+def _promised(world: World, peer: _Peer, key: bytes) -> str:
+    if not peer.is_equal:
+        return "the peer keeps no log and gives no receipt: it does less"
+    with world.connect() as conn:
+        verified = peer_log.check(conn, peer.accepted, peer.accepting.sent, peer_log.verifier_key(key))
+    return f"the peer's answers = entries = leaves = head, {number(verified)} of its receipts verified"
+
+
+def _create_bare(world: World) -> None:
+    with world.connect() as conn:
+        table = sql.Identifier(_BARE)
+        conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
+        conn.execute(sql.SQL("CREATE TABLE {} (LIKE journal.entry INCLUDING ALL)").format(table))
+
+
+def environment(world: World, key: bytes) -> dict[str, str]:
+    """What a peer has to be told; `key` signs its checkpoints."""
     place = conninfo_to_dict(world.running.dsn(DATABASE))
-    return {VARIABLE: str(told), "PGPASSWORD": str(place.get("password") or "")}
+    return {VARIABLE: str(_tell(world, key)), "PGPASSWORD": str(place.get("password") or "")}
 
 
-def _tell(world: World) -> Path:
-    """The file that a peer reads: keys of the institution, and the way to the database."""
+def _tell(world: World, key: bytes) -> Path:
+    """The file that a peer reads: keys of the institution, the way to the database, the key of its log."""
     keys = {
-        key.key_id: (key.algorithm, public_bytes(key.key).hex())
-        for _, key in world.senders["institution"].keys
-        if isinstance(key, Ed25519Signer)
+        known.key_id: (known.algorithm, public_bytes(known.key).hex())
+        for _, known in world.senders["institution"].keys
+        if isinstance(known, Ed25519Signer)
     }
     place = conninfo_to_dict(world.running.dsn(DATABASE))
     told = {"keys": keys, "host": place["host"], "user": place["user"], "database": DATABASE}
+    told |= {"origin": peer_log.ORIGIN, "log_key": key.hex()}
     path = world.platform.folder("load") / "peer.json"
     path.write_text(json.dumps(told), "utf-8")
     return path

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from plumbline.bench.goals import Goal
-from plumbline.bench.stats import Comparison, Verdict
+from plumbline.bench.stats import NOISE, Comparison, Verdict
 from plumbline.embedded.source import commit
 
 
@@ -44,12 +44,14 @@ def line(measured: Measured) -> str:
         f"ours {number(sorted(found.ours)[len(found.ours) // 2])}{goal.unit}",
         f"{goal.limit} {number(sorted(found.limit)[len(found.limit) // 2])}{goal.unit}",
         f"ratio {found.ratio:.2f} [{low:.2f},{high:.2f}]",
-        f"gate {goal.gate:.2f} {measured.verdict}",
-        f"ambition {goal.ambition:.2f}",
     ]
+    if goal.gate is None or goal.ambition is None:
+        parts.append(f"for information {measured.verdict}")
+    else:
+        parts += [f"gate {goal.gate:.2f} {measured.verdict}", f"ambition {goal.ambition:.2f}"]
     if measured.cpu_us:
         parts.append(f"CPU {measured.cpu_us:.0f} µs/{goal.one}")
-    if measured.verdict is Verdict.NOISY:
+    if found.noise > NOISE:
         parts.append(f"limit strays {found.noise:.0%}")
     return "  ".join(parts)
 

@@ -21,6 +21,8 @@ class Verdict(StrEnum):
     PASS = "PASS"  # noqa: S105 - a word of the report
     MISS = "MISS"
     NOISY = "noisy – no verdict"
+    #: A row without a gate: shown for information, judged by nobody.
+    INFORMATION = "—"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +52,10 @@ class Comparison:
         """How far the limit strays from its own median, as a share of it."""
         return stray(self.limit)
 
-    def verdict(self, gate: float) -> Verdict:
-        """Against a gate: a noisy limit proves nothing, in neither direction."""
+    def verdict(self, gate: float | None) -> Verdict:
+        """Against a gate: a noisy limit proves nothing, in neither direction. Without a gate there is nothing to judge."""
+        if gate is None:
+            return Verdict.INFORMATION
         if self.noise > NOISE:
             return Verdict.NOISY
         return Verdict.PASS if self.ratio >= gate else Verdict.MISS

@@ -14,13 +14,21 @@ from typing import Any
 
 from plumbline.bench.goals import Goal, read_goals
 from plumbline.bench.report import number
+from plumbline.bench.stats import Verdict
 
-_VERDICTS = {"PASS": "到", "MISS": "**没到**", "noisy – no verdict": "太吵，不下结论"}
+_VERDICTS = {
+    Verdict.PASS: "到",
+    Verdict.MISS: "**没到**",
+    Verdict.NOISY: "太吵，不下结论",
+    Verdict.INFORMATION: "—",
+}
 #: Processor time a unit that grew by more than this since the run before, on a machine of the same make, is said (P14).
 REGRESSION = 0.10
 
 
-def _ratio(value: float) -> str:
+def _ratio(value: float | None) -> str:
+    if value is None:
+        return "—（只作参考）"
     return f"≥ {value:.0%}" if value < 1 else f"≥ {value:g} 倍"
 
 
@@ -66,7 +74,7 @@ def _result(row: Mapping[str, Any], earlier: float) -> str:
         f"{number(ours)}{row['unit']}",
         f"{row['limit']} {number(beside)}{row['unit']}",
         f"{row['ratio']:.2f}（{low:.2f}–{high:.2f}）",
-        f"{row['gate']:.2f}",
+        "—" if row["gate"] is None else f"{row['gate']:.2f}",
         _VERDICTS.get(row["verdict"], row["verdict"]),
         _cost(row["cpu_us"], earlier),
     ]

@@ -13,10 +13,12 @@ from pathlib import Path
 from plumbline.bench.requests import PATH
 from plumbline.bench.world import PUBLIC_URL
 from plumbline.exchange.decode import check_json, decode_message, outer_submission
+from plumbline.exchange.messages import kind_of
 from plumbline.exchange.origin import verify_origin
 from plumbline.exchange.signatures import Target, check_age, check_digests, read_signature, verify
 from plumbline.exchange.submission import Envelope, encode_envelope
 from plumbline.exchange.uids import uid_time_problem
+from plumbline.supervision.journal.model import canonical_claim
 
 #: Names the file with keys and connection: key id → (algorithm, material in hex).
 VARIABLE = "PLUMB_BENCH_PEER"
@@ -37,6 +39,8 @@ class Row:
     envelope: bytes
     message: bytes
     arrived_at: datetime
+    #: Values that only one entry may hold, in the order in which they are to be inserted.
+    claims: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +51,23 @@ class Peer:
     host: str
     user: str
     database: str
+    #: Of the peer's log: origin line and private key.
+    origin: str
+    log_key: bytes
 
     @classmethod
     def from_env(cls) -> Peer:
         """From the file that the environment names."""
         told = json.loads(Path(os.environ[VARIABLE]).read_text("utf-8"))
         keys = {key_id: (algorithm, bytes.fromhex(key)) for key_id, (algorithm, key) in told["keys"].items()}
-        return cls(keys, told["host"], told["user"], told["database"])
+        return cls(
+            keys,
+            told["host"],
+            told["user"],
+            told["database"],
+            told["origin"],
+            bytes.fromhex(told["log_key"]),
+        )
 
     def check(self, headers: Mapping[str, str], body: bytes) -> Row:
         """Signatures, digests, age, JSON, schema, texts, curves; raises :class:`Refused` or a Problem."""
@@ -88,4 +102,5 @@ class Peer:
             encode_envelope(envelope),
             data,
             datetime.now(UTC),
+            sorted(canonical_claim(*each) for each in kind_of(message).claims(message)),
         )

@@ -103,8 +103,30 @@ def test_the_line_reads_as_the_reference_shows() -> None:
     assert number(1_234_567.4) == "1 234 567"
 
 
-def test_every_gate_is_a_ratio_below_its_ambition() -> None:
-    assert all(0 < each.gate < each.ambition for each in read_goals().values())
+def test_every_gate_is_a_ratio_below_its_ambition_and_only_unequal_peers_have_none() -> None:
+    goals = read_goals()
+    assert {name for name, each in goals.items() if each.gate is None and each.ambition is None} == {
+        "P2-ninja-bare",
+        "P2-fastapi-bare",
+    }
+    gated = [(each.gate, each.ambition) for each in goals.values() if not each.name.endswith("-bare")]
+    assert all(gate is not None and ambition is not None and 0 < gate < ambition for gate, ambition in gated)
+
+
+@pytest.mark.parametrize("limit", [(1.0, 1.0, 1.0), (1.0, 1.0, 9.0)])
+def test_a_row_for_information_is_never_judged_and_never_passes(limit: tuple[float, ...], tmp_path) -> None:
+    shown = _measured((100.0, 100.0, 100.0), limit, "P2-ninja-bare")
+    assert shown.verdict is Verdict.INFORMATION
+    assert "for information —" in line(shown)
+    assert not any(word in line(shown) for word in ("PASS", "MISS", "gate", "ambition"))
+    assert exit_status([shown]) == 0
+    content = as_json(
+        {"host": "a", "processor": "x", "cores": "2", "python": "3", "postgresql": "18"}, [shown]
+    )
+    (tmp_path / "kept.json").write_text(json.dumps(content))
+    row = results(newest(tmp_path)).splitlines()[-1]
+    assert row.endswith("| — | — | — |")
+    assert "P2-ninja-bare" in row
 
 
 def test_the_page_shows_the_goals_and_the_newest_kept_results() -> None:
