@@ -12,7 +12,7 @@ from pathlib import Path
 
 from plumbline.bench.requests import PATH
 from plumbline.bench.world import PUBLIC_URL
-from plumbline.exchange.decode import check_json, decode_message, outer_submission
+from plumbline.exchange.decode import outer_submission, read_message
 from plumbline.exchange.messages import kind_of
 from plumbline.exchange.origin import verify_origin
 from plumbline.exchange.signatures import Target, check_age, check_digests, read_signature, verify
@@ -79,8 +79,7 @@ class Peer:
         if not verify(algorithm, key, signed.base, signed.signature):
             raise Refused("transport signature")
         check_digests(headers, body, data)
-        check_json(body)
-        message = decode_message(data)
+        message = read_message(body, data)
         if uid_time_problem(message.uid, datetime.now(UTC)):
             raise Refused("uid")
         for origin in submission.origin:
