@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -94,6 +95,7 @@ class Directory:
         self._cache_s = min(cache_s, CACHE_S)
         self._kek = AESGCM(kek)
         self._cache: dict[str, tuple[float, KnownKey | None]] = {}
+        self._asked: dict[str, asyncio.Task[KnownKey | None]] = {}
         self._clocks = ClockWatch(datetime.now(UTC))
 
     async def key(self, key_id: str) -> KnownKey | None:
@@ -101,6 +103,14 @@ class Directory:
         cached = self._cache.get(key_id)
         if cached and time.monotonic() - cached[0] < self._cache_s:
             return cached[1]
+        # One question for all who come while it is under way; somebody who goes away takes nobody's answer with them.
+        asked = self._asked.get(key_id)
+        if asked is None:
+            asked = self._asked[key_id] = asyncio.create_task(self._find(key_id))
+            asked.add_done_callback(lambda _: self._asked.pop(key_id, None))
+        return await asyncio.shield(asked)
+
+    async def _find(self, key_id: str) -> KnownKey | None:
         async with self._pool.connection() as conn, conn.cursor(row_factory=dict_row) as cur:
             await cur.execute(_FIND, [key_id])
             row = await cur.fetchone()

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
+import psycopg
 import pytest
 
 from plumbline.exchange.problems import Problem
@@ -150,3 +151,48 @@ def test_a_clock_of_ours_that_is_wrong_refuses_nothing_for_good(
     with pytest.raises(Problem, match=words) as refused:
         asyncio.run(directory.require_right_clock())
     assert (refused.value.slug, refused.value.kind.status) == ("clock-off", 503)
+
+
+class _Keys:
+    """A pool whose database answers that there is no such key, or not at all; counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.is_down = False
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[object]:
+        self.asked += 1
+        await asyncio.sleep(0.01)
+        if self.is_down:
+            raise psycopg.OperationalError("down")
+
+        async def nothing(*_: object) -> None:
+            return None
+
+        @contextlib.asynccontextmanager
+        async def cursor(**_: object) -> AsyncIterator[object]:
+            yield SimpleNamespace(execute=nothing, fetchone=nothing)
+
+        yield SimpleNamespace(cursor=cursor)
+
+
+def test_a_key_that_many_requests_name_at_once_is_asked_for_once() -> None:
+    async def scene() -> None:
+        pool = _Keys()
+        directory = Directory(pool, b"0" * 32, cache_s=0)  # type: ignore[arg-type]
+        gone = asyncio.create_task(directory.key("k"))
+        others = [asyncio.create_task(directory.key("k")) for _ in range(20)]
+        await asyncio.sleep(0)
+        gone.cancel()
+        assert await asyncio.gather(*others) == [None] * 20
+        assert pool.asked == 1
+        pool.is_down = True
+        failed = await asyncio.gather(*(directory.key("k") for _ in range(3)), return_exceptions=True)
+        assert [type(each) for each in failed] == [psycopg.OperationalError] * 3
+        pool.is_down = False
+        assert await directory.key("k") is None
+        assert pool.asked == 3
+        assert not directory._asked
+
+    asyncio.run(scene())
