@@ -80,7 +80,7 @@ def context_of(request: Request) -> Context:
 
 
 def asker_in(scope: Scope, context: Context) -> tuple[str, str]:
-    """(the address that asks, http or https as it sees it). What is forwarded is believed only from a proxy that PLUMB_TRUSTED_PROXY names."""
+    """(address, scheme) of the one who asks, as it sees them; what is forwarded counts only from a proxy that PLUMB_TRUSTED_PROXY names."""
     client = scope.get("client")
     peer: str = client[0] if client else ""
     scheme = str(scope.get("scheme", "http"))
