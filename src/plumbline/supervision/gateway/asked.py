@@ -35,7 +35,7 @@ def _as_mapping(names: tuple[str, ...]) -> Callable[[Sequence[Any]], Row]:
 
 
 #: What a page is made of.
-WHOLE_ROW: Question[Row] = Question(b"SELECT * FROM ops.verify($1)", _as_mapping)
+WHOLE_ROW: Question[Row] = Question(b"verify", b"SELECT * FROM ops.verify($1)", _as_mapping)
 
 
 def public_pool(conninfo: str) -> PublicPool:

@@ -73,7 +73,9 @@ def brief_answer(row: Sequence[Any]) -> bytes:
 
 #: Answered with the body, ready to be sent.
 BRIEFLY: Question[bytes] = Question(
-    b"SELECT " + ", ".join(COLUMNS).encode() + b" FROM ops.verify_briefly($1)", lambda _: brief_answer
+    b"verify_briefly",
+    b"SELECT " + ", ".join(COLUMNS).encode() + b" FROM ops.verify_briefly($1)",
+    lambda _: brief_answer,
 )
 
 

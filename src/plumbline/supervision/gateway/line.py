@@ -30,6 +30,8 @@ _prepared: WeakKeyDictionary[AsyncConnection[Any], set[bytes]] = WeakKeyDictiona
 class Question(Generic[Answer]):
     """What is asked of several codes at once."""
 
+    #: What the server knows it by; another one for each statement.
+    name: bytes
     #: Of one `text[]`; the first column of its rows is the code.
     statement: bytes
     #: From the names of the columns, what makes an answer of a row.
@@ -57,12 +59,12 @@ class Line(Generic[Answer]):
     async def ask(self, codes: Sequence[str]) -> dict[str, Answer]:
         """The answer of each code that is there, as of after the call. `codes` of letters and digits. Raises psycopg.Error."""
         self.is_sound = False
-        statement = self._question.statement
-        if statement not in self._prepared:
-            self._pg.send_prepare(statement, statement)
+        name = self._question.name
+        if name not in self._prepared:
+            self._pg.send_prepare(name, self._question.statement)
             await self._result()
-            self._prepared.add(statement)
-        self._pg.send_query_prepared(statement, [('{"' + '","'.join(codes) + '"}').encode("ascii")])
+            self._prepared.add(name)
+        self._pg.send_query_prepared(name, [('{"' + '","'.join(codes) + '"}').encode("ascii")])
         result = await self._result()
         if self._make is None:
             names = [result.fname(number) or b"" for number in range(result.nfields)]
