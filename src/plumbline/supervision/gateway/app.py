@@ -187,12 +187,7 @@ def build(platform: Platform, relay_to: str | None = None) -> Starlette:
     routes.append(Mount("/static", StaticFiles(directory=STATIC)))
     if relay:
         routes.append(Route("/{rest:path}", relay.answer, methods=EVERY_METHOD))
-    # Each of them beside what the short way asks in its place.
-    doors: list[tuple[Middleware, Callable[[Scope], bool]]] = []
-    if files_host := urlsplit(files_origin()).netloc:
-        doors.append((Middleware(FilesHost, files_host), partial(is_elsewhere, files_host.lower())))
-    if platform.demo:
-        doors.append((Middleware(StoppedDoor), may_be_stopped))
+    doors = _doors(platform)
     return ShortWay(
         routes=routes,
         lifespan=life,
@@ -200,6 +195,16 @@ def build(platform: Platform, relay_to: str | None = None) -> Starlette:
         holds=[hold for _, hold in doors],
         exception_handlers={404: _missing, 405: _wrong_method},
     )
+
+
+def _doors(platform: Platform) -> list[tuple[Middleware, Callable[[Scope], bool]]]:
+    """What may answer in place of the application, each beside what the short way asks instead of it."""
+    doors: list[tuple[Middleware, Callable[[Scope], bool]]] = []
+    if files_host := urlsplit(files_origin()).netloc:
+        doors.append((Middleware(FilesHost, files_host), partial(is_elsewhere, files_host.lower())))
+    if platform.demo:
+        doors.append((Middleware(StoppedDoor), may_be_stopped))
+    return doors
 
 
 def _unmatched_among(routes: list[Route | Mount]) -> Endpoint:
