@@ -118,7 +118,7 @@ class AskedCodes(Generic[Answer]):
             raise
         finally:
             # Here and not in a callback, which comes later: until then nobody would be called for who asks now.
-            self._tasks.discard(asyncio.current_task())  # type: ignore[arg-type]
+            self._tasks.discard(asyncio.current_task())
             self._is_called = False
 
     async def _ask_over(self, line: Line[Answer]) -> None:
