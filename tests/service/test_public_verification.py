@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
+import json
 import re
 import secrets
 
@@ -13,7 +15,9 @@ import pytest
 
 from plumbline.domain.reporting.code import new_code
 from plumbline.exchange.claims import claims_hold, sign_claims
-from plumbline.supervision.gateway.asked import public_pool
+from plumbline.supervision.gateway.asked import AT_ONCE, WHOLE_ROW, AskedCodes, public_pool
+from plumbline.supervision.gateway.briefly import BRIEFLY
+from plumbline.supervision.gateway.line import Question
 
 pytestmark = pytest.mark.service
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -61,6 +65,44 @@ def test_connections_for_look_ups_have_the_role_of_the_public_and_reach_no_table
             return role, True
 
     assert asyncio.run(role_and_reach()) == ({"role": "plumb_public"}, False)
+
+
+def test_a_held_line_answers_as_the_gateway_does_and_is_replaced_when_it_breaks(world, genuine) -> None:
+    code = genuine[1]["code"]
+    login = world.platform.conninfo("plumb_gateway")
+    asked_of_web = world.http.get(f"{world.url}/v/{code}", headers={"accept": "application/json"}).content
+    sessions = "SELECT pid FROM pg_stat_activity WHERE usename = current_user AND application_name = 'line'"
+
+    async def story() -> None:
+        async with public_pool(f"{login} application_name=line") as pool:
+            briefly, pages = AskedCodes(pool, BRIEFLY), AskedCodes(pool, WHOLE_ROW)
+            broken = AskedCodes(
+                pool,
+                Question(
+                    b"broken", b"SELECT 1 FROM ops.personal WHERE subject = ANY($1)", pages._question.maker
+                ),
+            )
+            try:
+                known, unknown = await asyncio.gather(briefly.find(code), briefly.find(code[::-1]))
+                assert (known, unknown) == (asked_of_web, None)
+                row = await pages.find(code)
+                assert row is not None and row["number"] == json.loads(asked_of_web)["number"]
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    await broken.find(code)
+                async with await psycopg.AsyncConnection.connect(login, autocommit=True) as other:
+                    await other.execute(f"SELECT pg_terminate_backend(pid, 20000) FROM ({sessions}) held")
+                # the pool may hold connections that it does not know to be gone: one asker each is told so
+                for _ in range(2 * AT_ONCE + 1):
+                    with contextlib.suppress(psycopg.OperationalError):
+                        assert await briefly.find(code) == asked_of_web
+                        break
+                else:
+                    pytest.fail("no line was to be had again")
+            finally:
+                for each in (briefly, pages, broken):
+                    await each.stop()
+
+    asyncio.run(asyncio.wait_for(story(), 120))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
 from itertools import accumulate
+from operator import getitem, xor
 from typing import Final
 
 from plumbline.domain.basics.clauses import carries_out
@@ -25,6 +27,8 @@ RANDOM_BITS: Final = 65
 
 _VALUES: Final = {character: value for value, character in enumerate(ALPHABET)}
 _READ_AS: Final = str.maketrans({"O": "0", "I": "1", "L": "1"})
+#: A code as it is printed without its dashes, and as every QR code and program gives it: nothing to be read out of it but its check.
+_PLAIN: Final = re.compile(f"[0-9]{{2}}(?:0[1-9]|1[0-2])[{ALPHABET}]{{{LENGTH - 4}}}")
 _SEPARATORS: Final = re.compile(r"[\s\-\u2010-\u2015\u2212\uff0d_.·/]+")
 #: Characters that people and cameras take for one another; used only to say where a slip is likely.
 _LOOKALIKES: Final = (
@@ -103,10 +107,9 @@ def new_code(month: date, issuer: str, randbits: Callable[[int], int]) -> str:
 
 def check_character(body: str) -> str:
     """The check of the first 20 characters."""
-    total = 0
-    for weighted, character in zip(_WEIGHTED, body, strict=True):
-        total ^= weighted[character]
-    return ALPHABET[total]
+    if len(body) != LENGTH - 1:
+        raise ValueError(f"the check stands over {LENGTH - 1} characters, not {len(body)}")
+    return ALPHABET[reduce(xor, map(getitem, _WEIGHTED, body))]
 
 
 def _product(a: int, b: int) -> int:
@@ -131,6 +134,8 @@ def _is_consistent(text: str) -> bool:
 @carries_out("CECS 4.1.2-a")
 def parse_code(text: str) -> ParsedCode | CodeProblem:
     """Read a code as people type it: spaces, dashes, lower and full-width letters, O for 0, I and L for 1."""
+    if _PLAIN.fullmatch(text) and _is_consistent(text):
+        return ParsedCode(text)
     typed = unicodedata.normalize("NFKC", text[:200]).upper()
     pieces = [piece for piece in _SEPARATORS.split(typed) if piece]
     code = "".join(pieces).translate(_READ_AS)

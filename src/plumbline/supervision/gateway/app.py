@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from plumbline.domain.basics.identifiers import party_id
 from plumbline.exchange.problems import Problem
@@ -35,11 +37,11 @@ from plumbline.supervision.gateway import (
 )
 from plumbline.supervision.gateway.answers import Endpoint, guarded, json_response, problem_response
 from plumbline.supervision.gateway.appender import Appender
-from plumbline.supervision.gateway.asked import AskedCodes, PublicPool, public_pool
-from plumbline.supervision.gateway.attachments import AREA, FilesHost
-from plumbline.supervision.gateway.briefly import BriefAnswers
+from plumbline.supervision.gateway.asked import WHOLE_ROW, AskedCodes, PublicPool, public_pool
+from plumbline.supervision.gateway.attachments import AREA, FilesHost, is_elsewhere
+from plumbline.supervision.gateway.briefly import BRIEFLY, BriefAnswers, ShortWay
 from plumbline.supervision.gateway.context import Context
-from plumbline.supervision.gateway.demo_time import DemoTime, StoppedDoor
+from plumbline.supervision.gateway.demo_time import DemoTime, StoppedDoor, may_be_stopped
 from plumbline.supervision.gateway.directory import Directory
 from plumbline.supervision.gateway.door import Door
 from plumbline.supervision.gateway.headers import SafeHeaders
@@ -107,8 +109,8 @@ def _context(platform: Platform, pool: AsyncConnectionPool, public: PublicPool) 
     return Context(
         platform=platform,
         pool=pool,
-        asked=AskedCodes(public),
-        briefly=AskedCodes(public, function="verify_briefly"),
+        asked=AskedCodes(public, WHOLE_ROW),
+        briefly=AskedCodes(public, BRIEFLY),
         directory=directory,
         door=Door(directory, vault, is_national=keys.log_sm2 is not None),
         appender=Appender(Journal(gateway, signer), queue_limit=limits.queue),
@@ -168,6 +170,8 @@ def build(platform: Platform, relay_to: str | None = None) -> Starlette:
             context.appender.stop()
             await context.monitor.stop()
             context.log.stop()
+            await context.asked.stop()
+            await context.briefly.stop()
             await public.close()
             await pool.close()
             if relay:
@@ -183,17 +187,24 @@ def build(platform: Platform, relay_to: str | None = None) -> Starlette:
     routes.append(Mount("/static", StaticFiles(directory=STATIC)))
     if relay:
         routes.append(Route("/{rest:path}", relay.answer, methods=EVERY_METHOD))
-    return Starlette(
+    doors = _doors(platform)
+    return ShortWay(
         routes=routes,
         lifespan=life,
-        middleware=[
-            Middleware(SafeHeaders),
-            *([Middleware(FilesHost, urlsplit(files_origin()).netloc)] if files_origin() else []),
-            *([Middleware(StoppedDoor)] if platform.demo else []),
-            Middleware(BriefAnswers),
-        ],
+        middleware=[Middleware(SafeHeaders), *(door for door, _ in doors), Middleware(BriefAnswers)],
+        holds=[hold for _, hold in doors],
         exception_handlers={404: _missing, 405: _wrong_method},
     )
+
+
+def _doors(platform: Platform) -> list[tuple[Middleware, Callable[[Scope], bool]]]:
+    """What may answer in place of the application, each beside what the short way asks instead of it."""
+    doors: list[tuple[Middleware, Callable[[Scope], bool]]] = []
+    if files_host := urlsplit(files_origin()).netloc:
+        doors.append((Middleware(FilesHost, files_host), partial(is_elsewhere, files_host.lower())))
+    if platform.demo:
+        doors.append((Middleware(StoppedDoor), may_be_stopped))
+    return doors
 
 
 def _unmatched_among(routes: list[Route | Mount]) -> Endpoint:

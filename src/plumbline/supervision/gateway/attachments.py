@@ -35,6 +35,12 @@ async def attachment(request: Request) -> Response:
     return FileResponse(path, media_type=kind, headers=HEADERS | disposition)
 
 
+def is_elsewhere(host: str, scope: Scope) -> bool:
+    """Whether the address is not of the host that was asked; `host`, in lower case, is that of attachments."""
+    asked = dict(scope["headers"]).get(b"host", b"").decode("latin-1").lower()
+    return (asked == host) is not scope["path"].startswith(AREA)
+
+
 class FilesHost:
     """Keeps the host of attachments and the host of everything else apart, where PLUMB_FILES_URL names one."""
 
@@ -43,10 +49,8 @@ class FilesHost:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer that there is no such address on this host."""
-        if scope["type"] == "http":
-            asked = dict(scope["headers"]).get(b"host", b"").decode("latin-1").lower()
-            if (asked == self._host) is not scope["path"].startswith(AREA):
-                answer = problem_response(Problem(slug="not-found", detail="这个地址不在这台主机上"))
-                await answer(scope, receive, send)
-                return
+        if scope["type"] == "http" and is_elsewhere(self._host, scope):
+            answer = problem_response(Problem(slug="not-found", detail="这个地址不在这台主机上"))
+            await answer(scope, receive, send)
+            return
         await self._app(scope, receive, send)

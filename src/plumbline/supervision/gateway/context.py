@@ -15,7 +15,7 @@ from plumbline.exchange.signatures import Target
 from plumbline.supervision.attachments import Attachments
 from plumbline.supervision.config import Platform
 from plumbline.supervision.gateway.appender import Appender
-from plumbline.supervision.gateway.asked import AskedCodes
+from plumbline.supervision.gateway.asked import AskedCodes, Row
 from plumbline.supervision.gateway.demo_time import DemoTime
 from plumbline.supervision.gateway.directory import Directory
 from plumbline.supervision.gateway.door import Door, Received
@@ -43,8 +43,8 @@ class Context:
     platform: Platform
     pool: AsyncConnectionPool
     #: Look-ups of the public, for pages and for programs.
-    asked: AskedCodes
-    briefly: AskedCodes
+    asked: AskedCodes[Row]
+    briefly: AskedCodes[bytes]
     directory: Directory
     door: Door
     appender: Appender
@@ -79,19 +79,23 @@ def context_of(request: Request) -> Context:
     return context
 
 
-def _from_proxy(scope: Scope) -> tuple[str, Headers | None]:
-    """Who is at the other end of the line, and its headers when it is a proxy that PLUMB_TRUSTED_PROXY names."""
+def asker_in(scope: Scope, context: Context) -> tuple[str, str]:
+    """(address, scheme) of the one who asks, as it sees them; what is forwarded counts only from a proxy that PLUMB_TRUSTED_PROXY names."""
     client = scope.get("client")
-    peer = client[0] if client else ""
-    context: Context = scope["app"].state.context
-    return peer, Headers(scope=scope) if peer in context.trusted_proxies else None
+    peer: str = client[0] if client else ""
+    scheme = str(scope.get("scheme", "http"))
+    if peer not in context.trusted_proxies:
+        return peer, scheme
+    told = Headers(scope=scope)
+    # the last address is the one that our own proxy saw; those before it are whatever the caller wrote
+    address = told.get("x-forwarded-for", "").rpartition(",")[2].strip()[:64]
+    said = told.get("x-forwarded-proto", "")
+    return address or peer, said if said in ("http", "https") else scheme
 
 
 def client_in(scope: Scope) -> str:
-    """The address that asks. A forwarded one is believed only from a trusted proxy."""
-    peer, told = _from_proxy(scope)
-    # the last address is the one that our own proxy saw; those before it are whatever the caller wrote
-    return (told.get("x-forwarded-for", "").rpartition(",")[2].strip()[:64] if told else "") or peer
+    """The address that asks; see :func:`asker_in`."""
+    return asker_in(scope, scope["app"].state.context)[0]
 
 
 def client_of(request: Request) -> str:
@@ -100,10 +104,8 @@ def client_of(request: Request) -> str:
 
 
 def scheme_in(scope: Scope) -> str:
-    """http or https, as the one who asks sees it; the same trust as in :func:`client_in`."""
-    _, told = _from_proxy(scope)
-    scheme = told.get("x-forwarded-proto", "") if told else ""
-    return scheme if scheme in ("http", "https") else str(scope.get("scheme", "http"))
+    """http or https, as the one who asks sees it; see :func:`asker_in`."""
+    return asker_in(scope, scope["app"].state.context)[1]
 
 
 def scheme_of(request: Request) -> str:

@@ -26,16 +26,26 @@ class DemoTime:
         self._known = DemoClock()
         self._asked = float("-inf")
 
+    def fresh(self) -> DemoClock | None:
+        """The clock where nothing has to be asked for it."""
+        is_due = self._is_demo and time.monotonic() - self._asked > _EVERY_S
+        return None if is_due else self._known
+
     async def look(self) -> DemoClock:
         """The clock as it was set within the last half second; what is known stays when the database does not answer."""
-        now = time.monotonic()
-        if self._is_demo and now - self._asked > _EVERY_S:
-            self._asked = now
+        if self.fresh() is None:
+            self._asked = time.monotonic()
             with contextlib.suppress(psycopg.Error, PoolTimeout):
                 async with self._pool.connection() as conn:
                     row = await (await conn.execute(READ)).fetchone()
                 self._known = clock_of(row)
         return self._known
+
+
+def may_be_stopped(scope: Scope) -> bool:
+    """Whether :class:`StoppedDoor` keeps this request back, or has to ask."""
+    clock = scope["app"].state.context.demo_time.fresh()
+    return clock is None or clock.stopped_since is not None
 
 
 class StoppedDoor:

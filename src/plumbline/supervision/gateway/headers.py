@@ -17,6 +17,11 @@ _ALWAYS = [(name.lower().encode(), value.encode()) for name, value in ALWAYS.ite
 _SECURE = [*_ALWAYS, (b"strict-transport-security", STRICT_TRANSPORT.encode())]
 
 
+def always(scheme: str) -> list[tuple[bytes, bytes]]:
+    """What an answer over http or https has, where it has nothing of its own by these names."""
+    return _SECURE if scheme == "https" else _ALWAYS
+
+
 class SafeHeaders:
     """ASGI middleware: adds what is missing; over HTTPS also that the browser is to stay with it."""
 
@@ -33,8 +38,7 @@ class SafeHeaders:
             if message["type"] == "http.response.start":
                 headers = list(message["headers"])
                 present = {name.lower() for name, _ in headers}
-                wanted = _SECURE if scheme_in(scope) == "https" else _ALWAYS
-                headers += [pair for pair in wanted if pair[0] not in present]
+                headers += [pair for pair in always(scheme_in(scope)) if pair[0] not in present]
                 message["headers"] = headers
             await send(message)
 
