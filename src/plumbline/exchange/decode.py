@@ -239,7 +239,7 @@ def _is_weighed(kind: shapes.Type) -> bool:
 
 _VISIBLE_ASCII = bytes(range(0x20, 0x7F))
 #: Chinese characters and marks as they are usually typed: visible, and never one with what stands beside them.
-_USUAL = re.compile("[\u3001-\u3029\u4e00-\u9fff\uff01-\uff5e·×±°℃—“”‘’…≥≤]*")
+_USUAL = re.compile("[\u3001-\u3029\u4e00-\u9fff\uff01-\uff5e·×±°℃—“”\u2018\u2019…≥≤]*")
 
 
 def _is_plain(data: bytes) -> bool:

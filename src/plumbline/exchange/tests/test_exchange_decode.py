@@ -374,7 +374,7 @@ _ODD_PIECES = [
 _ODD_PIECES += [
     "\u202e".encode(),
     "e\u0301".encode(),
-    "１３８１２３４５６７８".encode(),
+    "13812345678".translate(FULL_WIDTH).encode(),
     "甲".encode(),
     b"NaN",
     b"null",
