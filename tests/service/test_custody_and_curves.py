@@ -285,7 +285,7 @@ def test_a_run_is_kept_with_description_process_result_and_environment(world, te
 @pytest.mark.clause("BJ 6.3.3")
 def test_a_curve_comes_back_as_the_same_integers(world, tested_case) -> None:
     from plumbline.exchange.curves import channel_values
-    from plumbline.supervision.projection.handlers.testing import unpack
+    from plumbline.supervision.projection.curve_rows import unpack
 
     sent = tested_case.run_fields()["specimens"][0].curve.channels[0]
     row = world.rows(

@@ -8,7 +8,6 @@ into 53 bits so that every language can hold it.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from operator import sub
@@ -76,11 +75,11 @@ def decode_dzv(data: bytes, limit: int = MAX_POINTS) -> list[int]:
     return values
 
 
-def _base64(text: str) -> bytes:
+def _base64(text: str, name: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise CurveProblem("不是正确的 base64") from error
+    except ValueError as error:  # binascii.Error too; a character beyond ASCII is none
+        raise CurveProblem(f"{name} 不是正确的 base64") from error
 
 
 def _require_53_bits(values: Sequence[int]) -> None:
@@ -98,7 +97,7 @@ def channel_values(channel: CurveChannel) -> list[int]:
         values: Sequence[int] = channel.values
         _require_53_bits(values)
     else:
-        values = decode_dzv(_base64(channel.dzv or ""))
+        values = decode_dzv(_base64(channel.dzv or "", "dzv"))
     if len(values) != channel.count:
         raise CurveProblem(f"count 写的是 {channel.count}，实际有 {len(values)} 点")
     return list(values)
@@ -114,7 +113,11 @@ def channel_times_us(channel: CurveChannel) -> list[int]:
             raise CurveProblem("period_us 必须大于 0")
         _require_53_bits((channel.start_us, channel.start_us + channel.count * channel.period_us))
         return [channel.start_us + i * channel.period_us for i in range(channel.count)]
-    times = channel.times_us if channel.times_us is not None else decode_dzv(_base64(channel.times_dzv or ""))
+    times = (
+        channel.times_us
+        if channel.times_us is not None
+        else decode_dzv(_base64(channel.times_dzv or "", "times_dzv"))
+    )
     if len(times) != channel.count:
         raise CurveProblem(f"count 写的是 {channel.count}，时间有 {len(times)} 个")
     _require_53_bits(times)

@@ -425,3 +425,16 @@ def _levels(kind: shapes.Type) -> int:
 def test_no_type_nests_deeper_than_a_message_may(kind: str) -> None:
     # `read_message` looks for depth only where the types did not take a message.
     assert _levels(shapes.type_info(KINDS[kind].type)) < MAX_DEPTH - 1
+
+
+@pytest.mark.parametrize("name", ["dzv", "times_dzv"])
+@pytest.mark.parametrize("text", ["甲AAA", "é" * 5000, "\u202e" * 5000, "AAA", "AA=A", "!!!!", "AAAA\n"])
+def test_points_that_are_no_base64_are_refused_as_such(name: str, text: str) -> None:
+    body = run()
+    channel = body["specimens"][0]["curve"]["channels"][0]
+    for other in ("values", "period_us", "times_us"):
+        channel.pop(other, None)
+    channel |= {"count": 1, "dzv": "Ag==", "times_dzv": "Ag=="} | {name: text}
+    problem = refusal(body)
+    assert problem.slug == "schema"
+    assert name in (problem.detail or "")

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from itertools import chain, islice
 from typing import Any, Generic
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, OperationalError
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
@@ -103,6 +103,12 @@ class AskedCodes(Generic[Answer]):
             self._tasks.add(self._loop.create_task(self._ask()))
             self._is_called = True
 
+    def _pass_on(self) -> None:
+        """The one who was called cannot ask: the other one, if there is one."""
+        self._is_called = False
+        if self._waiting:
+            self._call()
+
     async def _ask(self) -> None:
         """What one of those who ask does: as long as its line holds, and longer while somebody waits."""
         try:
@@ -111,32 +117,41 @@ class AskedCodes(Generic[Answer]):
                     await self._ask_over(line)
                 if not self._waiting:
                     return
-        except Exception as error:  # no connection is to be had
-            _fail(self._taken(), error)
+        except Exception as error:  # no connection is to be had; another one who has a line asks for them
+            if len(self._tasks) == 1:
+                _fail(self._taken(), error)
         except BaseException:
-            _fail(self._taken(), ConnectionAbortedError("the process ends"))
+            _fail(self._taken(), OperationalError("the process ends"))
             raise
         finally:
             # Here and not in a callback, which comes later: until then nobody would be called for who asks now.
             self._tasks.discard(asyncio.current_task())
             self._is_called = False
+            if self._waiting and self._resting:
+                self._call()
+
+    async def _called(self, line: Line[Answer]) -> None:
+        """Until somebody waits, and those who come with them have come; or until the line is lost."""
+        while not self._waiting:
+            resting = line.rest()
+            self._resting.append(resting)
+            await resting
+            if not line.is_sound:
+                self._resting = [each for each in self._resting if not each.done()]
+                return
+        self._is_called = True  # whoever comes now goes with this one
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
 
     async def _ask_over(self, line: Line[Answer]) -> None:
         for _ in range(HELD):
-            while not self._waiting:
-                resting = line.rest()
-                self._resting.append(resting)
-                await resting
-                if not line.is_sound:
-                    self._resting = [each for each in self._resting if not each.done()]
-                    return
-            self._is_called = True  # whoever comes now goes with this one
-            for _ in range(TURNS):
-                await asyncio.sleep(0)
+            await self._called(line)
             if not line.is_sound:
-                self._is_called = False
+                self._pass_on()
                 return
             asked = self._taken(MOST)
+            if self._waiting:
+                self._call()
             if not asked:  # the other one was quicker
                 continue
             try:
@@ -145,7 +160,7 @@ class AskedCodes(Generic[Answer]):
                 _fail(asked, error)
                 return
             except BaseException:
-                _fail(asked, ConnectionAbortedError("the process ends"))
+                _fail(asked, OperationalError("the process ends"))
                 raise
             for code, askers in asked.items():
                 answer = answers.get(code)

@@ -99,7 +99,7 @@ class Directory:
         self._clocks = ClockWatch(datetime.now(UTC))
 
     async def key(self, key_id: str) -> KnownKey | None:
-        """The key of this id, or None."""
+        """The key of this id, or None; as of at most the cache's seconds and one question ago."""
         cached = self._cache.get(key_id)
         if cached and time.monotonic() - cached[0] < self._cache_s:
             return cached[1]

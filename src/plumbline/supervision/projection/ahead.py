@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from plumbline.supervision.projection.entries import Entry, next_entries
+from plumbline.supervision.projection.entries import Entry, connect, next_entries
 
 _log = logging.getLogger("plumbline.projector")
 
@@ -52,13 +52,19 @@ class Ahead:
         self._reading: _Reading | None = None
 
     def begin(self, wanted: Wanted) -> None:
-        """Read this set now; does nothing while another one is on its way or has not been taken."""
+        """Read this set now; does nothing while another one is on its way or has not been taken, or where there is no connection or
+        thread to be had: then it is read when it is due."""
         if self._reading is not None:
             return
-        if self._conn is None or self._conn.closed:
-            self._conn = psycopg.connect(self._conninfo, autocommit=True)
-        self._reading = _Reading(self._conn, wanted)
-        self._reading.start()
+        try:
+            if self._conn is None or self._conn.closed:
+                self._conn = connect(self._conninfo)
+            reading = _Reading(self._conn, wanted)
+            reading.start()
+        except (psycopg.Error, RuntimeError) as error:
+            _log.warning("nothing is read ahead: %s", type(error).__name__)
+        else:
+            self._reading = reading
 
     def take(self, epoch: int, start: int, end: int) -> list[Entry]:
         """What was read from there on, waiting for it; empty when it is not there, and forgotten when it is of another place."""

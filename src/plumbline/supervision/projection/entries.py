@@ -103,6 +103,16 @@ def _packed(message: RunRecorded) -> dict[str, Row] | None:
         return None
 
 
+def connect(conninfo: str) -> psycopg.Connection:
+    """A connection of the projector's.
+
+    Rows are looked up by their keys, and plans are kept: one made while a table was empty would read all of it ever after.
+    """
+    conn = psycopg.connect(conninfo, autocommit=True)
+    conn.execute("SET enable_seqscan = off")
+    return conn
+
+
 def next_entries(conn: psycopg.Connection, epoch: int, start: int, end: int, most: int) -> list[Entry]:
     """The entries of an epoch from index `start` on, below `end`, at most so many."""
     # Binary: envelope and message are bytes, which would come as twice as many digits.

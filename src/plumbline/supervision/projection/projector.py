@@ -25,7 +25,7 @@ from plumbline.exchange.submission import Envelope
 from plumbline.supervision.journal.failpoints import hit
 from plumbline.supervision.projection.ahead import Ahead, Wanted
 from plumbline.supervision.projection.arrival import Arrival, NotTakenOver, Projection
-from plumbline.supervision.projection.entries import Entry, entries_at, next_entries
+from plumbline.supervision.projection.entries import Entry, connect, entries_at, next_entries
 from plumbline.supervision.projection.facts import FactState, WaitsForParked
 from plumbline.supervision.projection.handlers import handler_of
 from plumbline.supervision.projection.lapsed import find_lapsed_keys
@@ -80,11 +80,9 @@ class Projector:
     def connection(self) -> psycopg.Connection:
         """The projector's own, opened anew when it is gone."""
         if self._conn is None or self._conn.closed:
-            self._conn = psycopg.connect(self._conninfo, autocommit=True)
+            self._conn = connect(self._conninfo)
             # Three statements a table; the usual hundred would be prepared and forgotten in turn.
             self._conn.prepared_max = 4 * len(TABLES)
-            # Rows are looked up by their keys, and plans are kept: one made while a table was empty would read all of it ever after.
-            self._conn.execute("SET enable_seqscan = off")
         return self._conn
 
     def step(self) -> int:

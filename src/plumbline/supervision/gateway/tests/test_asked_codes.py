@@ -212,7 +212,7 @@ def test_a_process_that_ends_leaves_nobody_waiting() -> None:
         waiting = await under_way(asked, "a")
         for task in asked._tasks:
             task.cancel()
-        with pytest.raises(ConnectionAbortedError):
+        with pytest.raises(psycopg.OperationalError):
             await waiting
 
     run(story)

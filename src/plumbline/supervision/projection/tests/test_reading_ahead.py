@@ -64,10 +64,22 @@ def test_a_set_of_another_place_is_forgotten(tested):
     conn.close()
 
 
-@pytest.mark.parametrize("how", ["connection", "reading"])
+def _refused(_: str) -> None:
+    raise psycopg.OperationalError("too many connections")
+
+
+def _no_thread(_: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize("how", ["connection", "reading", "connecting", "thread"])
 def test_what_cannot_be_read_ahead_is_read_when_it_is_due(tested, taken, monkeypatch, how: str):
     if how == "reading":
         monkeypatch.setattr(reading, "next_entries", lambda *_: 1 / 0)
+    elif how == "connecting":
+        monkeypatch.setattr(reading, "connect", _refused)
+    elif how == "thread":
+        monkeypatch.setattr(reading._Reading, "start", _no_thread)
     else:
         begin = Ahead.begin
 
