@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -15,6 +16,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from plumbline.drill.hostile_pdf.builder import by_class, hostile, some_of_each
 from plumbline.drill.hostile_pdf.case import Case
 from plumbline.drill.hostile_pdf.court import Tally, try_here, try_under_limits
+from plumbline.drill.hostile_pdf.forgeries import ranges
 from plumbline.drill.hostile_pdf.identities import SIGNED_AT
 from plumbline.drill.hostile_pdf.roads import Desk
 from plumbline.drill.hostile_pdf.sealing import sealed
@@ -22,6 +24,7 @@ from plumbline.drill.hostile_pdf.structures import _many_fields
 from plumbline.drill.hostile_pdf.workshop import Workshop
 from plumbline.drill.pdf import desk_of, outcome
 from plumbline.sdk.pdf import chain, cms, examine, metered, structure
+from plumbline.sdk.pdf.envelope import find_envelope
 from plumbline.sdk.pdf.examine import examine_pdf
 from plumbline.supervision.gateway import public_page
 
@@ -68,6 +71,14 @@ def test_the_limits_are_measured_file_by_file(
     assert len(tally.costly) == 6
     assert all(line in broken(tally) for line in tally.costly)
     assert tally.worst_mb[0] > 10
+
+
+def test_byte_ranges_that_are_to_be_read_are_written_with_numbers(shop: Workshop) -> None:
+    """The update that holds a signature takes fewer bytes than a case once left out: a negative number is no byte range."""
+    made = [case for seed in range(6) for case in ranges(shop, random.Random(seed))]
+    readable = [case for case in made if "no_signature" not in case.reasons]
+    assert len(readable) == 6 * 10
+    assert [case.name for case in readable if find_envelope(case.data) is None] == []
 
 
 def test_the_same_seed_makes_different_files_and_no_file_twice(shop: Workshop) -> None:
