@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from plumbline.evidence.note import DEFAULT_NOTE_LIMIT, NoteError, decode_base64, encode_base64
 
 HEADER = "c2sp.org/tlog-proof@v1"
 #: A tree of 2**63 leaves is 63 levels high.
 MAX_PATH = 63
+_WRONG_PATH = "a path has at most 63 hashes of 32 bytes"
 
 _INDEX_LINE = re.compile(r"index (0|[1-9][0-9]{0,18})")
 
@@ -37,17 +39,25 @@ class TlogProof:
     extra: bytes = b""
 
 
+@lru_cache(maxsize=4096)
+def _path_line(item: bytes) -> str:
+    """One hash of a path. The receipts of a batch share most of theirs, so that few of them are written anew."""
+    if len(item) != 32:
+        raise ValueError(_WRONG_PATH)
+    return encode_base64(item)
+
+
 def format_proof(index: int, path: Sequence[bytes], checkpoint_note: str, extra: bytes = b"") -> str:
     """Text of a proof. ValueError if index or path cannot stand in one."""
     if not 0 <= index < 2**63:
         raise ValueError("the index of a proof is out of range")
-    if len(path) > MAX_PATH or any(len(item) != 32 for item in path):
-        raise ValueError("a path has at most 63 hashes of 32 bytes")
+    if len(path) > MAX_PATH:
+        raise ValueError(_WRONG_PATH)
     lines = [HEADER]
     if extra:
         lines.append(f"extra {encode_base64(extra)}")
     lines.append(f"index {index}")
-    lines.extend(map(encode_base64, path))
+    lines.extend(map(_path_line, path))
     return "\n".join(lines) + "\n\n" + checkpoint_note
 
 
@@ -78,5 +88,5 @@ def parse_proof(text: str, limit: int = DEFAULT_NOTE_LIMIT) -> TlogProof:
     if match is None or int(match[1]) >= 2**63:
         raise ProofError("the index line is missing or malformed")
     if len(path) > MAX_PATH or any(len(item) != 32 for item in path):
-        raise ProofError("a path has at most 63 hashes of 32 bytes")
+        raise ProofError(_WRONG_PATH)
     return TlogProof(int(match[1]), path, checkpoint_note, extra)

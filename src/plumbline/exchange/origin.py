@@ -17,6 +17,8 @@ from plumbline.exchange.submission import BatchPlace, OriginSignature
 
 #: (algorithm, key, signed bytes, signature) → whether it holds.
 KnownRoots = dict[tuple[str, bytes, bytes, bytes], bool]
+#: A message's place in a list of messages, and the root over all of them.
+KnownPlace = tuple[BatchPlace, bytes]
 SINGLE = b"plumb/origin/v1\n"
 BATCH = b"plumb/origin-batch/v1\n"
 
@@ -56,11 +58,16 @@ def _batch_bytes(size: int, root: bytes) -> bytes:
 
 
 def verify_origin(
-    signature: OriginSignature, key: bytes, message: bytes, known: KnownRoots | None = None
+    signature: OriginSignature,
+    key: bytes,
+    message: bytes,
+    known: KnownRoots | None = None,
+    place: KnownPlace | None = None,
 ) -> bool:
     """Whether `key` signed `message`, alone or as part of the batch. Never raises on hostile input.
 
-    `known` remembers what was found of the roots of one request, whose messages mostly stand under one signature.
+    `known` remembers what was found of the roots of one request, whose messages mostly stand under one signature; `place` is where this
+    very message stands among those of its request, as the receiver reckoned it himself: a signature over the same list needs no second reckoning.
     """
     try:
         raw = base64.b64decode(signature.signature, validate=True)
@@ -68,7 +75,8 @@ def verify_origin(
         return False
     if signature.batch is None:
         return verify(signature.algorithm, key, origin_bytes(message), raw)
-    root = root_of(message, signature.batch)
+    is_here = place is not None and place[0] == signature.batch
+    root = place[1] if place is not None and is_here else root_of(message, signature.batch)
     if root is None:
         return False
     asked = (signature.algorithm, key, _batch_bytes(signature.batch.size, root), raw)

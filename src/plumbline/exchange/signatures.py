@@ -36,6 +36,7 @@ ALGORITHMS = {
     "p256": "ecdsa-p256-sha256",
     "sm2": "sm2-sm3",
 }
+_OWN_NAMES = {wire: own for own, wire in ALGORITHMS.items()}
 #: Algorithms of the suite `gm`; a platform of the suite `standard` takes no signature by them.
 NATIONAL = frozenset({"sm2", "hmac-sm3"})
 #: Shared secrets: they authenticate transport only, and the platform could forge them.
@@ -239,7 +240,7 @@ def read_signature(headers: Mapping[str, str], target: Target) -> SignedRequest:
     if tuple(part.strip('"') for part in found["items"].split()) != COMPONENTS:
         raise Problem(slug="signature-invalid", detail="必须依次覆盖 " + " ".join(COMPONENTS))
     params = {m[1]: m[2] or m[3] or "" for m in _PARAMETER.finditer(found["rest"])}
-    algorithm = {wire: own for own, wire in ALGORITHMS.items()}.get(params.get("alg", ""))
+    algorithm = _OWN_NAMES.get(params.get("alg", ""))
     created = params.get("created", "")
     if not algorithm or not params.get("keyid") or not created.isdigit() or len(created) > 12:
         raise Problem(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -126,13 +127,10 @@ def require_secure(request: Request) -> None:
 
 def target_of(request: Request) -> Target:
     """`@target-uri` from the configured public address, never from the Host header."""
-    query = f"?{request.url.query}" if request.url.query else ""
-    uri = (
-        context_of(request).platform.public_url
-        + request.scope.get("raw_path", request.url.path.encode()).decode("ascii")
-        + query
-    )
-    return Target(method=request.method, uri=uri)
+    raw, query = request.scope.get("raw_path"), request.scope["query_string"]
+    path: bytes = raw if raw is not None else request.url.path.encode()
+    uri = context_of(request).platform.public_url + path.decode("ascii")
+    return Target(method=request.method, uri=uri + (f"?{query.decode()}" if query else ""))
 
 
 def require_media(request: Request, *types: str) -> None:
@@ -186,13 +184,18 @@ def _wrong_time(reason: str) -> Problem:
     return field_problem("/header/Plumb-Demo-Time", reason, "写 RFC 3339 时刻，带时区，成批时用逗号分开")
 
 
+def _first_of_each(lines: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by name, for who looks at many of them; said twice the first one counts, as it does everywhere here."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(lines)}
+
+
 async def received(request: Request, limit: int, *, several: bool = False) -> Received:
     """The request as the door takes it: target, headers, body within `limit`, times. Of several messages each has a time of its own."""
     require_secure(request)
     clock = await context_of(request).demo_time.look()
     got = request.state.received = Received(
         target=target_of(request),
-        headers=request.headers,
+        headers=_first_of_each(request.scope["headers"]),
         stated_at=None if several else stated_at_of(request),
         body=await read_body(request, limit),
         arrived_at=clock.received(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from plumbline.exchange.decode import (
 )
 from plumbline.exchange.messages import PLATFORM, kind_of
 from plumbline.exchange.messages.header import Message
-from plumbline.exchange.origin import KnownRoots, verify_origin
+from plumbline.exchange.origin import KnownPlace, KnownRoots, verify_origin
 from plumbline.exchange.personal import PersonalRecord
 from plumbline.exchange.places import places_of, request_bytes
 from plumbline.exchange.problems import FieldProblem, Problem, field_problem
@@ -50,6 +51,8 @@ from plumbline.supervision.journal.vault import SealedRecord, SubjectDestroyedEr
 
 #: From this size on a body is parsed in a thread.
 LARGE_BODY_BYTES = 64 * 1024
+#: So long the messages of one request keep the event loop: about as long as a signature or two take.
+LONGEST_TURN_S = 0.0003
 _log = logging.getLogger("plumbline.gateway")
 ORIGIN_USES = frozenset({"origin", "device", "person", "web"})
 #: A request is signed with a key that its party enrolled for that; a device's or a person's key opens no door.
@@ -201,18 +204,19 @@ class Door:
             read = _read_each(items)
         found: list[Admitted | Turned] = []
         known: KnownRoots = {}
+        turn = 0.0
         for number, each in enumerate(read):
             at = stated[number] if stated else None
             own = replace(received, body=items[number][0], stated_at=at)
-            await asyncio.sleep(
-                0
-            )  # between the signatures of one message and those of the next others are answered
+            if time.monotonic() > turn:
+                await asyncio.sleep(0)  # others are answered in between
+                turn = time.monotonic() + LONGEST_TURN_S
             try:
                 if at is not None and (problem := key.problem(at)):
                     raise problem
                 if isinstance(each, Problem):
                     raise each
-                pending = await self._admit(own, *each, (signed, key, places[number]), known)
+                pending = await self._admit(own, *each, (signed, key, (places[number], root)), known)
                 found.append(Admitted(received=own, pending=pending, message=each[1]))
             except Problem as problem:
                 found.append(Turned(received=own, problem=problem))
@@ -223,12 +227,13 @@ class Door:
         received: Received,
         submission: Submission,
         message: Message,
-        proof: tuple[SignedRequest, KnownKey, BatchPlace | None],
+        proof: tuple[SignedRequest, KnownKey, KnownPlace | None],
         known: KnownRoots | None = None,
     ) -> Pending | None:
         """One message of a request whose signature holds; `proof` is that signature, its key, and the message's place under it; `known`
         what has been found of origin signatures over several messages of the request."""
-        signed, key, place = proof
+        signed, key, at = proof
+        place = at[0] if at else None
         data = bytes(submission.message)
         self._check_sender(message, key)
         if problem := uid_time_problem(message.uid, received.stated_at or received.arrived_at):
@@ -242,7 +247,7 @@ class Door:
                 ),
             )
         for number, origin in enumerate(submission.origin):
-            await self._check_origin(origin, data, key, (number, known))
+            await self._check_origin(origin, data, key, (number, known, at))
         if key.sandbox:
             _check_personal(submission)
             return None
@@ -290,9 +295,9 @@ class Door:
         origin: OriginSignature,
         message: bytes,
         transport: KnownKey,
-        place: tuple[int, KnownRoots | None],
+        place: tuple[int, KnownRoots | None, KnownPlace | None],
     ) -> None:
-        number, known = place
+        number, known, at = place
         pointer = f"/origin/{number}"
         self._check_suite(origin.algorithm, pointer)
         key = await self._directory.key(origin.key_id)
@@ -309,7 +314,7 @@ class Door:
                 detail=f"源头签名的密钥 {origin.key_id} 属于 {key.party_name}，不是发送单位",
             )
         await self._require_valid(key, datetime.now(UTC))
-        if not verify_origin(origin, key.material, message, known):
+        if not verify_origin(origin, key.material, message, known, at):
             raise Problem(
                 slug="signature-invalid",
                 detail=f"{pointer}：源头签名验不过",

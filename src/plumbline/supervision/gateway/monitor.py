@@ -73,8 +73,10 @@ class Stored:
 class _Note:
     at: datetime
     received: Received | None
-    target: str
-    headers: dict[str, str]
+    #: The header that names the key.
+    signed: str
+    #: Of what was refused: method and path, then the header lines that help to find the error.
+    asked: tuple[str, ...]
     size: int
     status: int
     ms: float
@@ -158,8 +160,8 @@ class Monitor:
             _Note(
                 at=datetime.now(UTC),
                 received=received,
-                target=f"{request.method} {request.url.path}"[:200],
-                headers={name: request.headers[name] for name in _SHOWN if name in request.headers},
+                signed=_signed(request),
+                asked=_asked(request) if problem else (),
                 size=len(body) or _announced(request),
                 status=status,
                 ms=((stored.at if stored else time.perf_counter()) - began) * 1000,
@@ -252,6 +254,19 @@ class Monitor:
         )
 
 
+def _signed(request: Request) -> str:
+    """The header that names the key; sought once for all messages of a request, among some twenty."""
+    found: str | None = getattr(request.state, "signed", None)
+    if found is None:
+        found = request.state.signed = request.headers.get("signature-input", "")[:2000]
+    return found
+
+
+def _asked(request: Request) -> tuple[str, ...]:
+    lines = [f"{name}: {request.headers[name]}" for name in _SHOWN if name in request.headers]
+    return f"{request.method} {request.url.path}"[:200], *lines
+
+
 def _announced(request: Request) -> int:
     told = request.headers.get("content-length", "0")
     return min(int(told), 2**50) if told.isascii() and told.isdigit() and len(told) < 16 else 0
@@ -275,7 +290,7 @@ def _row(note: _Note, operator: str) -> dict[str, Any]:
     seen = note.received.seen if note.received else None
     key, is_proved = (seen.key, seen.is_proved) if seen else (None, False)
     said = Headline(kind=note.stored.kind, uid=note.stored.uid) if note.stored else _headline(note)
-    claimed = _KEY_ID.search(note.headers.get("signature-input", "")[:2000])
+    claimed = _KEY_ID.search(note.signed)
     return {
         "id": new_uid(note.at),
         "at": note.at,
@@ -302,20 +317,19 @@ def _answer(note: _Note) -> dict[str, Any]:
         return dict.fromkeys(("slug", "pointer", "reason", "remedy", "detail"), "") | {"lines": []}
     problem, kind = note.problem, note.problem.kind
     first = problem.errors[0] if problem.errors else None
-    lines = [note.target, *(f"{name}: {value}" for name, value in note.headers.items())]
     return {
         "slug": problem.slug,
         "pointer": _told(first.pointer if first else ""),
         "reason": _told(first.reason if first else kind.title),
         "remedy": _told(first.remedy if first else kind.remedy),
         "detail": _told(problem.detail),
-        "lines": [_told(line) for line in lines],
+        "lines": [_told(line) for line in note.asked],
     }
 
 
 def _headline(note: _Note) -> Headline:
     said = headline(note.body)
-    if note.target.partition(" ")[2].startswith("/x/v1/files"):
+    if note.asked and note.asked[0].partition(" ")[2].startswith("/x/v1/files"):
         return Headline(kind="file")
     try:
         uid = str(uuid.UUID(said.uid))

@@ -19,6 +19,7 @@ from plumbline.evidence.receipt import make_receipt
 from plumbline.evidence.tree import batch_inclusion_paths
 from plumbline.exchange.messages.platform import ClockCorrected
 from plumbline.exchange.problems import Problem
+from plumbline.supervision.journal import columns
 from plumbline.supervision.journal.clock import (
     CORRECTED_WITHIN,
     NEWEST_CONFIRMED,
@@ -92,6 +93,7 @@ class Journal:
     def _connection(self) -> psycopg.Connection:
         if self._conn is None or self._conn.closed:
             conn = psycopg.connect(self._conninfo, autocommit=True)
+            columns.teach(conn)
             self._doubts = Doubts(conn)
             try:
                 self._last_seen = self._signer.check_start(conn)
@@ -229,15 +231,18 @@ class Journal:
                 _Placed(pending=pending, leaf=leaf, index=before.size + offset, hash=leaf_hash(leaf.encode()))
             )
         grown = before.frontier.append([each.hash for each in placed])
-        rows = [
-            (each.index, each.pending.uid, each.pending.sender_id, at, each.hash)
-            for each, at in zip(placed, times, strict=True)
-        ]
         if grown.nodes:
             nodes = [(before.epoch, node.level, node.start, node.hash) for node in grown.nodes]
             _copy(conn, "journal.node (epoch, level, start, hash)", ["int4", "int4", "int8", "bytea"], nodes)
         after = before.grown(grown.frontier, times[-1])
-        leaves = [before.epoch, *_columns(rows)]
+        leaves = [
+            before.epoch,
+            columns.wholes(each.index for each in placed),
+            columns.uuids(each.pending.uid for each in placed),
+            columns.byte_strings(each.pending.sender_id for each in placed),
+            columns.instants(times),
+            columns.byte_strings(each.hash for each in placed),
+        ]
         head = [after.size, after.root, after.frontier.encode(), after.last_time, before.size]
         if self._correction is None:
             changed = conn.execute(_GROW, [*leaves, *head])
@@ -420,13 +425,20 @@ def _copy(
             copy.write_row(row)
 
 
-def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    """The rows as unnest() takes them: a list for each column."""
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
 def _entry_row(p: Pending) -> tuple[object, ...]:
     return p.uid, p.sender_id, p.key_id, p.envelope, p.message, p.stated_at or p.arrived_at
+
+
+def _entry_columns(batch: Sequence[Pending]) -> list[columns.Column]:
+    """The rows of a batch as unnest() takes them."""
+    return [
+        columns.uuids(p.uid for p in batch),
+        columns.byte_strings(p.sender_id for p in batch),
+        columns.texts(p.key_id for p in batch),
+        columns.byte_strings(p.envelope for p in batch),
+        columns.byte_strings(p.message for p in batch),
+        columns.instants(p.stated_at or p.arrived_at for p in batch),
+    ]
 
 
 def _insert_entries_and_claims(
@@ -455,12 +467,12 @@ def _insert_entries_and_claims(
 def _insert_entries(conn: psycopg.Connection, batch: list[Pending]) -> list[Pending]:
     """All at once first, which is cheaper; ON CONFLICT only after a repeat was met. Savepoint `b` is fresh."""
     ordered = sorted(batch, key=lambda p: (p.uid.bytes, p.sender_id))
-    rows = [_entry_row(p) for p in ordered]
     try:
         if sum(len(p.envelope) + len(p.message) for p in ordered) > _AT_ONCE_BYTES:
+            rows = [_entry_row(p) for p in ordered]
             _copy(conn, f"journal.entry ({_ENTRY_COLUMNS})", _ENTRY_TYPES, rows)
         else:
-            conn.execute(_ENTRIES, _columns(rows))
+            conn.execute(_ENTRIES, _entry_columns(ordered))
         return batch
     except errors.UniqueViolation:
         conn.execute("ROLLBACK TO SAVEPOINT b")
@@ -482,7 +494,9 @@ def _insert_claims(conn: psycopg.Connection, new: list[Pending]) -> list[tuple[P
     if not wanted:
         return []
     # In one order everywhere, so that nobody waits for another in a circle.
-    won = conn.execute(_CLAIM, _columns([row[:3] for row in wanted])).fetchall()
+    kinds, values, entries, _ = zip(*wanted, strict=True)
+    held_by = [columns.texts(kinds), columns.texts(values), columns.byte_strings(entries)]
+    won = conn.execute(_CLAIM, held_by).fetchall()
     held, losers = {(kind, value, bytes(entry)) for kind, value, entry in won}, dict[int, str]()
     for kind, value, entry, index in wanted:
         if (kind, value, entry) not in held:

@@ -105,11 +105,11 @@ def test_a_key_enrolled_for_another_algorithm_is_unknown() -> None:
 
 def test_an_origin_signature_by_sm2_follows_the_suite() -> None:
     origin, key = sign_origin(SIGNER, MESSAGE), known()
-    asyncio.run(door(key)._check_origin(origin, MESSAGE, key, (0, None)))
+    asyncio.run(door(key)._check_origin(origin, MESSAGE, key, (0, None, None)))
     with pytest.raises(Problem, match="源头签名验不过"):
-        asyncio.run(door(key)._check_origin(origin, b"{ }", key, (0, None)))
+        asyncio.run(door(key)._check_origin(origin, b"{ }", key, (0, None, None)))
     with pytest.raises(Problem, match="国密套件") as caught:
-        asyncio.run(door(key, is_national=False)._check_origin(origin, MESSAGE, key, (3, None)))
+        asyncio.run(door(key, is_national=False)._check_origin(origin, MESSAGE, key, (3, None, None)))
     assert caught.value.errors[0].pointer == "/origin/3"
 
 
