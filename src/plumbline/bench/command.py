@@ -108,10 +108,8 @@ def _peak(run: _Run) -> Found:
 
 def _accept(run: _Run) -> Found:
     with run.world() as world:
-        yield p1a_accept.measure(world, run.goals["P1a"], run.rounds, run.profile.messages)
-        yield p1a_accept.measure(
-            world, run.goals["P1a-together"], run.rounds, run.profile.messages, MAX_SUBMISSIONS
-        )
+        yield from p1a_accept.measure(world, run.goals, run.rounds, run.profile.messages)
+        yield from p1a_accept.measure(world, run.goals, run.rounds, run.profile.messages, MAX_SUBMISSIONS)
 
 
 def _project(run: _Run) -> Found:

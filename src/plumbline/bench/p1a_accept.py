@@ -1,26 +1,38 @@
-"""P1a accept (受理): signed uploads over HTTP to two gateways, durable and provable before 2xx, beside raw COPY of the same bytes."""
+"""P1a accept (受理): signed uploads over HTTP to two gateways, durable and provable before 2xx.
+
+Beside them what nobody who accepts them can do without: the same signatures verified, the same digests taken, the same bytes stored
+by raw COPY. For information beside raw COPY of the same bytes alone, too.
+"""
 
 from __future__ import annotations
 
 import json
 import time
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import cast
 
-from plumbline.bench import mix, raw_copy
+from psycopg import sql
+
+from plumbline.bench import mix, proved_copy, raw_copy
 from plumbline.bench.gateways import CONNECTIONS, Gateways, Leg
 from plumbline.bench.goals import Goal
 from plumbline.bench.machine import cpu_seconds
+from plumbline.bench.proved_copy import ProvedRow, Signature
 from plumbline.bench.report import Measured, number
 from plumbline.bench.requests import Signed, sign_all, sign_together
 from plumbline.bench.stats import interleave
 from plumbline.bench.world import Sender, World
 from plumbline.evidence.checkpoint import parse_verifier
 from plumbline.evidence.receipt import verify_receipt
+from plumbline.exchange.origin import origin_bytes
+from plumbline.exchange.signatures import Ed25519Signer, Signer
+from plumbline.supervision.boot import DATABASE
 from plumbline.supervision.journal.heads import log_origin
+from plumbline.supervision.journal.keys import public_bytes
 
 _TABLE = "public.bench_entry"
 _COPY = f"COPY {_TABLE} (uid, sender_id, key_id, envelope, message, arrived_at) FROM STDIN (FORMAT BINARY)"
@@ -42,7 +54,7 @@ class Accepting:
     server_s: float = 0.0
     generator_s: float = 0.0
     timed: int = 0
-    limit_rows: list[bytes] = field(default_factory=list)
+    limit_rows: list[ProvedRow] = field(default_factory=list)
     #: Who sends; the institution with its Ed25519 key unless given.
     sender: Sender | None = None
     #: How many messages go in one request.
@@ -113,27 +125,50 @@ class Accepting:
         self.accepted += [body for status, body in told if 200 <= status < 300]
         return told
 
-    def limit(self, _: int) -> float:
+    def bare(self, _: int) -> float:
         """Rows a second of raw COPY: same envelope and message bytes, same primary key, fsync on, best of 1, 2, 4 connections."""
-        if not self.limit_rows:
-            self.limit_rows = [_entry_row(each, self.world) for each in self.sign_for_limit()]
-        return len(self.limit_rows) / raw_copy.best(self._attempt(width) for width in raw_copy.WIDTHS)
+        rows = [each.row for each in self._rows_of_limit()]
 
-    def sign_for_limit(self) -> list[Signed]:
-        """Messages of their own for the limit: never sent."""
-        messages = mix.runs(self.world, self.count, datetime.now(UTC), 900_000)
-        return sign_all(self.party, messages)
+        def run(width: int) -> float:
+            parts = [[load] for load in raw_copy.split(_COPY, rows, width)]
+            return raw_copy.timed(self.world.connect, parts)
 
-    def _attempt(self, width: int) -> Callable[[], float]:
-        def run() -> float:
+        return self._best(run)
+
+    def limit(self, _: int) -> float:
+        """The same after the same signatures were verified and the same digests taken, best of 1, 2, 4 processes."""
+        rows, dsn = self._rows_of_limit(), self.world.running.dsn(DATABASE)
+        folder = self.world.platform.folder("load")
+        return self._best(lambda width: proved_copy.timed(folder, dsn, _COPY, rows, width))
+
+    def _best(self, run: Callable[[int], float]) -> float:
+        """Rows a second of the fastest width, each into an empty table."""
+
+        def attempt(width: int) -> float:
             with self.world.connect() as conn:
                 conn.execute(f"DROP TABLE IF EXISTS {_TABLE}".encode())
                 conn.execute(f"CREATE TABLE {_TABLE} (LIKE journal.entry INCLUDING ALL)".encode())
             self.world.settle()
-            parts = [[load] for load in raw_copy.split(_COPY, self.limit_rows, width)]
-            return raw_copy.timed(self.world.connect, parts)
+            took = run(width)
+            with self.world.connect() as conn:
+                row = conn.execute(
+                    sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*_TABLE.split(".")))
+                ).fetchone()
+            if row != (self.count,):
+                raise Lost(f"{self.count} rows, of which the limit stored {row}")
+            return took
 
-        return run
+        return self.count / min(attempt(width) for width in raw_copy.WIDTHS)
+
+    def _rows_of_limit(self) -> list[ProvedRow]:
+        """Messages of their own, signed once and never sent. Of every `together` the first one bears signatures."""
+        if not self.limit_rows:
+            messages = mix.runs(self.world, self.count, datetime.now(UTC), 900_000)
+            self.limit_rows = [
+                _proved_row(self.party, signed, is_first=number % self.together == 0)
+                for number, signed in enumerate(sign_all(self.party, messages))
+            ]
+        return self.limit_rows
 
     def storm(self) -> tuple[int, int]:
         """Kill the postmaster in the middle of a load; (messages, answers with 2xx). Whatever was answered must be there afterwards."""
@@ -149,9 +184,9 @@ class Accepting:
         return self.count, sum(200 <= status < 300 for status, _ in self.note(leg))
 
 
-def _entry_row(signed: Signed, world: World) -> bytes:
-    pending = signed.pending(world.senders["institution"].transport.key_id)
-    return raw_copy.row(
+def _proved_row(party: Sender, signed: Signed, *, is_first: bool) -> ProvedRow:
+    pending, transport = signed.pending(party.transport.key_id), signed.transport
+    row = raw_copy.row(
         [
             pending.uid.bytes,
             pending.sender_id,
@@ -161,6 +196,17 @@ def _entry_row(signed: Signed, world: World) -> bytes:
             raw_copy.instant(pending.arrived_at),
         ]
     )
+    signatures = [
+        _by(party.transport, transport.base, transport.signature),
+        _by(party.origin, origin_bytes(pending.message), b64decode(signed.origin.signature)),
+    ]
+    return ProvedRow(row, pending.envelope, pending.message, signatures if is_first else [])
+
+
+def _by(signer: Signer, data: bytes, signature: bytes) -> Signature:
+    if not isinstance(signer, Ed25519Signer):
+        raise TypeError("the limit verifies Ed25519")
+    return Signature(signer.algorithm, public_bytes(signer.key), data, signature)
 
 
 def check_counts(accepting: Accepting, first: int) -> None:
@@ -196,13 +242,17 @@ def check_survivors(accepting: Accepting) -> int:
     return len(accepting.accepted)
 
 
-def measure(world: World, goal: Goal, rounds: int, count: int, together: int = 1) -> Measured:
-    """P1a with its correctness, `together` messages a request; raises :class:`Lost` when anything of it fails."""
-    gateways = Gateways(world)
+def measure(
+    world: World, goals: dict[str, Goal], rounds: int, count: int, together: int = 1
+) -> list[Measured]:
+    """P1a with its correctness, `together` messages a request, beside its limit and, for information, beside bare COPY; raises
+    :class:`Lost` when anything of it fails."""
+    gateways, name = Gateways(world), "P1a" if together == 1 else "P1a-together"
     try:
         accepting = Accepting(world, count, gateways, together=together)
         first = world.counts()[0]
         comparison = interleave(accepting.limit, accepting.ours, rounds, warm=rounds > 1)
+        bare = interleave(accepting.bare, accepting.ours, rounds, warm=False)
         check_counts(accepting, first)
         storm = accepting.storm()
     finally:
@@ -217,6 +267,8 @@ def measure(world: World, goal: Goal, rounds: int, count: int, together: int = 1
         f"postmaster killed under load: {storm[1]} of {storm[0]} answered; entries = leaves = head; "
         f"{number(verified)} receipts verified, 0 lost",
     ]
-    return Measured(
-        goal=goal, comparison=comparison, cpu_us=accepting.server_s / accepting.timed * 1e6, notes=notes
-    )
+    cpu_us = accepting.server_s / accepting.timed * 1e6
+    return [
+        Measured(goal=goals[name], comparison=comparison, cpu_us=cpu_us, notes=notes),
+        Measured(goal=goals[f"{name}-bare"], comparison=bare, notes=[]),
+    ]

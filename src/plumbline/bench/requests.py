@@ -13,7 +13,7 @@ from plumbline.exchange.messages import kind_of
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.origin import sign_batch, sign_origin
 from plumbline.exchange.places import places_of, request_bytes
-from plumbline.exchange.signatures import Target, read_signature, sign_request
+from plumbline.exchange.signatures import SignedRequest, Target, read_signature, sign_request
 from plumbline.exchange.submission import Envelope, OriginSignature, encode_envelope
 from plumbline.supervision.journal.model import Pending, canonical_claim
 
@@ -36,9 +36,14 @@ class Signed:
         """The request as it goes over the wire."""
         return _post(PATH, self.headers, self.body)
 
+    @property
+    def transport(self) -> SignedRequest:
+        """The transport signature of the request, if it goes alone."""
+        return read_signature({k.lower(): v for k, v in self.headers.items()}, _TARGET)
+
     def pending(self, key_id: str) -> Pending:
         """What the door makes of this request."""
-        signed = read_signature({k.lower(): v for k, v in self.headers.items()}, _TARGET)
+        signed = self.transport
         envelope = Envelope(
             v=1,
             channel="http",

@@ -66,8 +66,9 @@ def verify_origin(
 ) -> bool:
     """Whether `key` signed `message`, alone or as part of the batch. Never raises on hostile input.
 
-    `known` remembers what was found of the roots of one request, whose messages mostly stand under one signature; `place` is where this
-    very message stands among those of its request, as the receiver reckoned it himself: a signature over the same list needs no second reckoning.
+    `known` remembers what was found of the roots of one request, whose messages mostly stand under one signature. `place` is where this
+    very message stands among those of its request, as the receiver reckoned it himself: a signature over the same list needs no second
+    reckoning.
     """
     try:
         raw = base64.b64decode(signature.signature, validate=True)

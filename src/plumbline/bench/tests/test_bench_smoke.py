@@ -35,7 +35,9 @@ def test_each_measurement_keeps_its_correctness_through_a_killed_database() -> N
         "P0",
         "P6",
         "P1a",
+        "P1a-bare",
         "P1a-together",
+        "P1a-together-bare",
         "P1b",
     }
     assert any("250 receipts verified" in each for each in shown)

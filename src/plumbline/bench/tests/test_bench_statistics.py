@@ -8,13 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from plumbline.bench import raw_copy
 from plumbline.bench.goals import read_goals
 from plumbline.bench.load import answers, pack
+from plumbline.bench.proved_copy import ProvedRow, Signature, proved
+from plumbline.bench.raw_copy import HEADER, TRAILER
 from plumbline.bench.report import Measured, as_json, exit_status, line, number
 from plumbline.bench.stats import Comparison, Verdict, bootstrap, interleave, stray
 from plumbline.bench.table import newest, page_of, results
+from plumbline.exchange.signatures import Ed25519Signer
+from plumbline.supervision.journal.keys import public_bytes
 
 PAGE = Path(__file__).parents[4] / "docs" / "reference" / "bench.md"
 
@@ -98,7 +103,7 @@ def test_a_miss_outweighs_noise_elsewhere() -> None:
 def test_the_line_reads_as_the_reference_shows() -> None:
     measured = _measured((4948.0,), (12300.0,))
     assert line(measured) == (
-        "P1a accept  ours 4 948/s  raw COPY 12 300/s  ratio 0.40 [0.40,0.40]  gate 0.35 PASS  ambition 0.50"
+        "P1a accept  ours 4 948/s  verified and copied 12 300/s  ratio 0.40 [0.40,0.40]  gate 0.35 PASS  ambition 0.50"
     )
     assert number(1_234_567.4) == "1 234 567"
 
@@ -106,6 +111,8 @@ def test_the_line_reads_as_the_reference_shows() -> None:
 def test_every_gate_is_a_ratio_below_its_ambition_and_only_unequal_peers_have_none() -> None:
     goals = read_goals()
     assert {name for name, each in goals.items() if each.gate is None and each.ambition is None} == {
+        "P1a-bare",
+        "P1a-together-bare",
         "P2-ninja-bare",
         "P2-fastapi-bare",
     }
@@ -142,7 +149,7 @@ def test_results_name_commit_and_machine_and_what_costs_more_than_before(tmp_pat
         (tmp_path / f"{day}.json").write_text(json.dumps(content))
     told = results(newest(tmp_path))
     assert told.startswith(f"2026-11-21，提交 `{content['commit']}`，2 核 x")
-    assert told.splitlines()[-1].startswith("| P1a | 20/s | raw COPY 12 300/s | 0.00")
+    assert told.splitlines()[-1].startswith("| P1a | 20/s | verified and copied 12 300/s | 0.00")
     assert told.endswith("120 µs，**多了 20%**（上次 100） |")
     assert results([]) == "还没有留存的结果。"
 
@@ -158,6 +165,16 @@ def test_rows_are_dealt_to_connections_and_none_is_lost() -> None:
     length = len(raw_copy.HEADER) + len(raw_copy.TRAILER)
     assert sum(len(each.data) - length for each in loads) == sum(map(len, rows))
     assert len(raw_copy.split("COPY t FROM STDIN", rows[:1], 4)) == 1
+
+
+def test_the_limit_of_accept_copies_nothing_whose_signature_does_not_hold() -> None:
+    signer = Ed25519Signer("limit.1", Ed25519PrivateKey.generate())
+    good = Signature("ed25519", public_bytes(signer.key), b"said", signer.sign(b"said"))
+    rows = [ProvedRow(b"%d" % n, b"e", b"m", [good] if n % 64 == 0 else []) for n in range(130)]
+    assert b"".join(proved(rows)) == HEADER + b"".join(row.row for row in rows) + TRAILER
+    other = Signature("ed25519", good.key, b"said otherwise", good.signature)
+    with pytest.raises(ValueError, match="does not hold"):
+        list(proved([*rows, ProvedRow(b"", b"e", b"m", [good, other])]))
 
 
 def test_the_generators_file_and_answers_survive_the_round_trip() -> None:

@@ -14,6 +14,7 @@ from plumbline.exchange import decode
 from plumbline.exchange.decode import (
     MAX_BODY_BYTES,
     MAX_DEPTH,
+    _weighed_fields,
     check_json,
     decode_message,
     decode_submission,
@@ -438,3 +439,59 @@ def test_points_that_are_no_base64_are_refused_as_such(name: str, text: str) -> 
     problem = refusal(body)
     assert problem.slug == "schema"
     assert name in (problem.detail or "")
+
+
+def _weighed_by_type(struct: type[msgspec.Struct], path: str = "") -> set[str]:
+    """Where an instant or a free text can stand, told by the types alone."""
+    found: set[str] = set()
+
+    def look(kind: shapes.Type, at: str) -> None:
+        if isinstance(kind, shapes.Metadata):
+            if (kind.extra or {}).get("free_text"):
+                found.add(at)
+            look(kind.type, at)
+        elif isinstance(kind, shapes.UnionType):
+            for each in kind.types:
+                look(each, at)
+        elif isinstance(kind, shapes.ListType):
+            look(kind.item_type, f"{at}[]")
+        elif isinstance(kind, shapes.DateTimeType):
+            found.add(at)
+        elif isinstance(kind, shapes.StructType):
+            found.update(_weighed_by_type(kind.cls, at))
+
+    info = shapes.type_info(struct)
+    assert isinstance(info, shapes.StructType)
+    for each in info.fields:
+        look(each.type, f"{path}/{each.encode_name}")
+    return found
+
+
+def _weighed_by_plan(struct: type[msgspec.Struct], path: str = "") -> set[str]:
+    """Where `_is_fine` looks."""
+    plan, info = _weighed_fields(struct), shapes.type_info(struct)
+    assert isinstance(info, shapes.StructType)
+    types = {each.encode_name: each.type for each in info.fields}
+    found = {f"{path}/{name}" for name in (*plan.instants, *plan.texts)}
+    found |= {f"{path}/{name}[]" for name in plan.lists_of_texts}
+    for name, mark in [*((n, "") for n in plan.parts), *((n, "[]") for n in plan.lists_of_parts)]:
+        (part,) = _structs(types[name])
+        found |= _weighed_by_plan(part, f"{path}/{name}{mark}")
+    return found
+
+
+def _structs(kind: shapes.Type) -> set[type[msgspec.Struct]]:
+    if isinstance(kind, shapes.Metadata):
+        return _structs(kind.type)
+    if isinstance(kind, shapes.UnionType):
+        return set().union(*map(_structs, kind.types))
+    if isinstance(kind, shapes.ListType):
+        return _structs(kind.item_type)
+    return {kind.cls} if isinstance(kind, shapes.StructType) else set()
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_the_quick_look_sees_every_instant_and_free_text_that_the_types_have(kind: str) -> None:
+    found = _weighed_by_plan(KINDS[kind].type)
+    assert found == _weighed_by_type(KINDS[kind].type)
+    assert "/occurred_at" in found

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from plumbline.exchange.make_vectors import ORIGIN, public_material
 from plumbline.exchange.origin import KnownRoots, sign_batch, sign_origin, verify_origin
 from plumbline.exchange.personal import PersonalFields, make_record, record_digest
+from plumbline.exchange.places import places_of
 from plumbline.exchange.signatures import P256Signer
 from plumbline.exchange.submission import (
     Envelope,
@@ -95,6 +96,21 @@ def test_what_is_known_of_a_root_says_nothing_of_another_message_key_or_signatur
     assert not verify_origin(other, KEY, MESSAGES[0], known)
     assert not verify_origin(msgspec.structs.replace(signed[0], algorithm="p256"), KEY, MESSAGES[0], known)
     assert verify_origin(signed[0], KEY, MESSAGES[0], known)
+
+
+def test_a_place_that_the_receiver_reckoned_holds_for_signatures_over_the_same_list_only() -> None:
+    signed, (root, places) = sign_batch(ORIGIN, MESSAGES), places_of(MESSAGES)
+    other = sign_batch(ORIGIN, MESSAGES[:6])
+    for message, place, here, there in zip(MESSAGES, places, signed, [*other, None], strict=True):
+        at = (place, root)
+        assert verify_origin(here, KEY, message, None, at)
+        assert not verify_origin(here, bytes(32), message, None, at)
+        assert not verify_origin(altered(here, index=(place.index + 1) % 7), KEY, message, None, at)
+        if there is not None:  # the same message in another batch is reckoned by its own path
+            assert verify_origin(there, KEY, message, None, at)
+            assert not verify_origin(there, KEY, message + b" ", None, at)
+        # the root that was reckoned is what has to be signed, not the one that the place leads to
+        assert not verify_origin(here, KEY, message, None, (place, bytes(32)))
 
 
 def test_a_batch_signature_is_no_single_one_and_the_other_way_round() -> None:
