@@ -28,8 +28,8 @@ def _told(names: tuple[str, ...]) -> Callable[[Sequence[Any]], str]:
 #: Any role may ask it; answered with the process of the server that did.
 WHO = Question(
     b"who",
-    b"SELECT code, CASE code WHEN 'NOVALUE' THEN timestamptz 'infinity' END AS at, pg_backend_pid() AS pid "
-    b"FROM unnest($1::text[]) AS code WHERE code <> 'UNKNOWN'",
+    b"SELECT code, CASE code WHEN 'NOVALUE' THEN timestamptz 'infinity' END AS at, "
+    b"CASE code WHEN 'SLOW' THEN pg_sleep(0.3)::text END AS slept, pg_backend_pid() AS pid FROM unnest($1::text[]) AS code WHERE code <> 'UNKNOWN'",
     _told,
 )
 
@@ -52,16 +52,13 @@ class Asked(AskedCodes[str]):
 
     async def with_two_lines(self) -> dict[str, Line[str]]:
         """By the process of the server; both rest."""
-        pids = await asyncio.gather(*(self._first(number) for number in range(2)))
+        slow = self.find("SLOW")
+        while self._waiting:
+            await asyncio.sleep(0)
+        await asyncio.gather(slow, self.find("A"))
         while len(self._resting) < 2:
             await asyncio.sleep(0)
-        assert len(set(pids)) == len(self.lines) == 2
         return {str(line._pg.backend_pid): line for line in self.lines}
-
-    async def _first(self, number: int) -> str | None:
-        while len(self._tasks) < number or self._waiting:  # until the one before is under way
-            await asyncio.sleep(0)
-        return await self.find(f"FIRST{number}")
 
 
 def run(conninfo: str, story: Callable[[Asked], Awaitable[None]]) -> None:
