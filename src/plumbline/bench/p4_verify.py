@@ -117,7 +117,9 @@ def measure_limits(
     notes = [f"1 gateway, {callers} on both sides, {number(reports)} reports, codes at random"]
     return [
         Measured(goal=goals["P4-noop"], comparison=over_http, cpu_us=cpu, notes=notes),
-        Measured(goal=goals["P4-pgbench"], comparison=over_rows, notes=[f"{bench.note}; 1 gateway, {callers}"]),
+        Measured(
+            goal=goals["P4-pgbench"], comparison=over_rows, notes=[f"{bench.note}; 1 gateway, {callers}"]
+        ),
     ]
 
 

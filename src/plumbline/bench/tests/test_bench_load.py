@@ -18,7 +18,12 @@ Answering = Callable[[socket.socket, bytes], None]
 
 def answer(body: bytes, name: bytes = b"content-length", status: int = 200) -> bytes:
     """As a server writes it."""
-    return b"HTTP/1.1 %d OK\r\ndate: now\r\n%s: %d\r\nvary: accept\r\n\r\n%s" % (status, name, len(body), body)
+    return b"HTTP/1.1 %d OK\r\ndate: now\r\n%s: %d\r\nvary: accept\r\n\r\n%s" % (
+        status,
+        name,
+        len(body),
+        body,
+    )
 
 
 @contextmanager

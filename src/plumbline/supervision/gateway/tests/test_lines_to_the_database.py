@@ -29,7 +29,8 @@ def _told(names: tuple[str, ...]) -> Callable[[Sequence[Any]], str]:
 WHO = Question(
     b"who",
     b"SELECT code, CASE code WHEN 'NOVALUE' THEN timestamptz 'infinity' END AS at, "
-    b"CASE code WHEN 'SLOW' THEN pg_sleep(0.3)::text END AS slept, pg_backend_pid() AS pid FROM unnest($1::text[]) AS code WHERE code <> 'UNKNOWN'",
+    b"CASE code WHEN 'SLOW' THEN pg_sleep(0.3)::text END AS slept, pg_backend_pid() AS pid "
+    b"FROM unnest($1::text[]) AS code WHERE code <> 'UNKNOWN'",
     _told,
 )
 
