@@ -332,3 +332,18 @@ def test_the_public_page_survives_a_rebuild(quiet_world) -> None:
         assert told() == [("reserved",)] * 2  # the same connection: its plans are of the old tables
         rebuild(quiet_world.conninfo())
         assert told() == [("reserved",)] * 2
+
+
+def test_a_program_is_told_the_same_codes_as_a_page_however_they_are_put(quiet_world) -> None:
+    _whole_chain(quiet_world, 2)
+    (code,) = (row["code"] for row in quiet_world.rows("SELECT code FROM fact.application"))
+    arrays = ["{}", "{NULL}", "{X}"]
+    put = ["{%s}", "{X,%s}", "{%s,X}", "{%s,NULL}", "{{%s}}", "{{X},{%s}}", "[0:0]={%s}", "[5:6]={0,%s}"]
+    with psycopg.connect(quiet_world.platform.conninfo("plumb_web"), autocommit=True) as conn:
+        conn.execute("SET ROLE plumb_public")
+        for function in ("verify", "verify_briefly"):
+            statement = f"SELECT code FROM ops.{function}(%s::text[])".encode()
+            for each in arrays:
+                assert conn.execute(statement, [each]).fetchall() == []
+            for each in put:
+                assert conn.execute(statement, [each.replace("%s", code)]).fetchall() == [(code,)]

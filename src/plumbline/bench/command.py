@@ -42,7 +42,7 @@ class Profile:
     entries: int = 200_000
     few: int = 10_000
     many: int = 100_000
-    questions: int = 4000
+    questions: int = 12_000
     curves: int = 60
     lagging: int = 100
     #: Seconds of each SM2 loop.

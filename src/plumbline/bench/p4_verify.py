@@ -17,8 +17,10 @@ from plumbline.bench.report import Measured, number
 from plumbline.bench.stats import interleave
 from plumbline.bench.world import World
 
-#: One worker process, as many callers as keep it busy.
+#: Callers of P5, who are the same on both sides.
 CONNECTIONS = 32
+#: Callers of P4: as of the limit, the number counts that gets most answers, of the gateway and of the empty answer alike.
+_CALLERS = (32, 64, 128)
 _TPS = re.compile(r"^tps = ([\d.]+)", re.MULTILINE)
 _CLIENTS = (8, 16, 32)
 _SCALE = 10
@@ -40,12 +42,16 @@ class Asking:
     server_s: float = 0.0
     timed: int = 0
 
-    def rate(self, round_: int) -> float:
+    def best(self, round_: int) -> float:
+        """Answers a second of the number of callers that gets most."""
+        return max(self.rate(round_, callers) for callers in _CALLERS)
+
+    def rate(self, round_: int, callers: int = CONNECTIONS) -> float:
         """Answers a second, each 200 and 真; other codes each round."""
-        chance = random.Random(round_)  # noqa: S311 - picks codes
+        chance = random.Random(f"{round_} {callers}")  # noqa: S311 - picks codes
         picks = [chance.choice(self.codes) for _ in range(self.count)]
         pids = [*self.gateways.pids, self.world.running.pid]
-        load = self.gateways.start_load([question(code) for code in picks], CONNECTIONS)
+        load = self.gateways.start_load([question(code) for code in picks], callers)
         used = cpu_seconds(pids)
         load.go()
         leg = load.finish()
@@ -63,6 +69,31 @@ class Asking:
             raise Lost(f"a registered code is answered with {told[0]['state']}")
 
 
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """The same question to an application that does nothing."""
+
+    gateways: Gateways
+    request: bytes
+    count: int
+
+    def best(self, _: int) -> float:
+        """Answers a second of the number of callers that gets most."""
+        return max(self._rate(callers) for callers in _CALLERS)
+
+    def _rate(self, callers: int) -> float:
+        load = self.gateways.start_load([self.request] * self.count, callers)
+        load.go()
+        leg = load.finish()
+        if leg.answers != [(200, b"{}")] * self.count:
+            raise Lost(f"{self.count} questions to the empty application, {len(leg.answers)} answers")
+        return self.count / leg.seconds
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
 def measure_limits(
     world: World, goals: dict[str, Goal], rounds: int, count: int, reports: int
 ) -> list[Measured]:
@@ -73,24 +104,22 @@ def measure_limits(
         Gateways(world, 1, application=Application("plumbline.bench.noop:application")),
     )
     try:
-        asking = Asking(world, ours, codes, count)
+        asking, empty = Asking(world, ours, codes, count), Empty(noop, question(codes[0]), 3 * count)
 
-        def nothing(_: int) -> float:
-            load = noop.start_load([question(codes[0])] * count * 5, CONNECTIONS)
-            load.go()
-            return count * 5 / load.finish().seconds
-
-        over_http = interleave(nothing, asking.rate, rounds, warm=rounds > 1)
+        over_http = interleave(empty.best, asking.best, rounds, warm=rounds > 1)
         bench = Pgbench(world)
-        over_rows = interleave(bench.best, asking.rate, rounds, warm=False)
+        over_rows = interleave(bench.best, asking.best, rounds, warm=False)
     finally:
         ours.stop()
         noop.stop()
     cpu = asking.server_s / asking.timed * 1e6
-    notes = [f"1 gateway, {CONNECTIONS} connections, {number(reports)} reports, codes at random"]
+    callers = f"best of {_listed(_CALLERS)} connections"
+    notes = [f"1 gateway, {callers} on both sides, {number(reports)} reports, codes at random"]
     return [
         Measured(goal=goals["P4-noop"], comparison=over_http, cpu_us=cpu, notes=notes),
-        Measured(goal=goals["P4-pgbench"], comparison=over_rows, notes=[bench.note]),
+        Measured(
+            goal=goals["P4-pgbench"], comparison=over_rows, notes=[f"{bench.note}; 1 gateway, {callers}"]
+        ),
     ]
 
 
@@ -100,7 +129,7 @@ class Pgbench:
     def __init__(self, world: World) -> None:
         self._program = str(world.cluster.binaries.program("pgbench"))
         self._dsn = world.running.dsn("bench_select")
-        self.note = f"pgbench -S, scale {_SCALE}, prepared, best of {', '.join(map(str, _CLIENTS))} clients"
+        self.note = f"pgbench -S, scale {_SCALE}, prepared, best of {_listed(_CLIENTS)} clients"
         with world.connect() as conn:
             conn.execute("CREATE DATABASE bench_select")
         self._run("-i", "-q", "-s", str(_SCALE))

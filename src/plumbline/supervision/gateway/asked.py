@@ -164,6 +164,9 @@ class AskedCodes(Generic[Answer]):
                 raise
             for code, askers in asked.items():
                 answer = answers.get(code)
+                if isinstance(answer, Exception):
+                    _fail({code: askers}, answer)
+                    continue
                 for asker in askers:
                     if not asker.done():
                         asker.set_result(answer)

@@ -105,12 +105,18 @@ class Directory:
             return cached[1]
         # One question for all who come while it is under way; somebody who goes away takes nobody's answer with them.
         asked = self._asked.get(key_id)
-        if asked is None:
+        if asked is None or asked.done():
             asked = self._asked[key_id] = asyncio.create_task(self._find(key_id))
-            asked.add_done_callback(lambda _: self._asked.pop(key_id, None))
         return await asyncio.shield(asked)
 
     async def _find(self, key_id: str) -> KnownKey | None:
+        try:
+            return await self._ask(key_id)
+        finally:
+            # Here and not in a callback, which comes later: until then somebody would be told what was found before they asked.
+            self._asked.pop(key_id, None)
+
+    async def _ask(self, key_id: str) -> KnownKey | None:
         async with self._pool.connection() as conn, conn.cursor(row_factory=dict_row) as cur:
             await cur.execute(_FIND, [key_id])
             row = await cur.fetchone()

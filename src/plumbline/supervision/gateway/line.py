@@ -7,7 +7,7 @@ than the question. Here the question is known, and the socket stays registered a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -56,8 +56,11 @@ class Line(Generic[Answer]):
         #: False while a question is under way, and for good once one has failed or the other end is gone.
         self.is_sound = True
 
-    async def ask(self, codes: Sequence[str]) -> dict[str, Answer]:
-        """The answer of each code that is there, as of after the call. `codes` of letters and digits. Raises psycopg.Error."""
+    async def ask(self, codes: Sequence[str]) -> dict[str, Answer | Exception]:
+        """The answer of each code that is there, as of after the call, or why its row cannot be answered. `codes` of letters and digits.
+
+        Raises psycopg.Error.
+        """
         self.is_sound = False
         name = self._question.name
         if name not in self._prepared:
@@ -66,15 +69,8 @@ class Line(Generic[Answer]):
             self._prepared.add(name)
         self._pg.send_query_prepared(name, [('{"' + '","'.join(codes) + '"}').encode("ascii")])
         result = await self._result()
-        if self._make is None:
-            names = [result.fname(number) or b"" for number in range(result.nfields)]
-            self._make = self._question.maker(tuple(name.decode() for name in names))
-        self._values.set_pgresult(result)
-        rows = self._values.load_rows(0, result.ntuples, tuple)
-        make = self._make
-        answers = {row[0]: make(row) for row in rows}
         self.is_sound = True
-        return answers
+        return self._answers(result)
 
     def rest(self) -> asyncio.Future[None]:
         """Done when somebody says so, or when the other end is gone."""
@@ -87,6 +83,29 @@ class Line(Generic[Answer]):
         if self._is_watched:
             self._is_watched = False
             self._loop.remove_reader(self._socket)
+
+    def _answers(self, result: PGresult) -> dict[str, Answer | Exception]:
+        if self._make is None:
+            names = [result.fname(number) or b"" for number in range(result.nfields)]
+            self._make = self._question.maker(tuple(name.decode() for name in names))
+        make = self._make
+        self._values.set_pgresult(result)
+        try:
+            return {row[0]: make(row) for row in self._values.load_rows(0, result.ntuples, tuple)}
+        except Exception:
+            return dict(self._one_by_one(result, make))
+
+    def _one_by_one(
+        self, result: PGresult, make: Callable[[Sequence[Any]], Answer]
+    ) -> Iterator[tuple[str, Answer | Exception]]:
+        """A row that is no answer is the misfortune of those who asked for its code, of nobody else."""
+        for number in range(result.ntuples):
+            code = (result.get_value(number, 0) or b"").decode("ascii", "replace")
+            try:
+                (row,) = self._values.load_rows(number, number + 1, tuple)
+                yield code, make(row)
+            except Exception as error:
+                yield code, error
 
     async def _result(self) -> PGresult:
         """The one result of what was sent, everything after it taken off the line."""

@@ -159,6 +159,8 @@ class _Keys:
     def __init__(self) -> None:
         self.asked = 0
         self.is_down = False
+        #: Set as the last thing that a question does.
+        self.given_back = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[object]:
@@ -175,6 +177,7 @@ class _Keys:
             yield SimpleNamespace(execute=nothing, fetchone=nothing)
 
         yield SimpleNamespace(cursor=cursor)
+        self.given_back.set()
 
 
 def test_a_key_that_many_requests_name_at_once_is_asked_for_once() -> None:
@@ -193,6 +196,21 @@ def test_a_key_that_many_requests_name_at_once_is_asked_for_once() -> None:
         pool.is_down = False
         assert await directory.key("k") is None
         assert pool.asked == 3
+        assert not directory._asked
+
+    asyncio.run(scene())
+
+
+def test_who_names_a_key_in_the_moment_when_a_question_ends_is_asked_for_anew() -> None:
+    async def scene() -> None:
+        pool = _Keys()
+        directory = Directory(pool, b"0" * 32, cache_s=0)  # type: ignore[arg-type]
+        first = asyncio.create_task(directory.key("k"))
+        await pool.given_back.wait()  # woken after the question and before anything that its end calls
+        assert not first.done()
+        assert await directory.key("k") is None
+        assert await first is None
+        assert pool.asked == 2
         assert not directory._asked
 
     asyncio.run(scene())
