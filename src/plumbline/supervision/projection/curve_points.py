@@ -55,9 +55,28 @@ def _decoded(text: str, count: int) -> Counts | None:
     # Before anything is made of them: arrays of numbers are eight times the bytes.
     if data.size > _MOST_BYTES * max(count, 0):
         return None
-    last = np.flatnonzero(data < 0x80)
+    last = (data < 0x80).nonzero()[0]
     if not last.size or last.size != count or last[-1] != data.size - 1:
         return None
+    zigzag = _short(data, last)
+    if zigzag is None:
+        zigzag = _longer(data, last)
+    return None if zigzag is None else np.cumsum((zigzag >> 1) ^ -(zigzag & 1))
+
+
+def _short(data: npt.NDArray[np.uint8], last: Counts) -> Counts | None:
+    """Numbers of one and two bytes, as those of a steady load are; None where there are longer ones."""
+    # Before the first stands the last byte of all, which begins no number of two.
+    before = data[last - 1]
+    is_two = before >= 0x80
+    if int(np.count_nonzero(is_two)) != data.size - last.size:
+        return None
+    high = data[last].astype(np.int64)
+    return np.where(is_two, high << 7 | before & 0x7F, high)
+
+
+def _longer(data: npt.NDArray[np.uint8], last: Counts) -> Counts | None:
+    """Numbers of up to four bytes; None for longer ones."""
     first = np.concatenate([[0], last[:-1] + 1])
     length = last - first + 1
     longest = int(length.max())
@@ -67,4 +86,4 @@ def _decoded(text: str, count: int) -> Counts | None:
     for place in range(1, longest):
         of = np.flatnonzero(length > place)
         zigzag[of] |= (data[first[of] + place] & 0x7F).astype(np.int64) << (7 * place)
-    return np.cumsum((zigzag >> 1) ^ -(zigzag & 1))
+    return zigzag

@@ -110,8 +110,9 @@ class FactState:
         before = self._before(table, key)
         row = (before or _blank(table)) | values
         row["id"] = key
-        for name, rule in TABLES[table].follows.items():
-            row[name] = rule(row)
+        if table in _FOLLOWING:
+            for name, rule in _FOLLOWING[table].items():
+                row[name] = rule(row)
         self._rows[table][key] = row
         self._dirty[table][key] = None
         return row
@@ -178,6 +179,8 @@ def _blank(table: str) -> Row:
     return dict.fromkeys(TABLES[table].all_columns)
 
 
+#: Tables with columns that follow from others of the same row.
+_FOLLOWING = {table.name: table.follows for table in TABLES.values() if table.follows}
 #: Tables whose keys are new with every entry, or whose rows follow from the key: nothing to read before the first write.
 _NEW_ONLY = frozenset(
     {"event", "curve", "version", "record", "finding"} | {t.name for t in TABLES.values() if t.settled}

@@ -10,7 +10,8 @@ from functools import cache
 
 import msgspec
 import psycopg
-from psycopg import sql
+from psycopg import adapters, sql
+from psycopg.adapt import Dumper
 
 from plumbline.supervision.projection.table import Row
 from plumbline.supervision.projection.tables import TABLES
@@ -18,6 +19,22 @@ from plumbline.supervision.projection.tables import TABLES
 #: Rows of one statement, and bytes of them: long curves would go beyond the gigabyte that the server takes, and no set with them in.
 PORTION, PORTION_BYTES = 1000, 8 * 1024 * 1024
 _encode = msgspec.json.Encoder().encode
+
+
+class Document(bytes):
+    """JSON as it goes to the server: UTF-8 already, and a text for the driver."""
+
+
+class _DocumentDumper(Dumper):
+    """Hands the bytes over as they are; of a text the driver would make them a second time."""
+
+    oid = adapters.types["json"].oid
+
+    def dump(self, obj: bytes) -> bytes:
+        return obj
+
+
+adapters.register_dumper(Document, _DocumentDumper)
 
 
 def insert_rows(conn: psycopg.Connection, schema: str, table: str, rows: Sequence[Row]) -> None:
@@ -38,27 +55,39 @@ def delete_rows(conn: psycopg.Connection, schema: str, table: str, keys: Sequenc
 
 def _send(conn: psycopg.Connection, statement: bytes, table: str, rows: Sequence[Row]) -> None:
     for document in documents(table, rows):
-        conn.execute(statement, [document])
+        conn.execute(statement, [Document(document)])
 
 
-def documents(table: str, rows: Sequence[Row]) -> Iterator[str]:
+def documents(table: str, rows: Sequence[Row]) -> Iterator[bytes]:
     """The rows as JSON, so many to a document as one statement takes; a row that is larger goes alone."""
     binary = _binary_columns(table)
+    for start in range(0, len(rows), PORTION):
+        portion = rows[start : start + PORTION]
+        # Bytes as digits of a whole portion of long curves would not fit into memory.
+        document = None if binary else _encode(portion)
+        if document is None or len(document) > PORTION_BYTES:
+            yield from _divided(portion, binary)
+        else:
+            yield document
+
+
+def _divided(rows: Sequence[Row], binary: tuple[str, ...]) -> Iterator[bytes]:
+    """Rows that may be too large for one document, each encoded by itself."""
     portion: list[bytes] = []
     size = 0
     for row in rows:
         encoded = _encode(row | {name: _hex(row[name]) for name in binary} if binary else row)
-        if portion and (len(portion) == PORTION or size + len(encoded) > PORTION_BYTES):
-            yield _document(portion)
+        if portion and size + len(encoded) > PORTION_BYTES:
+            yield _together(portion)
             portion, size = [], 0
         portion.append(encoded)
         size += len(encoded)
     if portion:
-        yield _document(portion)
+        yield _together(portion)
 
 
-def _document(encoded: list[bytes]) -> str:
-    return (b"[" + b",".join(encoded) + b"]").decode()
+def _together(encoded: list[bytes]) -> bytes:
+    return b"[" + b",".join(encoded) + b"]"
 
 
 def _hex(value: bytes | None) -> str | None:
