@@ -14,6 +14,8 @@ from plumbline.exchange.messages.testing import CurveChannel
 Counts = npt.NDArray[np.int64]
 #: Numbers of at most so many bytes move by less than 2²⁷ each, so that 10⁶ of them stay within 53 bits.
 _MOST_BYTES = 4
+#: So many numbers of more than two bytes are put together one by one.
+_FEW = 16
 
 
 def point_values(channel: CurveChannel) -> Counts:
@@ -58,25 +60,32 @@ def _decoded(text: str, count: int) -> Counts | None:
     last = (data < 0x80).nonzero()[0]
     if not last.size or last.size != count or last[-1] != data.size - 1:
         return None
-    zigzag = _short(data, last)
-    if zigzag is None:
-        zigzag = _longer(data, last)
+    zigzag = _joined(data, last)
     return None if zigzag is None else np.cumsum((zigzag >> 1) ^ -(zigzag & 1))
 
 
-def _short(data: npt.NDArray[np.uint8], last: Counts) -> Counts | None:
-    """Numbers of one and two bytes, as those of a steady load are; None where there are longer ones."""
-    # Before the first stands the last byte of all, which begins no number of two.
-    before = data[last - 1]
+def _joined(data: npt.NDArray[np.uint8], last: Counts) -> Counts | None:
+    """The numbers whose last bytes stand at these places; None where one is of more than four bytes."""
+    if data.size == 1:
+        return data.astype(np.int64)
+    # A steady load moves by one byte or two, and only the break by more. Before the first number stands the last byte of all, which
+    # begins none.
+    before, high = data[last - 1], data[last].astype(np.int64)
     is_two = before >= 0x80
-    if int(np.count_nonzero(is_two)) != data.size - last.size:
-        return None
-    high = data[last].astype(np.int64)
-    return np.where(is_two, high << 7 | before & 0x7F, high)
+    longer = (is_two & (data[last - 2] >= 0x80)).nonzero()[0]
+    if longer.size > _FEW:
+        return _of_any_length(data, last)
+    zigzag = np.where(is_two, high << 7 | before & 0x7F, high)
+    for at in longer.tolist():
+        begin, end = int(last[at - 1]) + 1 if at else 0, int(last[at]) + 1
+        if end - begin > _MOST_BYTES:
+            return None
+        zigzag[at] = sum((byte & 0x7F) << 7 * place for place, byte in enumerate(data[begin:end].tolist()))
+    return zigzag
 
 
-def _longer(data: npt.NDArray[np.uint8], last: Counts) -> Counts | None:
-    """Numbers of up to four bytes; None for longer ones."""
+def _of_any_length(data: npt.NDArray[np.uint8], last: Counts) -> Counts | None:
+    """The same, place by place for all numbers at once."""
     first = np.concatenate([[0], last[:-1] + 1])
     length = last - first + 1
     longest = int(length.max())

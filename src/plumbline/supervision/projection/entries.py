@@ -118,9 +118,15 @@ def connect(conninfo: str) -> psycopg.Connection:
 
 def next_entries(conn: psycopg.Connection, epoch: int, start: int, end: int, most: int) -> list[Entry]:
     """The entries of an epoch from index `start` on, below `end`, at most so many."""
+    return [Entry.of(row) for row in ask_next(conn, epoch, start, end, most).fetchall()]
+
+
+def ask_next(
+    conn: psycopg.Connection, epoch: int, start: int, end: int, most: int
+) -> psycopg.Cursor[tuple[Any, ...]]:
+    """Ask for the rows of these entries; in a pipeline the answer comes later."""
     # Binary: envelope and message are bytes, which would come as twice as many digits.
-    found = conn.execute(_NEXT, [epoch, start, end, most], binary=True).fetchall()
-    return [Entry.of(row) for row in found]
+    return conn.execute(_NEXT, [epoch, start, end, most], binary=True)
 
 
 def entries_at(conn: psycopg.Connection, epochs: Sequence[int], indexes: Sequence[int]) -> list[Entry]:

@@ -7,7 +7,7 @@ one statement a table (`writing`). So a set of 500 entries costs two dozen state
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from psycopg import sql
 
 from plumbline.supervision.projection.loading import answers, ask
 from plumbline.supervision.projection.reads import parking_key
+from plumbline.supervision.projection.sending import Pump, Sending
 from plumbline.supervision.projection.table import Row
 from plumbline.supervision.projection.tables import TABLES
 from plumbline.supervision.projection.writing import delete_rows, insert_rows, replace_rows
@@ -32,8 +33,11 @@ class WaitsForParked(Exception):
 class FactState:
     """Rows of schema `fact` by table and key, for one set of entries."""
 
-    def __init__(self, conn: psycopg.Connection, schema: str) -> None:
+    def __init__(self, conn: psycopg.Connection, schema: str, *, again: bool = False) -> None:
+        """`again`: the entries may have been projected before, and have left findings."""
         self._conn = conn
+        self._out = Sending(conn)
+        self._again = again
         self._schema = schema
         self._rows: dict[str, dict[str, Row | None]] = defaultdict(dict)
         self._stored: dict[str, set[str]] = defaultdict(set)
@@ -49,6 +53,7 @@ class FactState:
         return self._parked
 
     def _ask_parked(self) -> psycopg.Cursor[tuple[Any, ...]]:
+        self._out.settle()
         return self._conn.execute(
             sql.SQL("SELECT id FROM {}").format(sql.Identifier(self._schema, "parked_key"))
         )
@@ -61,6 +66,7 @@ class FactState:
                 by_table[table].add(key)
         if not by_table:
             return
+        self._out.settle()
         # All questions go out together; the server answers them one after another.
         with self._conn.pipeline():
             parked = self._ask_parked() if self._parked is None else None
@@ -93,6 +99,7 @@ class FactState:
             self._refuse_parked(table, key)
         rows = self._rows[table]
         if key not in rows:
+            self._out.settle()
             wanted = {table: (key,)}
             self._keep(wanted, ask(self._conn, self._schema, wanted))
         return rows[key]
@@ -152,23 +159,39 @@ class FactState:
             self.parked.add(key)
             self.put("parked_key", key, {"idx": idx})
 
-    def flush(self) -> None:
-        """Write every changed row; the caller commits."""
-        with self._conn.pipeline():
-            for table, keys in self._dirty.items():
-                if keys:
-                    self._write(table, list(keys))
-        self._dirty.clear()
+    def flush(self, meanwhile: Callable[[Pump], None] | None = None) -> None:
+        """Write every changed row; the caller commits. `meanwhile` is done while the server writes, and calls what it is given now and then."""
+        self._send(list(self._dirty))
+        if meanwhile is not None:
+            meanwhile(self._out.pump)
+        self._out.settle()
+
+    def flush_early(self) -> None:
+        """Let the server write what hardly changes any more, while the rest of the set is projected."""
+        self._send(_EARLY)
+
+    def pump(self) -> None:
+        """Bring on what is being written."""
+        self._out.pump()
+
+    def abandon(self) -> None:
+        """Nothing of the set is going to stay."""
+        self._out.abandon()
+
+    def _send(self, tables: Iterable[str]) -> None:
+        for table in tables:
+            if keys := self._dirty.pop(table, None):
+                self._write(table, list(keys))
 
     def _write(self, table: str, keys: list[str]) -> None:
         rows, stored = self._rows[table], self._stored[table]
         gone = [key for key in keys if rows[key] is None and key in stored]
         there = [(key, row) for key in keys if (row := rows[key]) is not None]
-        delete_rows(self._conn, self._schema, table, gone)
-        replace_rows(self._conn, self._schema, table, [row for key, row in there if key in stored])
+        delete_rows(self._out, self._schema, table, gone)
+        replace_rows(self._out, self._schema, table, [row for key, row in there if key in stored])
         # A finding's key holds its entry's uid: one that is there already is that entry's, projected once more.
-        insert = replace_rows if table == "finding" else insert_rows
-        insert(self._conn, self._schema, table, [row for key, row in there if key not in stored])
+        insert = replace_rows if self._again and table == "finding" else insert_rows
+        insert(self._out, self._schema, table, [row for key, row in there if key not in stored])
         stored.difference_update(gone)
         stored.update(key for key, _ in there)
 
@@ -179,6 +202,8 @@ def _blank(table: str) -> Row:
     return dict.fromkeys(TABLES[table].all_columns)
 
 
+#: Written while the set is projected: their rows are most of all, and stay as their entry made them but for a new version of a test.
+_EARLY = ("event", "finding", "curve")
 #: Tables with columns that follow from others of the same row.
 _FOLLOWING = {table.name: table.follows for table in TABLES.values() if table.follows}
 #: Tables whose keys are new with every entry, or whose rows follow from the key: nothing to read before the first write.

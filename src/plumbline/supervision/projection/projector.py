@@ -32,9 +32,12 @@ from plumbline.supervision.projection.lapsed import find_lapsed_keys
 from plumbline.supervision.projection.parking import follow_ups
 from plumbline.supervision.projection.reads import parking_keys
 from plumbline.supervision.projection.schema import LIVE
+from plumbline.supervision.projection.sending import Pump
 from plumbline.supervision.projection.tables import TABLES
 
 SET_SIZE = 500
+#: After so many entries the server is given the first rows to write.
+PART = 100
 #: A set costs as much as some dozens of entries: after one of fewer the next may gather a little.
 FEW = 64
 #: How long it may gather while entries keep coming, at least and at most; far below what a page or a sender waits for.
@@ -42,6 +45,7 @@ GATHER_S, LONGEST_GATHER_S = 0.05, 0.15
 CHANNEL = "plumb_projected"
 #: No log grows that long: the bound of an unbounded projection.
 END = 2**62
+Meanwhile = Callable[[Pump], None]
 _log = logging.getLogger("plumbline.projector")
 #: An epoch is left only when all that was kept of it is projected.
 _FOLLOWING = "SELECT max(epoch) FROM journal.epoch WHERE kept_epoch = %s AND kept_size = %s"
@@ -93,7 +97,7 @@ class Projector:
             # Nothing of it was kept. The same entries once more, with a savepoint for each part that is tried.
             return self._step(write_set)
 
-    def _step(self, write: Callable[[psycopg.Connection, str, list[Entry]], None]) -> int:
+    def _step(self, write: Callable[[psycopg.Connection, str, list[Entry], Meanwhile], None]) -> int:
         conn = self.connection()
         with conn.transaction():
             epoch, pos = self._lock_position(conn)
@@ -103,7 +107,7 @@ class Projector:
                 entries = self._next(conn, epoch, 0)
             if not entries:
                 return 0
-            write(conn, self._schema, entries)
+            write(conn, self._schema, entries, self._ahead.open)
             hit("project.after_rows")
             moved = conn.execute(_moved(self._schema), [epoch, entries[-1].idx + 1, pos])
             if moved.rowcount != 1:
@@ -201,14 +205,27 @@ def _attestation(state: FactState, entry: Entry, envelope: Envelope) -> str:
     return "hmac" if key and key["algorithm"] in SYMMETRIC else "transport"
 
 
-def project_set(conn: psycopg.Connection, schema: str, entries: list[Entry]) -> None:
-    """Project a set and write its rows inside the caller's transaction."""
-    state = FactState(conn, schema)
-    _project_set(state, entries)
-    state.flush()
+def project_set(
+    conn: psycopg.Connection,
+    schema: str,
+    entries: list[Entry],
+    meanwhile: Meanwhile | None = None,
+    *,
+    again: bool = False,
+) -> None:
+    """Project a set and write its rows inside the caller's transaction; `meanwhile` is done while the server writes."""
+    state = FactState(conn, schema, again=again)
+    try:
+        _project_set(state, entries)
+        state.flush(meanwhile)
+    except BaseException:
+        state.abandon()
+        raise
 
 
-def write_set(conn: psycopg.Connection, schema: str, entries: list[Entry]) -> None:
+def write_set(
+    conn: psycopg.Connection, schema: str, entries: list[Entry], _: Meanwhile | None = None
+) -> None:
     """Project and write a set inside the caller's transaction; a set that the database refuses is halved.
 
     What is left over is one entry whose rows cannot be stored (a number beyond its column, a month without
@@ -216,7 +233,7 @@ def write_set(conn: psycopg.Connection, schema: str, entries: list[Entry]) -> No
     """
     try:
         with conn.transaction():
-            project_set(conn, schema, entries)
+            project_set(conn, schema, entries, again=True)
     except (errors.DataError, errors.IntegrityError) as error:
         if len(entries) > 1:
             middle = len(entries) // 2
@@ -225,7 +242,7 @@ def write_set(conn: psycopg.Connection, schema: str, entries: list[Entry]) -> No
             return
         _log.error("entry %s is parked: the database refused its rows (%s)", entries[0].idx, error.sqlstate)
         with conn.transaction():
-            state = FactState(conn, schema)
+            state = FactState(conn, schema, again=True)
             _park_unwritable(state, entries[0], error)
             state.flush()
 
@@ -269,7 +286,10 @@ def _project_set(state: FactState, entries: list[Entry]) -> None:
     wanted = dict.fromkeys(chain.from_iterable(entry.asks for entry in entries))
     state.preload(wanted)
     state.preload([*_witnessings(state, [entry.message for entry in entries]), *_behind(state, wanted)])
-    for entry in entries:
+    for number, entry in enumerate(entries):
+        if number and number % PART == 0:
+            state.flush_early()
+        state.pump()
         if entry.message is None or entry.envelope is None:
             _log.error("entry %s is parked: its message cannot be read", entry.idx)
             _park_unreadable(state, entry)

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 import msgspec
-import psycopg
-from psycopg import adapters, sql
-from psycopg.adapt import Dumper
+from psycopg import sql
 
+from plumbline.supervision.projection.loading import array_of
+from plumbline.supervision.projection.sending import Sending
 from plumbline.supervision.projection.table import Row
 from plumbline.supervision.projection.tables import TABLES
 
@@ -21,41 +21,26 @@ PORTION, PORTION_BYTES = 1000, 8 * 1024 * 1024
 _encode = msgspec.json.Encoder().encode
 
 
-class Document(bytes):
-    """JSON as it goes to the server: UTF-8 already, and a text for the driver."""
 
-
-class _DocumentDumper(Dumper):
-    """Hands the bytes over as they are; of a text the driver would make them a second time."""
-
-    oid = adapters.types["json"].oid
-
-    def dump(self, obj: bytes) -> bytes:
-        return obj
-
-
-adapters.register_dumper(Document, _DocumentDumper)
-
-
-def insert_rows(conn: psycopg.Connection, schema: str, table: str, rows: Sequence[Row]) -> None:
+def insert_rows(out: Sending, schema: str, table: str, rows: Sequence[Row]) -> None:
     """Rows whose keys are new; of a settled table one that is there already stays."""
-    _send(conn, _insert(schema, table), table, rows)
+    _send(out, _insert(schema, table), table, rows)
 
 
-def replace_rows(conn: psycopg.Connection, schema: str, table: str, rows: Sequence[Row]) -> None:
+def replace_rows(out: Sending, schema: str, table: str, rows: Sequence[Row]) -> None:
     """Rows that are there, as they are now."""
-    _send(conn, _replace(schema, table), table, rows)
+    _send(out, _replace(schema, table), table, rows)
 
 
-def delete_rows(conn: psycopg.Connection, schema: str, table: str, keys: Sequence[str]) -> None:
+def delete_rows(out: Sending, schema: str, table: str, keys: Sequence[str]) -> None:
     """The rows with these keys go."""
     if keys:
-        conn.execute(_delete(schema, table), [list(keys)])
+        out.send(_delete(schema, table), array_of(keys).encode())
 
 
-def _send(conn: psycopg.Connection, statement: bytes, table: str, rows: Sequence[Row]) -> None:
+def _send(out: Sending, statement: bytes, table: str, rows: Sequence[Row]) -> None:
     for document in documents(table, rows):
-        conn.execute(statement, [Document(document)])
+        out.send(statement, document)
 
 
 def documents(table: str, rows: Sequence[Row]) -> Iterator[bytes]:
@@ -115,7 +100,7 @@ def _replace(schema: str, table: str) -> bytes:
 def _statement(schema: str, table: str, again: sql.Composable) -> bytes:
     """INSERT of the rows of a document, and what happens to one that is there already."""
     names = sql.SQL(", ").join(sql.Identifier(name) for name in TABLES[table].all_columns)
-    taken = "INSERT INTO {} ({}) SELECT {} FROM json_populate_recordset(NULL::{}, %s::json){}"
+    taken = "INSERT INTO {} ({}) SELECT {} FROM json_populate_recordset(NULL::{}, $1::json){}"
     target = sql.Identifier(schema, table)
     return sql.SQL(taken).format(target, names, names, target, again).as_bytes(None)
 
@@ -123,5 +108,5 @@ def _statement(schema: str, table: str, again: sql.Composable) -> bytes:
 @cache
 def _delete(schema: str, table: str) -> bytes:
     kind = TABLES[table].key_type.split()[0]
-    asked = "DELETE FROM {} WHERE id = ANY(%s::" + kind + "[])"
+    asked = "DELETE FROM {} WHERE id = ANY($1::" + kind + "[])"
     return sql.SQL(asked).format(sql.Identifier(schema, table)).as_bytes(None)
