@@ -23,7 +23,7 @@ from plumbline.supervision.projection.table import Row
 _SELECT = """
 SELECT l.epoch, l.idx, l.uid, l.sender_id, l.logged_at, e.key_id, e.envelope, e.message, e.arrived_at
   FROM journal.leaf l JOIN journal.entry e ON e.uid = l.uid AND e.sender_id = l.sender_id"""
-_NEXT = f"{_SELECT} WHERE l.epoch = %s AND l.idx >= %s AND l.idx < %s ORDER BY l.idx LIMIT %s"
+NEXT = f"{_SELECT} WHERE l.epoch = %s AND l.idx >= %s AND l.idx < %s ORDER BY l.idx LIMIT %s"
 _PARKED = (
     f"{_SELECT} JOIN unnest(%s::int[], %s::bigint[]) w(epoch, idx) "
     "ON w.epoch = l.epoch AND w.idx = l.idx ORDER BY l.epoch, l.idx"
@@ -126,7 +126,7 @@ def ask_next(
 ) -> psycopg.Cursor[tuple[Any, ...]]:
     """Ask for the rows of these entries; in a pipeline the answer comes later."""
     # Binary: envelope and message are bytes, which would come as twice as many digits.
-    return conn.execute(_NEXT, [epoch, start, end, most], binary=True)
+    return conn.execute(NEXT, [epoch, start, end, most], binary=True)
 
 
 def entries_at(conn: psycopg.Connection, epochs: Sequence[int], indexes: Sequence[int]) -> list[Entry]:

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 _BAD = frozenset({ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED, ExecStatus.BAD_RESPONSE})
@@ -39,8 +39,7 @@ class Sending:
     def send(self, statement: bytes, value: bytes) -> None:
         """Carry out a statement of one parameter, `$1` as text, after those before it. Raises psycopg.OperationalError when the line is gone."""
         if not self._is_under_way:
-            self._pg.enter_pipeline_mode()
-            self._is_under_way = True
+            self._begin()
         name = self._names.get(statement)
         if name is None:
             name = self._names[statement] = b"projector_%d" % next(_numbers)
@@ -48,6 +47,13 @@ class Sending:
             self._new.append(statement)
         self._pg.send_query_prepared(name, [value])
         self.pump()
+
+    def _begin(self) -> None:
+        if self._pg.transaction_status != TransactionStatus.INTRANS:
+            # The driver begins one for its own statements; what is sent past it would be kept at once.
+            raise psycopg.ProgrammingError("nothing is sent outside of a transaction")
+        self._pg.enter_pipeline_mode()
+        self._is_under_way = True
 
     def pump(self) -> None:
         """Hand on what the socket takes without waiting; a line that is gone is told by `settle`."""
