@@ -239,12 +239,12 @@ class Projection:
     def count(self, institution: str, column: str, amount: int = 1) -> None:
         """Add to the institution's roll-up of the day (Asia/Shanghai)."""
         day, key = day_of(institution, self.arrival.logged_at)
-        row = self.state.get("institution_day", key) or dict.fromkeys(
-            ("runs", "curves", "applications", "registrations", "findings"), 0
-        )
-        values = {name: row[name] for name in ("runs", "curves", "applications", "registrations", "findings")}
-        values[column] += amount
-        self.state.put("institution_day", key, {"institution": institution, "day": day} | values)
+        row = self.state.get("institution_day", key)
+        if row is None:
+            row = {"institution": institution, "day": day} | _NO_COUNTS
+            self.state.put("institution_day", key, row | {column: amount})
+        else:
+            self.state.put("institution_day", key, {column: row[column] + amount})
 
 
 def _uuid5(namespace: uuid.UUID, name: str) -> str:
@@ -262,6 +262,7 @@ def day_of(institution: str, at: datetime) -> tuple[date, str]:
     return day, f"{institution}/{day.isoformat()}"
 
 
+_NO_COUNTS = dict.fromkeys(("runs", "curves", "applications", "registrations", "findings"), 0)
 #: Tables whose rows are seen with those of another one: its name, and the column that names the row.
 _PARENTS = {"witnessing": ("sample", "sample"), "correction": ("run", "run"), "review": ("run", "run")}
 #: Tables whose rows say themselves in which division they are.

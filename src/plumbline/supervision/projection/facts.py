@@ -95,14 +95,18 @@ class FactState:
         """
         if not key:
             return None
-        if self._undo is not None and self.parked:
+        if self._undo is not None and self._parked != _NONE_PARKED:
             self._refuse_parked(table, key)
-        rows = self._rows[table]
-        if key not in rows:
-            self._out.settle()
-            wanted = {table: (key,)}
-            self._keep(wanted, ask(self._conn, self._schema, wanted))
-        return rows[key]
+        try:
+            return self._rows[table][key]
+        except KeyError:
+            return self._fetch(table, key)
+
+    def _fetch(self, table: str, key: str) -> Row | None:
+        self._out.settle()
+        wanted = {table: (key,)}
+        self._keep(wanted, ask(self._conn, self._schema, wanted))
+        return self._rows[table][key]
 
     def peek(self, table: str, key: str) -> Row | None:
         """The row where it is loaded; nothing is asked for, and an entry that is parked does not matter."""
@@ -160,7 +164,8 @@ class FactState:
             self.put("parked_key", key, {"idx": idx})
 
     def flush(self, meanwhile: Callable[[Pump], None] | None = None) -> None:
-        """Write every changed row; the caller commits. `meanwhile` is done while the server writes, and calls what it is given now and then."""
+        """Write every changed row; the caller commits. `meanwhile` is done while the server writes, and calls now and then what it is
+        given."""
         self._send(list(self._dirty))
         if meanwhile is not None:
             meanwhile(self._out.pump)
@@ -194,6 +199,10 @@ class FactState:
         insert(self._out, self._schema, table, [row for key, row in there if key not in stored])
         stored.difference_update(gone)
         stored.update(key for key, _ in there)
+
+
+#: What `_parked` is in a healthy log, once it has been asked for.
+_NONE_PARKED: set[str] = set()
 
 
 @cache

@@ -37,7 +37,8 @@ class Sending:
         self._is_under_way = False
 
     def send(self, statement: bytes, value: bytes) -> None:
-        """Carry out a statement of one parameter, `$1` as text, after those before it. Raises psycopg.OperationalError when the line is gone."""
+        """Carry out a statement of one parameter, `$1` as text, after those before it. Raises psycopg.OperationalError when the line is
+        gone."""
         if not self._is_under_way:
             self._begin()
         name = self._names.get(statement)

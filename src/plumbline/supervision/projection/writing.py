@@ -21,7 +21,6 @@ PORTION, PORTION_BYTES = 1000, 8 * 1024 * 1024
 _encode = msgspec.json.Encoder().encode
 
 
-
 def insert_rows(out: Sending, schema: str, table: str, rows: Sequence[Row]) -> None:
     """Rows whose keys are new; of a settled table one that is there already stays."""
     _send(out, _insert(schema, table), table, rows)

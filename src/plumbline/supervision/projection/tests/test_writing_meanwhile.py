@@ -1,4 +1,5 @@
-"""Rows are written while the rest of the set is projected and the next one is opened: what goes wrong then is as if it had not (边写边投影)."""
+"""Rows are written while the rest of the set is projected and the next one is opened (边写边投影): what goes wrong then is told as
+if they had been written at the end."""
 
 from __future__ import annotations
 
@@ -77,14 +78,10 @@ def test_rows_that_are_refused_early_park_their_entry_alone(tested, projector):
     assert len(tested.rows("SELECT 1 FROM fact.tag WHERE id LIKE 'EARLY%%'")) == 5
 
 
-def test_a_projector_that_loses_its_line_while_it_writes_goes_on_where_it_was(
-    tested, projector, monkeypatch
-):
+def test_a_projector_that_loses_its_line_while_it_writes_goes_on_where_it_was(tested, projector, monkeypatch):
     def cut() -> None:
         with psycopg.connect(tested.conninfo["plumb_projector"], autocommit=True) as conn:
-            conn.execute(
-                "SELECT pg_terminate_backend(%s, 5000)", [projector.connection().info.backend_pid]
-            )
+            conn.execute("SELECT pg_terminate_backend(%s, 5000)", [projector.connection().info.backend_pid])
 
     before = tested.rows("SELECT pos FROM fact.position")
     _meanwhile(monkeypatch, cut)
