@@ -56,6 +56,14 @@ class Ahead:
         else:
             self._wanted = wanted
 
+    def bring_on(self) -> None:
+        """Take what has arrived off the line, which holds a seventh of a set: the server goes on with the rest."""
+        if self._answer is not None and self._conn is not None:
+            try:
+                self._conn.pgconn.consume_input()
+            except psycopg.Error as error:
+                self._give_up(error)
+
     def open(self, pump: Pump) -> None:
         """Open what was asked for; never fails. `pump` is called between the entries."""
         answer, self._answer = self._answer, None

@@ -189,4 +189,4 @@ def parking_keys(entry: str, message: Message) -> list[str]:
 
 def reads(entry: str, keys: Iterable[str], message: Message) -> list[tuple[str, str | None]]:
     """Rows to load before the set is projected: about the entry itself, the keys that signed it, and what it names."""
-    return [("mention", entry), ("reminder", entry), *(("key", each) for each in keys), *references(message)]
+    return [("mention", entry), ("reminder", entry), *[("key", each) for each in keys], *references(message)]
