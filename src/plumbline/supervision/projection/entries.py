@@ -109,7 +109,8 @@ def _packed(message: RunRecorded) -> dict[str, Row] | None:
 def connect(conninfo: str) -> psycopg.Connection:
     """A connection of the projector's.
 
-    Rows are looked up by their keys, and plans are kept: one made while a table was empty would read all of it ever after.
+    Rows are looked up by their keys, and plans are kept: one made while a table was empty would read all of it ever after. They are made
+    for any values: for those of its first ten sets the server would plan each by itself, and read all of the journal from their place on.
     """
     conn = psycopg.connect(conninfo, autocommit=True)
     conn.execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan")

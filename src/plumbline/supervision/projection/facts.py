@@ -1,7 +1,8 @@
 """The state that a set of entries works on (投影工作集): rows loaded once, changed in memory, written once.
 
 Handlers see `get` and `put`; what they read beforehand is fetched in two queries (`loading`), what they change goes out by
-one statement a table (`writing`). So a set of 500 entries costs two dozen statements.
+one statement a table (`writing`), some of it while they are still at work (`sending`). So a set of 500 entries costs three dozen
+statements.
 """
 
 from __future__ import annotations
