@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from plumbline.domain.basics.calendar import local_date, local_text
@@ -235,17 +236,17 @@ def _hours(span: timedelta) -> str:
     return f"{Decimal(hundredths) / 100:.2f}"
 
 
+@lru_cache(maxsize=8)
+def _tolerated_ages(parameters: ParameterSet) -> tuple[int, ...]:
+    """The ages that have a tolerance, greatest first; a set of parameters never changes."""
+    keys = {parameter.key for parameter in parameters if parameter.key.startswith("age_tolerance.")}
+    ages = (int(key.removeprefix("age_tolerance.").removesuffix("d")) for key in keys)
+    return tuple(sorted(ages, reverse=True))
+
+
 def _age_tolerance(facts: AgeFacts, parameters: ParameterSet, jurisdiction: str) -> Parameter | None:
-    ages = sorted(
-        {
-            int(parameter.key.removeprefix("age_tolerance.").removesuffix("d"))
-            for parameter in parameters
-            if parameter.key.startswith("age_tolerance.")
-        },
-        reverse=True,
-    )
     on = local_date(facts.tested_at)
-    for age in ages:
+    for age in _tolerated_ages(parameters):
         if age <= facts.required_age_d:
             return parameters.find(f"age_tolerance.{age}d", jurisdiction, on)
     return None

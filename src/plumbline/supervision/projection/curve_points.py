@@ -14,6 +14,8 @@ from plumbline.exchange.messages.testing import CurveChannel
 Counts = npt.NDArray[np.int64]
 #: Numbers of at most so many bytes move by less than 2²⁷ each, so that 10⁶ of them stay within 53 bits.
 _MOST_BYTES = 4
+#: So many numbers of more than two bytes are put together one by one.
+_FEW = 16
 
 
 def point_values(channel: CurveChannel) -> Counts:
@@ -55,9 +57,35 @@ def _decoded(text: str, count: int) -> Counts | None:
     # Before anything is made of them: arrays of numbers are eight times the bytes.
     if data.size > _MOST_BYTES * max(count, 0):
         return None
-    last = np.flatnonzero(data < 0x80)
+    last = (data < 0x80).nonzero()[0]
     if not last.size or last.size != count or last[-1] != data.size - 1:
         return None
+    zigzag = _joined(data, last)
+    return None if zigzag is None else np.cumsum((zigzag >> 1) ^ -(zigzag & 1))
+
+
+def _joined(data: npt.NDArray[np.uint8], last: Counts) -> Counts | None:
+    """The numbers whose last bytes stand at these places; None where one is of more than four bytes."""
+    if data.size == 1:
+        return data.astype(np.int64)
+    # A steady load moves by one byte or two, and only the break by more. Before the first number stands the last byte of all, which
+    # begins none.
+    before, high = data[last - 1], data[last].astype(np.int64)
+    is_two = before >= 0x80
+    longer = (is_two & (data[last - 2] >= 0x80)).nonzero()[0]
+    if longer.size > _FEW:
+        return _of_any_length(data, last)
+    zigzag = np.where(is_two, high << 7 | before & 0x7F, high)
+    for at in longer.tolist():
+        begin, end = int(last[at - 1]) + 1 if at else 0, int(last[at]) + 1
+        if end - begin > _MOST_BYTES:
+            return None
+        zigzag[at] = sum((byte & 0x7F) << 7 * place for place, byte in enumerate(data[begin:end].tolist()))
+    return zigzag
+
+
+def _of_any_length(data: npt.NDArray[np.uint8], last: Counts) -> Counts | None:
+    """The same, place by place for all numbers at once."""
     first = np.concatenate([[0], last[:-1] + 1])
     length = last - first + 1
     longest = int(length.max())
@@ -67,4 +95,4 @@ def _decoded(text: str, count: int) -> Counts | None:
     for place in range(1, longest):
         of = np.flatnonzero(length > place)
         zigzag[of] |= (data[first[of] + place] & 0x7F).astype(np.int64) << (7 * place)
-    return np.cumsum((zigzag >> 1) ^ -(zigzag & 1))
+    return zigzag

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -24,15 +23,17 @@ from plumbline.supervision.projection.table import Row
 _SELECT = """
 SELECT l.epoch, l.idx, l.uid, l.sender_id, l.logged_at, e.key_id, e.envelope, e.message, e.arrived_at
   FROM journal.leaf l JOIN journal.entry e ON e.uid = l.uid AND e.sender_id = l.sender_id"""
-_NEXT = f"{_SELECT} WHERE l.epoch = %s AND l.idx >= %s AND l.idx < %s ORDER BY l.idx LIMIT %s"
+NEXT = f"{_SELECT} WHERE l.epoch = %s AND l.idx >= %s AND l.idx < %s ORDER BY l.idx LIMIT %s"
 _PARKED = (
     f"{_SELECT} JOIN unnest(%s::int[], %s::bigint[]) w(epoch, idx) "
     "ON w.epoch = l.epoch AND w.idx = l.idx ORDER BY l.epoch, l.idx"
 )
 
+_encode = msgspec.json.Encoder().encode
+_NOTHING = msgspec.Raw(b"{}")
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the journal, and what can be said of it without looking at any other."""
 
     #: Position in the whole log, through all epochs.
@@ -47,8 +48,8 @@ class Entry:
     #: Neither where this version cannot read the message (an entry of a newer one).
     message: Message | None
     envelope: Envelope | None
-    #: The message as plain JSON values, curves without their points; empty where it cannot be read.
-    body: dict[str, Any] = field(default_factory=dict)
+    #: The message as JSON, curves without their points; empty where it cannot be read.
+    body: msgspec.Raw = _NOTHING
     #: (table, key) of the rows that projecting it will ask for first.
     asks: Sequence[tuple[str, str | None]] = ()
     #: Rows of a test's curves; None where there is no test, or where packing them fails, which its handler then does again.
@@ -71,7 +72,7 @@ class Entry:
             name=name,
             message=opened,
             envelope=read,
-            body={} if opened is None else _plain(opened),
+            body=_NOTHING if opened is None else _body(opened),
             asks=_asks(name, logged_at, key_id, opened, read) if opened and read else (),
             curves=_packed(opened) if isinstance(opened, RunRecorded) else None,
         )
@@ -91,9 +92,11 @@ def _asks(
     return [*reads(name, keys, message), ("institution_day", day_of(message.sender, logged_at)[1])]
 
 
-def _plain(message: Message) -> dict[str, Any]:
-    body: dict[str, Any] = msgspec.to_builtins(message)
-    return without_points(body) if isinstance(message, RunRecorded) else body
+def _body(message: Message) -> msgspec.Raw:
+    """Made once, for however many rows hold it."""
+    return msgspec.Raw(
+        _encode(without_points(msgspec.to_builtins(message)) if isinstance(message, RunRecorded) else message)
+    )
 
 
 def _packed(message: RunRecorded) -> dict[str, Row] | None:
@@ -106,18 +109,25 @@ def _packed(message: RunRecorded) -> dict[str, Row] | None:
 def connect(conninfo: str) -> psycopg.Connection:
     """A connection of the projector's.
 
-    Rows are looked up by their keys, and plans are kept: one made while a table was empty would read all of it ever after.
+    Rows are looked up by their keys, and plans are kept: one made while a table was empty would read all of it ever after. They are made
+    for any values: for those of its first ten sets the server would plan each by itself, and read all of the journal from their place on.
     """
     conn = psycopg.connect(conninfo, autocommit=True)
-    conn.execute("SET enable_seqscan = off")
+    conn.execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan")
     return conn
 
 
 def next_entries(conn: psycopg.Connection, epoch: int, start: int, end: int, most: int) -> list[Entry]:
     """The entries of an epoch from index `start` on, below `end`, at most so many."""
+    return [Entry.of(row) for row in ask_next(conn, epoch, start, end, most).fetchall()]
+
+
+def ask_next(
+    conn: psycopg.Connection, epoch: int, start: int, end: int, most: int
+) -> psycopg.Cursor[tuple[Any, ...]]:
+    """Ask for the rows of these entries; in a pipeline the answer comes later."""
     # Binary: envelope and message are bytes, which would come as twice as many digits.
-    found = conn.execute(_NEXT, [epoch, start, end, most], binary=True).fetchall()
-    return [Entry.of(row) for row in found]
+    return conn.execute(NEXT, [epoch, start, end, most], binary=True)
 
 
 def entries_at(conn: psycopg.Connection, epochs: Sequence[int], indexes: Sequence[int]) -> list[Entry]:

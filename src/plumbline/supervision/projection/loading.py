@@ -55,9 +55,9 @@ def ask(
     apart = list(wanted) if len(together) < _FEW else [table for table in wanted if table not in TOGETHER]
     asked: list[psycopg.Cursor[Any]] = []
     if len(apart) < len(wanted):
-        keys = [_array(wanted.get(table, ())) for table in TOGETHER]
+        keys = [array_of(wanted.get(table, ())) for table in TOGETHER]
         asked.append(conn.execute(all_together(schema), keys))
-    return asked + [conn.execute(_one(schema, table), [_array(wanted[table])]) for table in apart]
+    return asked + [conn.execute(_one(schema, table), [array_of(wanted[table])]) for table in apart]
 
 
 def answers(asked: Iterable[psycopg.Cursor[tuple[str, str]]]) -> Iterator[tuple[str, Row]]:
@@ -67,10 +67,15 @@ def answers(asked: Iterable[psycopg.Cursor[tuple[str, str]]]) -> Iterator[tuple[
             yield table, _row(table, text)
 
 
-def _array(keys: Collection[str]) -> str:
+def array_of(keys: Collection[str]) -> str:
     """Keys as PostgreSQL writes an array; a text has one type, an empty list of the driver none."""
-    quoted = (key.replace("\\", "\\\\").replace('"', '\\"') for key in keys)
-    return '{"' + '","'.join(quoted) + '"}' if keys else "{}"
+    if not keys:
+        return "{}"
+    text = '","'.join(keys)
+    # Hardly any key holds either: told by one look at all of them.
+    if "\\" in text or text.count('"') != 2 * (len(keys) - 1):
+        text = '","'.join(key.replace("\\", "\\\\").replace('"', '\\"') for key in keys)
+    return '{"' + text + '"}'
 
 
 def _row(table: str, text: str) -> Row:

@@ -6,7 +6,7 @@ from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.platform import DeadlinePassed
 from plumbline.exchange.messages.reports import ReportRegistered, ReportWithdrawn
 from plumbline.supervision.projection.facts import FactState
-from plumbline.supervision.projection.table import Row
+from plumbline.supervision.projection.table import Row, body_of
 
 #: Tables whose next version may name another sample than the one before.
 _MOVABLE = ("witnessing", "run", "receipt")
@@ -20,7 +20,7 @@ def follow_ups(state: FactState, message: Message) -> list[str]:
         keys |= _report(state.get("registration", message.registration))
     elif isinstance(message, ReportRegistered):
         application = state.get("application", message.application)
-        replaced = application["body"].get("replaces_code") if application else None
+        replaced = body_of(application).get("replaces_code") if application else None
         keys |= _report(_registration_of(state, replaced))
     elif isinstance(message, DeadlinePassed):
         application = state.get("application", message.subject)

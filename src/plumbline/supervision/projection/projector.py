@@ -35,6 +35,10 @@ from plumbline.supervision.projection.schema import LIVE
 from plumbline.supervision.projection.tables import TABLES
 
 SET_SIZE = 500
+#: After so many entries the server is given the first rows to write.
+PART = 100
+#: After so many, what is on its way between projector and server is brought on.
+OFTEN = 8
 #: A set costs as much as some dozens of entries: after one of fewer the next may gather a little.
 FEW = 64
 #: How long it may gather while entries keep coming, at least and at most; far below what a page or a sender waits for.
@@ -93,7 +97,7 @@ class Projector:
             # Nothing of it was kept. The same entries once more, with a savepoint for each part that is tried.
             return self._step(write_set)
 
-    def _step(self, write: Callable[[psycopg.Connection, str, list[Entry]], None]) -> int:
+    def _step(self, write: Callable[[psycopg.Connection, str, list[Entry], Ahead], None]) -> int:
         conn = self.connection()
         with conn.transaction():
             epoch, pos = self._lock_position(conn)
@@ -103,7 +107,7 @@ class Projector:
                 entries = self._next(conn, epoch, 0)
             if not entries:
                 return 0
-            write(conn, self._schema, entries)
+            write(conn, self._schema, entries, self._ahead)
             hit("project.after_rows")
             moved = conn.execute(_moved(self._schema), [epoch, entries[-1].idx + 1, pos])
             if moved.rowcount != 1:
@@ -201,14 +205,25 @@ def _attestation(state: FactState, entry: Entry, envelope: Envelope) -> str:
     return "hmac" if key and key["algorithm"] in SYMMETRIC else "transport"
 
 
-def project_set(conn: psycopg.Connection, schema: str, entries: list[Entry]) -> None:
-    """Project a set and write its rows inside the caller's transaction."""
-    state = FactState(conn, schema)
-    _project_set(state, entries)
-    state.flush()
+def project_set(
+    conn: psycopg.Connection,
+    schema: str,
+    entries: list[Entry],
+    ahead: Ahead | None = None,
+    *,
+    again: bool = False,
+) -> None:
+    """Project a set and write its rows inside the caller's transaction; what was asked for `ahead` is opened while the server writes."""
+    state = FactState(conn, schema, again=again)
+    try:
+        _project_set(state, entries, ahead.bring_on if ahead else None)
+        state.flush(ahead.open if ahead else None)
+    except BaseException:
+        state.abandon()
+        raise
 
 
-def write_set(conn: psycopg.Connection, schema: str, entries: list[Entry]) -> None:
+def write_set(conn: psycopg.Connection, schema: str, entries: list[Entry], _: Ahead | None = None) -> None:
     """Project and write a set inside the caller's transaction; a set that the database refuses is halved.
 
     What is left over is one entry whose rows cannot be stored (a number beyond its column, a month without
@@ -216,7 +231,7 @@ def write_set(conn: psycopg.Connection, schema: str, entries: list[Entry]) -> No
     """
     try:
         with conn.transaction():
-            project_set(conn, schema, entries)
+            project_set(conn, schema, entries, again=True)
     except (errors.DataError, errors.IntegrityError) as error:
         if len(entries) > 1:
             middle = len(entries) // 2
@@ -225,7 +240,7 @@ def write_set(conn: psycopg.Connection, schema: str, entries: list[Entry]) -> No
             return
         _log.error("entry %s is parked: the database refused its rows (%s)", entries[0].idx, error.sqlstate)
         with conn.transaction():
-            state = FactState(conn, schema)
+            state = FactState(conn, schema, again=True)
             _park_unwritable(state, entries[0], error)
             state.flush()
 
@@ -264,12 +279,18 @@ def _park_unreadable(state: FactState, entry: Entry) -> None:
     state.park(entry.name, entry.idx)
 
 
-def _project_set(state: FactState, entries: list[Entry]) -> None:
+def _project_set(state: FactState, entries: list[Entry], bring_on: Callable[[], None] | None) -> None:
     # A set asks for the same keys, parties and projects over and over.
     wanted = dict.fromkeys(chain.from_iterable(entry.asks for entry in entries))
     state.preload(wanted)
     state.preload([*_witnessings(state, [entry.message for entry in entries]), *_behind(state, wanted)])
-    for entry in entries:
+    for number, entry in enumerate(entries):
+        if number and number % PART == 0:
+            state.flush_early()
+        if number % OFTEN == 0:
+            state.pump()
+            if bring_on is not None:
+                bring_on()
         if entry.message is None or entry.envelope is None:
             _log.error("entry %s is parked: its message cannot be read", entry.idx)
             _park_unreadable(state, entry)

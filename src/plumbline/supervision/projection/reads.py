@@ -7,7 +7,7 @@ table it is in, because whoever names it knows only the id. Objects with a name 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, get_args, get_type_hints
 
@@ -51,7 +51,7 @@ _REFERENCES = {
 }
 #: References that no entry changes by naming them and that very many share: a failing entry does not park them.
 _WIDE = frozenset({"project", "contract"})
-_CHANGES_PARTY = PartyRegistered | PartySuspended | PartyReinstated
+_CHANGES_PARTY = (PartyRegistered, PartySuspended, PartyReinstated)
 #: Tables whose rows have a name of their own instead of the id of the entry that created them.
 _NAMED = frozenset(
     {"code", "tag", "key", "person", "custodians", "instrument", "site", "role_holder", "mention", "reminder"}
@@ -82,48 +82,64 @@ def references(message: Message) -> list[tuple[str, str]]:
             found += [(table, each) for each in value]
     if message.supersedes:
         found.append(("event", message.supersedes))
-    if isinstance(message, SamplingRecorded):
-        found.append(("custodians", message.project))
-    elif isinstance(message, WitnessingRecorded):
-        found.append(("person", message.witness))
-    elif isinstance(message, RunRecorded):
-        found.append(("instrument", f"{message.sender}/{message.instrument}"))
-    elif isinstance(message, _CHANGES_PARTY):
-        found.append(("party", message.party))
-    elif isinstance(message, ReportApplied):
-        found += [("run", run) for parameter in message.parameters for run in parameter.runs]
-    elif isinstance(message, BlobStored):
-        found.append(("blob", message.sha256))
-    elif isinstance(message, EvaluationComputed):
-        found.append(("evaluation", message.run))
+    if (further := _FURTHER.get(type(message))) is not None:
+        found += further(message)
     found += [("mention", key) for table, key in found if table in _MENTIONED]
     return found + _named_objects(message)
 
 
 def _named_objects(message: Message) -> list[tuple[str, str]]:
     """(table, name) of the objects with a name of their own that the message creates or changes."""
-    found: list[tuple[str, str]] = []
-    if isinstance(message, SamplingRecorded):
-        found = [("tag", specimen.tag) for specimen in message.specimens]
-    elif isinstance(message, TagIssued):
-        found = [("tag", tag) for tag in message.tags]
-    elif isinstance(message, CodeReserved | ReportRegistered):
-        found = [("code", message.code)]
-    elif isinstance(message, ReportApplied) and message.replaces_code:
-        found = [("code", message.replaces_code)]
-    elif isinstance(message, KeyEnrolled | KeyRevoked):
-        found = [("key", message.key_id)]
-    elif isinstance(message, LogOpened):
-        found = [("key", key.key_id) for key in message.keys]
-    elif isinstance(message, PersonRegistered):
-        found = [("person", message.person)]
-    elif isinstance(message, RoleGranted | RoleEnded):
-        found = [("role_holder", message.person)]
-    elif isinstance(message, CustodiansConfirmed):
-        found = [("custodians", message.project)]
-    elif isinstance(message, InstrumentRegistered):
-        found = [("instrument", f"{message.institution}/{message.instrument}")]
-    return found
+    named = _OF_A_NAME.get(type(message))
+    return named(message) if named is not None else []
+
+
+def _instrument(m: Any) -> list[tuple[str, str]]:
+    return [("instrument", f"{m.institution}/{m.instrument}")]
+
+
+def _code(m: Any) -> list[tuple[str, str]]:
+    return [("code", m.code)]
+
+
+def _key(m: Any) -> list[tuple[str, str]]:
+    return [("key", m.key_id)]
+
+
+def _role_holder(m: Any) -> list[tuple[str, str]]:
+    return [("role_holder", m.person)]
+
+
+def _party(m: Any) -> list[tuple[str, str]]:
+    return [("party", m.party)]
+
+
+#: By kind of message, what it needs beside the rows that it names. Looked up by type: a chain of questions cost more than the answers.
+_FURTHER: dict[type[Message], Callable[[Any], list[tuple[str, str]]]] = {
+    SamplingRecorded: lambda m: [("custodians", m.project)],
+    WitnessingRecorded: lambda m: [("person", m.witness)],
+    RunRecorded: lambda m: [("instrument", f"{m.sender}/{m.instrument}")],
+    **dict.fromkeys(_CHANGES_PARTY, _party),
+    ReportApplied: lambda m: [("run", run) for parameter in m.parameters for run in parameter.runs],
+    BlobStored: lambda m: [("blob", m.sha256)],
+    EvaluationComputed: lambda m: [("evaluation", m.run)],
+}
+#: By kind of message, the objects with a name of their own that it creates or changes.
+_OF_A_NAME: dict[type[Message], Callable[[Any], list[tuple[str, str]]]] = {
+    SamplingRecorded: lambda m: [("tag", specimen.tag) for specimen in m.specimens],
+    TagIssued: lambda m: [("tag", tag) for tag in m.tags],
+    CodeReserved: _code,
+    ReportRegistered: _code,
+    ReportApplied: lambda m: [("code", m.replaces_code)] if m.replaces_code else [],
+    KeyEnrolled: _key,
+    KeyRevoked: _key,
+    LogOpened: lambda m: [("key", key.key_id) for key in m.keys],
+    PersonRegistered: lambda m: [("person", m.person)],
+    RoleGranted: _role_holder,
+    RoleEnded: _role_holder,
+    CustodiansConfirmed: lambda m: [("custodians", m.project)],
+    InstrumentRegistered: _instrument,
+}
 
 
 @cache
@@ -173,4 +189,4 @@ def parking_keys(entry: str, message: Message) -> list[str]:
 
 def reads(entry: str, keys: Iterable[str], message: Message) -> list[tuple[str, str | None]]:
     """Rows to load before the set is projected: about the entry itself, the keys that signed it, and what it names."""
-    return [("mention", entry), ("reminder", entry), *(("key", each) for each in keys), *references(message)]
+    return [("mention", entry), ("reminder", entry), *[("key", each) for each in keys], *references(message)]

@@ -6,10 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from plumbline.supervision.projection.sights import Sight
 
 #: A row by the names of its columns.
 Row = dict[str, Any]
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def body_of(row: Row) -> dict[str, Any]:
+    """The message that a row came from as plain values; a row of this set holds it as the JSON that is going to be written."""
+    body = row["body"]
+    return _decode(body) if isinstance(body, msgspec.Raw) else body
+
 
 #: Where a row came from: entry, place in the log, sender, key, kind of proof, the three times, version, and the message.
 PROVENANCE = {

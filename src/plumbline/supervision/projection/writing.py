@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 import msgspec
-import psycopg
 from psycopg import sql
 
+from plumbline.supervision.projection.loading import array_of
+from plumbline.supervision.projection.sending import Sending
 from plumbline.supervision.projection.table import Row
 from plumbline.supervision.projection.tables import TABLES
 
@@ -20,45 +21,57 @@ PORTION, PORTION_BYTES = 1000, 8 * 1024 * 1024
 _encode = msgspec.json.Encoder().encode
 
 
-def insert_rows(conn: psycopg.Connection, schema: str, table: str, rows: Sequence[Row]) -> None:
+def insert_rows(out: Sending, schema: str, table: str, rows: Sequence[Row]) -> None:
     """Rows whose keys are new; of a settled table one that is there already stays."""
-    _send(conn, _insert(schema, table), table, rows)
+    _send(out, _insert(schema, table), table, rows)
 
 
-def replace_rows(conn: psycopg.Connection, schema: str, table: str, rows: Sequence[Row]) -> None:
+def replace_rows(out: Sending, schema: str, table: str, rows: Sequence[Row]) -> None:
     """Rows that are there, as they are now."""
-    _send(conn, _replace(schema, table), table, rows)
+    _send(out, _replace(schema, table), table, rows)
 
 
-def delete_rows(conn: psycopg.Connection, schema: str, table: str, keys: Sequence[str]) -> None:
+def delete_rows(out: Sending, schema: str, table: str, keys: Sequence[str]) -> None:
     """The rows with these keys go."""
     if keys:
-        conn.execute(_delete(schema, table), [list(keys)])
+        out.send(_delete(schema, table), array_of(keys).encode())
 
 
-def _send(conn: psycopg.Connection, statement: bytes, table: str, rows: Sequence[Row]) -> None:
+def _send(out: Sending, statement: bytes, table: str, rows: Sequence[Row]) -> None:
     for document in documents(table, rows):
-        conn.execute(statement, [document])
+        out.send(statement, document)
 
 
-def documents(table: str, rows: Sequence[Row]) -> Iterator[str]:
+def documents(table: str, rows: Sequence[Row]) -> Iterator[bytes]:
     """The rows as JSON, so many to a document as one statement takes; a row that is larger goes alone."""
     binary = _binary_columns(table)
+    for start in range(0, len(rows), PORTION):
+        portion = rows[start : start + PORTION]
+        # Bytes as digits of a whole portion of long curves would not fit into memory.
+        document = None if binary else _encode(portion)
+        if document is None or len(document) > PORTION_BYTES:
+            yield from _divided(portion, binary)
+        else:
+            yield document
+
+
+def _divided(rows: Sequence[Row], binary: tuple[str, ...]) -> Iterator[bytes]:
+    """Rows that may be too large for one document, each encoded by itself."""
     portion: list[bytes] = []
     size = 0
     for row in rows:
         encoded = _encode(row | {name: _hex(row[name]) for name in binary} if binary else row)
-        if portion and (len(portion) == PORTION or size + len(encoded) > PORTION_BYTES):
-            yield _document(portion)
+        if portion and size + len(encoded) > PORTION_BYTES:
+            yield _together(portion)
             portion, size = [], 0
         portion.append(encoded)
         size += len(encoded)
     if portion:
-        yield _document(portion)
+        yield _together(portion)
 
 
-def _document(encoded: list[bytes]) -> str:
-    return (b"[" + b",".join(encoded) + b"]").decode()
+def _together(encoded: list[bytes]) -> bytes:
+    return b"[" + b",".join(encoded) + b"]"
 
 
 def _hex(value: bytes | None) -> str | None:
@@ -86,7 +99,7 @@ def _replace(schema: str, table: str) -> bytes:
 def _statement(schema: str, table: str, again: sql.Composable) -> bytes:
     """INSERT of the rows of a document, and what happens to one that is there already."""
     names = sql.SQL(", ").join(sql.Identifier(name) for name in TABLES[table].all_columns)
-    taken = "INSERT INTO {} ({}) SELECT {} FROM json_populate_recordset(NULL::{}, %s::json){}"
+    taken = "INSERT INTO {} ({}) SELECT {} FROM json_populate_recordset(NULL::{}, $1::json){}"
     target = sql.Identifier(schema, table)
     return sql.SQL(taken).format(target, names, names, target, again).as_bytes(None)
 
@@ -94,5 +107,5 @@ def _statement(schema: str, table: str, again: sql.Composable) -> bytes:
 @cache
 def _delete(schema: str, table: str) -> bytes:
     kind = TABLES[table].key_type.split()[0]
-    asked = "DELETE FROM {} WHERE id = ANY(%s::" + kind + "[])"
+    asked = "DELETE FROM {} WHERE id = ANY($1::" + kind + "[])"
     return sql.SQL(asked).format(sql.Identifier(schema, table)).as_bytes(None)

@@ -10,7 +10,7 @@ from plumbline.exchange.messages import platform as platform_messages
 from plumbline.exchange.messages import reports as messages
 from plumbline.supervision.projection.arrival import NotTakenOver, Projection
 from plumbline.supervision.projection.reminders import mention
-from plumbline.supervision.projection.table import Row
+from plumbline.supervision.projection.table import Row, body_of
 
 #: From this age on a cube is compared with its grade; in days, and in per cent of the grade.
 _GROWN_D, _WHOLE = 28, Decimal(100)
@@ -217,7 +217,7 @@ def register_report(p: Projection) -> str:
         },
     )
     p.count(m.sender, "registrations")
-    _supersede(p, application["body"].get("replaces_code"), m.code, m.sender)
+    _supersede(p, body_of(application).get("replaces_code"), m.code, m.sender)
     return key
 
 

@@ -20,13 +20,13 @@ from plumbline.supervision.projection.handlers.standing import (
     refused,
     works_on,
 )
-from plumbline.supervision.projection.table import Row
+from plumbline.supervision.projection.table import Row, body_of
 from plumbline.supervision.rules import parameters
 
 
 def _replace_curves(p: Projection, run: str, before: Row | None, rows: dict[str, Row]) -> None:
     """Curves stand under the run's own id; those of its earlier version go, they are in the log for ever."""
-    for specimen in before["body"]["specimens"] if before else ():
+    for specimen in body_of(before)["specimens"] if before else ():
         for channel in (specimen.get("curve") or {}).get("channels", []):
             p.state.delete("curve", f"{run}/{specimen['ordinal']}/{channel['channel']}")
     for name, row in rows.items():

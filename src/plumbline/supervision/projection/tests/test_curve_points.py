@@ -47,6 +47,16 @@ def test_numbers_of_every_length_are_those_of_the_long_way(spread: int) -> None:
     )
 
 
+@pytest.mark.parametrize("place", [0, 1, 40, 99])
+@pytest.mark.parametrize("leap", [10_000, 1_000_000, 2**26, 2**27, 2**40])
+@pytest.mark.parametrize("step", [1, 90])
+def test_a_break_among_short_numbers_is_that_of_the_long_way(place: int, leap: int, step: int) -> None:
+    """Numbers of one and two bytes, and one that is longer, wherever it stands."""
+    values = [step * each + (leap if each >= place else 0) for each in range(100)]
+    channel = _channel(encode_dzv(values), len(values))
+    assert point_values(channel).tolist() == channel_values(channel) == values
+
+
 @pytest.mark.parametrize("period_us", [100_000, None])
 def test_times_that_are_remembered_go_with_any_values(period_us: int | None) -> None:
     """A digest begun with times that another curve had before is the digest of these times and these values."""

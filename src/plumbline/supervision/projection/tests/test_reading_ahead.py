@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import psycopg
 import pytest
 
 from plumbline.supervision.projection import ahead as reading
 from plumbline.supervision.projection import rebuild as rebuilding
 from plumbline.supervision.projection.ahead import Ahead, Wanted
-from plumbline.supervision.projection.entries import Entry, next_entries
+from plumbline.supervision.projection.entries import NEXT, Entry, next_entries
 from plumbline.supervision.projection.projector import END, Projector
 
 pytestmark = pytest.mark.service
@@ -68,18 +70,18 @@ def _refused(_: str) -> None:
     raise psycopg.OperationalError("too many connections")
 
 
-def _no_thread(_: object) -> None:
-    raise RuntimeError("can't start new thread")
+def _unreadable(_: object) -> Entry:
+    raise RuntimeError("no entry")
 
 
-@pytest.mark.parametrize("how", ["connection", "reading", "connecting", "thread"])
+@pytest.mark.parametrize("how", ["connection", "asking", "opening", "connecting"])
 def test_what_cannot_be_read_ahead_is_read_when_it_is_due(tested, taken, monkeypatch, how: str):
-    if how == "reading":
-        monkeypatch.setattr(reading, "next_entries", lambda *_: 1 / 0)
+    if how == "asking":
+        monkeypatch.setattr(reading, "ask_next", lambda *_: _refused(""))
     elif how == "connecting":
         monkeypatch.setattr(reading, "connect", _refused)
-    elif how == "thread":
-        monkeypatch.setattr(reading._Reading, "start", _no_thread)
+    elif how == "opening":
+        monkeypatch.setattr(reading, "Entry", SimpleNamespace(of=_unreadable))
     else:
         begin = Ahead.begin
 
@@ -90,7 +92,8 @@ def test_what_cannot_be_read_ahead_is_read_when_it_is_due(tested, taken, monkeyp
                 conn.execute("SELECT pg_terminate_backend(%s)", [self._conn.info.backend_pid])
 
         monkeypatch.setattr(Ahead, "begin", cut)
-    _projected(tested, 3)
+    entries = _left(tested)
+    assert _projected(tested, 3) == entries
     assert how == "connection" or not any(taken)
     assert rebuilding.audit_projection(tested.conninfo) == []
 
@@ -122,3 +125,18 @@ def test_a_set_that_the_database_refuses_does_not_hold_up_what_was_read_ahead(te
     parked = tested.rows("SELECT idx FROM fact.parked")
     assert [each["idx"] for each in parked] == [before + 2]
     assert len(tested.rows("SELECT 1 FROM fact.tag WHERE id LIKE 'AHEAD%%'")) == 6
+
+
+def test_who_reads_ahead_looks_for_entries_by_their_place(tested):
+    """And by the same plan from the first set on: planned for its numbers, each of the first ten sets after a start read all that the
+    journal holds from there on."""
+    ahead = Ahead(tested.conninfo["plumb_projector"])
+    ahead.begin(Wanted(1, 0, END, 2))
+    assert ahead.take(1, 0, END) and ahead._conn is not None
+    statement = NEXT.replace("%s", "{}").format(*(f"${number}" for number in range(1, 5)))
+    ahead._conn.execute(f"PREPARE asked (int, bigint, bigint, int) AS {statement}".encode())
+    plan = [line for (line,) in ahead._conn.execute(f"EXPLAIN EXECUTE asked (1, 0, {END}, 2)".encode())]
+    ahead.close()
+    assert [line for line in plan if "leaf_pkey" in line]
+    assert [line for line in plan if "idx >= $2" in line]
+    assert not [line for line in plan if "Seq Scan" in line or "Hash" in line or "Sort" in line]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 from plumbline.supervision.projection.loading import TOGETHER, all_together, answers, ask
 from plumbline.supervision.projection.projector import Projector
 from plumbline.supervision.projection.schema import LIVE
+from plumbline.supervision.projection.sending import Sending
 from plumbline.supervision.projection.table import Row
 from plumbline.supervision.projection.tables import TABLES
 from plumbline.supervision.projection.writing import (
@@ -50,6 +51,7 @@ _VALUES: dict[str, list[Any]] = {
 def conn(untouched_platform: Any) -> Iterator[psycopg.Connection]:
     """As the projector, in a transaction that is taken back."""
     with psycopg.connect(untouched_platform.conninfo()["plumb_projector"]) as conn:
+        conn.execute("SELECT")
         yield conn
         conn.rollback()
 
@@ -67,6 +69,18 @@ def _rows(table: str) -> list[Row]:
         row["id"] = f"0192e4a0-7b1c-7def-8123-{turn:012d}" if is_uuid else f"2611{_HARD}{turn}"
         made.append(row)
     return made
+
+
+def _write(
+    how: Callable[[Sending, str, str, Sequence[Any]], None],
+    conn: psycopg.Connection,
+    table: str,
+    rows: Sequence[Any],
+) -> None:
+    """Send it, and wait until it is done."""
+    out = Sending(conn)
+    how(out, LIVE, table, rows)
+    out.settle()
 
 
 def _one_by_one(conn: psycopg.Connection, table: str, rows: list[Row]) -> None:
@@ -103,16 +117,16 @@ def _as_the_driver_reads(conn: psycopg.Connection, table: str, keys: list[str]) 
 def test_every_table_holds_what_it_was_given(conn: psycopg.Connection, table: str) -> None:
     rows = _rows(table)
     keys = [row["id"] for row in rows]
-    insert_rows(conn, LIVE, table, rows)
+    _write(insert_rows, conn, table, rows)
     inserted = _stored(conn, table, keys)
     assert _loaded(conn, {table: [*keys, keys[0]]}) == {table: _as_the_driver_reads(conn, table, keys)}
     # Written over with each other's values and back again, they are the same; nothing of a row stays behind.
     turned = [{**rows[place - 1], "id": key} for place, key in enumerate(keys)]
-    replace_rows(conn, LIVE, table, turned)
+    _write(replace_rows, conn, table, turned)
     assert _stored(conn, table, keys) != inserted
-    replace_rows(conn, LIVE, table, rows)
+    _write(replace_rows, conn, table, rows)
     assert _stored(conn, table, keys) == inserted
-    delete_rows(conn, LIVE, table, keys)
+    _write(delete_rows, conn, table, keys)
     assert _stored(conn, table, keys) == []
     _one_by_one(conn, table, rows)
     assert _stored(conn, table, keys) == inserted and len(inserted) == len(rows)
@@ -123,9 +137,9 @@ def test_a_key_that_is_there_already_is_refused_unless_the_row_follows_from_it(
 ) -> None:
     """What is new by the projector's reckoning and stands there all the same is not written over."""
     row = _rows("presence")[0]
-    insert_rows(conn, LIVE, "presence", [row, row])
+    _write(insert_rows, conn, "presence", [row, row])
     with pytest.raises(errors.UniqueViolation):
-        insert_rows(conn, LIVE, "mention", [_rows("mention")[0]] * 2)
+        _write(insert_rows, conn, "mention", [_rows("mention")[0]] * 2)
 
 
 def test_rows_of_many_tables_come_in_one_answer(conn: psycopg.Connection) -> None:
@@ -133,7 +147,7 @@ def test_rows_of_many_tables_come_in_one_answer(conn: psycopg.Connection) -> Non
     wanted = {}
     for table in (*TOGETHER, "presence"):
         rows = _rows(table)[:2]
-        insert_rows(conn, LIVE, table, rows)
+        _write(insert_rows, conn, table, rows)
         wanted[table] = [row["id"] for row in rows]
     expected = {table: _as_the_driver_reads(conn, table, keys) for table, keys in wanted.items()}
     asked = {table: [*keys, "nobody's"] for table, keys in wanted.items()}
@@ -144,7 +158,7 @@ def test_a_time_beyond_the_calendar_is_refused_as_by_the_driver(conn: psycopg.Co
     """A key good until the end of all years, read in China: the entry is parked, the projector goes on."""
     row = {**_rows("key")[0], "valid_until": datetime.max.replace(tzinfo=UTC)}
     conn.execute("SET LOCAL TimeZone TO 'Asia/Shanghai'")
-    insert_rows(conn, LIVE, "key", [row])
+    _write(insert_rows, conn, "key", [row])
     for read in (
         lambda: _as_the_driver_reads(conn, "key", [row["id"]]),
         lambda: _loaded(conn, {"key": [row["id"]]}),
@@ -166,7 +180,7 @@ def test_rows_are_looked_up_by_key_also_while_their_tables_are_empty(untouched_p
 
 def test_more_rows_than_one_statement_takes(conn: psycopg.Connection) -> None:
     rows = [{**_rows("mention")[0], "id": f"many {number}"} for number in range(PORTION + 1)]
-    insert_rows(conn, LIVE, "mention", rows)
+    _write(insert_rows, conn, "mention", rows)
     found = conn.execute("SELECT count(*) FROM fact.mention WHERE id LIKE 'many %%'", []).fetchone()
     assert found == (PORTION + 1,)
 
