@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -166,9 +165,8 @@ class Projection:
     def find(self, finding: Finding, subject_kind: str, subject: str, institution: str | None = None) -> None:
         """Store a finding; its id is uuid5(entry uid, code, subject), so that a rebuild gives the same one."""
         arrival = self.arrival
-        key = uuid5_text(
-            arrival.uid, f"{arrival.sender}\0{finding.code}\0{subject}\0{finding.facts.get('tag', '')}"
-        )
+        name = f"{arrival.sender}\0{finding.code}\0{subject}\0{finding.facts.get('tag', '')}"
+        key = str(uuid.uuid5(arrival.uid, name))
         self.state.put(
             "finding",
             key,
@@ -245,14 +243,6 @@ class Projection:
             self.state.put("institution_day", key, row | {column: amount})
         else:
             self.state.put("institution_day", key, {column: row[column] + amount})
-
-
-def uuid5_text(namespace: uuid.UUID, name: str) -> str:
-    """`str(uuid.uuid5(namespace, name))` at a third of its cost: most entries of some logs leave a finding."""
-    digest = hashlib.sha1(namespace.bytes + name.encode(), usedforsecurity=False).digest()
-    value = int.from_bytes(digest[:16], "big") & ~(0xF000 << 64) & ~(0xC000 << 48) | 5 << 76 | 0x8000 << 48
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 @lru_cache(maxsize=1024)
