@@ -49,12 +49,23 @@ class ProvedRow(msgspec.Struct, frozen=True, array_like=True):
     signatures: list[Signature]
 
 
+def dealt(rows: Sequence[ProvedRow], width: int) -> list[list[ProvedRow]]:
+    """The rows for each of `width` processes, requests in turn: each begins with a row that bears signatures, so that these are shared out
+    evenly."""
+    parts: list[list[ProvedRow]] = [[] for _ in range(width)]
+    turn = -1
+    for row in rows:
+        turn += bool(row.signatures)
+        parts[max(turn, 0) % width].append(row)
+    return parts
+
+
 def timed(folder: Path, dsn: str, statement: str, rows: Sequence[ProvedRow], width: int) -> float:
     """Seconds of `width` processes, connected beforehand, until the last has committed; RuntimeError where one fails."""
     with ExitStack() as stack:
         children = [
-            stack.enter_context(_child(folder / f"{number}.rows", dsn, statement, rows[number::width]))
-            for number in range(width)
+            stack.enter_context(_child(folder / f"{number}.rows", dsn, statement, part))
+            for number, part in enumerate(dealt(rows, width))
         ]
         for child in children:
             if _line(child) != "ready":

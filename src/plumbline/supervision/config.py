@@ -95,7 +95,7 @@ class Platform:
         place = self.database
         return (
             f"host={place.host} port={place.port} dbname={place.name} user={role} password={secrets[role]} "
-            f"application_name=plumb connect_timeout=5 keepalives_idle=5 keepalives_interval=2 keepalives_count=3"
+            f"application_name=plumb client_encoding=UTF8 connect_timeout=5 keepalives_idle=5 keepalives_interval=2 keepalives_count=3"
         )
 
     def folder(self, name: str) -> Path:

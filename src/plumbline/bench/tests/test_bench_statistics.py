@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from plumbline.bench import raw_copy
 from plumbline.bench.goals import read_goals
 from plumbline.bench.load import answers, pack
-from plumbline.bench.proved_copy import ProvedRow, Signature, proved
+from plumbline.bench.proved_copy import ProvedRow, Signature, dealt, proved
 from plumbline.bench.raw_copy import HEADER, TRAILER
 from plumbline.bench.report import Measured, as_json, exit_status, line, number
 from plumbline.bench.stats import Comparison, Verdict, bootstrap, interleave, stray
@@ -172,6 +172,10 @@ def test_the_limit_of_accept_copies_nothing_whose_signature_does_not_hold() -> N
     good = Signature("ed25519", public_bytes(signer.key), b"said", signer.sign(b"said"))
     rows = [ProvedRow(b"%d" % n, b"e", b"m", [good] if n % 64 == 0 else []) for n in range(130)]
     assert b"".join(proved(rows)) == HEADER + b"".join(row.row for row in rows) + TRAILER
+    parts = dealt(rows, 2)
+    assert [sum(len(row.signatures) for row in part) for part in parts] == [2, 1]
+    assert [row.row for row in parts[1]] == [b"%d" % n for n in range(64, 128)]
+    assert len(parts[0]) == 66
     other = Signature("ed25519", good.key, b"said otherwise", good.signature)
     with pytest.raises(ValueError, match="does not hold"):
         list(proved([*rows, ProvedRow(b"", b"e", b"m", [good, other])]))

@@ -35,9 +35,9 @@ class FactState:
     """Rows of schema `fact` by table and key, for one set of entries."""
 
     def __init__(self, conn: psycopg.Connection, schema: str, *, again: bool = False) -> None:
-        """`again`: the entries may have been projected before, and have left findings."""
+        """`again`: the entries may have been projected before, and have left findings; parts of them are tried and taken back."""
         self._conn = conn
-        self._out = Sending(conn)
+        self._out = Sending(conn, is_prepared=not again)
         self._again = again
         self._schema = schema
         self._rows: dict[str, dict[str, Row | None]] = defaultdict(dict)

@@ -32,6 +32,7 @@ from plumbline.supervision.projection.lapsed import find_lapsed_keys
 from plumbline.supervision.projection.parking import follow_ups
 from plumbline.supervision.projection.reads import parking_keys
 from plumbline.supervision.projection.schema import LIVE
+from plumbline.supervision.projection.sending import forget
 from plumbline.supervision.projection.tables import TABLES
 
 SET_SIZE = 500
@@ -93,12 +94,21 @@ class Projector:
         """Project the next set; 0 when there is nothing new. Raises :class:`StandingBy` when another one is active."""
         try:
             return self._step(project_set)
-        except (errors.DataError, errors.IntegrityError):
+        except (errors.DataError, errors.IntegrityError, errors.InvalidSqlStatementName):
             # Nothing of it was kept. The same entries once more, with a savepoint for each part that is tried.
             return self._step(write_set)
 
     def _step(self, write: Callable[[psycopg.Connection, str, list[Entry], Ahead], None]) -> int:
         conn = self.connection()
+        try:
+            return self._in_transaction(conn, write)
+        except BaseException:
+            forget(conn)
+            raise
+
+    def _in_transaction(
+        self, conn: psycopg.Connection, write: Callable[[psycopg.Connection, str, list[Entry], Ahead], None]
+    ) -> int:
         with conn.transaction():
             epoch, pos = self._lock_position(conn)
             entries = self._next(conn, epoch, place_of(pos)[1])
@@ -165,6 +175,8 @@ class Projector:
                 if done < FEW:
                     time.sleep(gathering_s(time.monotonic() - began) if done else idle_s)
             except StandingBy:
+                # A question half answered would hold the server's oldest snapshot for as long as the other one is active.
+                self._ahead.close()
                 done = 1
                 time.sleep(1)
             except psycopg.Error as error:

@@ -14,25 +14,31 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 _BAD = frozenset({ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED, ExecStatus.BAD_RESPONSE})
-#: Statement → its name on the server, for each connection that prepared it.
+#: Statement → its name on the server, for each connection that prepared it. The driver drops all that is prepared, ours as well, when a
+#: transaction or a savepoint is taken back: see `forget`.
 _prepared: WeakKeyDictionary[psycopg.Connection, dict[bytes, bytes]] = WeakKeyDictionary()
 _numbers = count()
 Pump = Callable[[], None]
 
 
+def forget(conn: psycopg.Connection) -> None:
+    """What was prepared on this connection is not there any more, or may not be: said by whoever has taken back a transaction."""
+    _prepared.pop(conn, None)
+
+
 class Sending:
     """What is sent to one connection in a transaction. Between the first `send` and `settle` nobody else may use the connection."""
 
-    def __init__(self, conn: psycopg.Connection) -> None:
+    def __init__(self, conn: psycopg.Connection, *, is_prepared: bool = True) -> None:
+        """`is_prepared`: statements are prepared and their names believed by the next set too, which whoever takes back a transaction or a
+        savepoint ends by `forget`. Where parts are tried and taken back in turn, nothing is prepared."""
         self._conn = conn
         self._pg: PGconn = conn.pgconn
-        self._names = _prepared.setdefault(conn, {})
-        #: Prepared since the last `settle`: gone again where something before them failed.
-        self._new: list[bytes] = []
+        self._names = _prepared.setdefault(conn, {}) if is_prepared else None
         #: Whether something was sent that is not settled.
         self._is_under_way = False
 
@@ -41,12 +47,15 @@ class Sending:
         gone."""
         if not self._is_under_way:
             self._begin()
-        name = self._names.get(statement)
-        if name is None:
-            name = self._names[statement] = b"projector_%d" % next(_numbers)
-            self._pg.send_prepare(name, statement)
-            self._new.append(statement)
-        self._pg.send_query_prepared(name, [value])
+        if self._names is None:
+            self._pg.send_query_params(statement, [value])
+        else:
+            name = self._names.get(statement)
+            if name is None:
+                name = b"projector_%d" % next(_numbers)
+                self._pg.send_prepare(name, statement)
+                self._names[statement] = name
+            self._pg.send_query_prepared(name, [value])
         self.pump()
 
     def _begin(self) -> None:
@@ -74,12 +83,10 @@ class Sending:
             for result in self._results():
                 if failed is None and result.status in _BAD:
                     failed = result
-        finally:
-            if failed is not None or self._pg.status != ConnStatus.OK:
-                for statement in self._new:
-                    del self._names[statement]
-            self._new.clear()
-        self._pg.exit_pipeline_mode()
+            self._pg.exit_pipeline_mode()
+        except BaseException:  # interrupted in the middle: nobody knows what the line still brings
+            self._conn.close()
+            raise
         if failed is not None:
             raise error_from_result(failed, encoding=self._conn.info.encoding)
 

@@ -10,7 +10,7 @@ import pytest
 from psycopg import errors
 from psycopg.pq import PipelineStatus, TransactionStatus
 
-from plumbline.supervision.projection.sending import Sending
+from plumbline.supervision.projection.sending import Sending, forget
 
 pytestmark = pytest.mark.service
 
@@ -73,6 +73,8 @@ def test_the_first_failure_is_told_and_the_statements_can_be_used_again(conn: ps
         _send(conn, out, [(_KEEP, b"1"), (_KEEP, b"1"), (_KEEP_ANOTHER_WAY, b"no number")])
     assert conn.info.transaction_status == TransactionStatus.IDLE
     # What was prepared behind the failure is not there; it is prepared once more.
+    forget(conn)
+    out = Sending(conn)
     with conn.transaction():
         for number, statement in enumerate((_KEEP, _KEEP_ANOTHER_WAY, _KEEP, _KEEP_ANOTHER_WAY)):
             out.send(statement, str(number).encode())
@@ -113,3 +115,32 @@ def test_nothing_is_sent_outside_of_a_transaction(conn: psycopg.Connection) -> N
     with pytest.raises(psycopg.ProgrammingError):
         Sending(conn).send(_KEEP, b"1")
     assert _kept(conn) == []
+
+
+@pytest.mark.parametrize("is_prepared", [True, False])
+def test_what_the_driver_drops_is_not_believed(conn: psycopg.Connection, is_prepared: bool) -> None:
+    """The driver, once it has prepared a statement of its own, drops all that is prepared when a transaction is taken back."""
+    for _ in range(7):
+        conn.execute("SELECT 1 WHERE %s", [True])
+    with conn.transaction():
+        out = Sending(conn, is_prepared=is_prepared)
+        out.send(_KEEP, b"1")
+        out.settle()
+        raise psycopg.Rollback
+    if is_prepared:
+        forget(conn)
+    _send(conn, Sending(conn, is_prepared=is_prepared), [(_KEEP, b"2")])
+    assert _kept(conn) == [2]
+
+
+def test_an_interruption_in_the_middle_leaves_no_connection_in_an_unknown_state(
+    conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: Sending) -> Iterator[Any]:
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(Sending, "_results", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _send(conn, Sending(conn), [(_KEEP, b"1")])
+    assert conn.closed
