@@ -86,10 +86,11 @@ class AskedCodes(Generic[Answer]):
 
     async def stop(self) -> None:
         """Give the connections back; nobody is asked for any more."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # Once more until they end: waiting for a connection that comes in that very moment swallows a cancellation (CPython 3.11).
+        while tasks := [task for task in self._tasks if not task.done()]:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=0.1)
 
     def _call(self) -> None:
         """Somebody to ask for those who wait, where not everybody is at it."""

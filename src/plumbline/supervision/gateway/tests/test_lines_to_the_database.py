@@ -128,3 +128,22 @@ def test_who_waits_when_the_only_line_is_lost_is_asked_for_by_another(conninfo) 
         assert not {lost, None} & set(told)
 
     run(conninfo, story)
+
+
+def test_stopping_ends_at_whatever_moment_it_comes(conninfo) -> None:
+    """Before the one who asks has begun, while it waits for a line, when it has one."""
+
+    async def at(turns: int) -> None:
+        async with public_pool(conninfo) as pool:
+            asked = Asked(pool)
+            asked.find("A")
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await asyncio.wait_for(asked.stop(), 10)
+            assert not any(not task.done() for task in asked._tasks)
+
+    async def whole() -> None:
+        for turns in range(12):
+            await at(turns)
+
+    asyncio.run(whole())
