@@ -3,7 +3,6 @@ reason and remedy."""
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import unicodedata
@@ -41,6 +40,7 @@ _BATCH_BEGINS = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"submissions"[ \t\r\n]*:[ \t
 _BATCH_GOES_ON = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*")
 _BATCH_ENDS = re.compile(rb"[ \t\r\n]*\][ \t\r\n]*\}[ \t\r\n]*")
 _MESSAGE: msgspec.json.Decoder[Any] = msgspec.json.Decoder(AnyMessage)
+_ENCODE = msgspec.json.Encoder().encode
 
 
 def _is_too_deep(bare: bytes) -> bool:
@@ -339,8 +339,9 @@ def _is_plainly_sound(channel: CurveChannel) -> bool:
     if not 0 < channel.period_us or not -MAX_VALUE <= channel.start_us <= end <= MAX_VALUE:
         return False
     try:
-        data = base64.b64decode(channel.dzv, validate=True)
-    except ValueError:  # binascii.Error too; a character beyond ASCII is none
+        # a third of the time of base64.b64decode, and stricter: what it refuses goes to the full decoding
+        data = msgspec.convert(channel.dzv, bytes)
+    except msgspec.ValidationError:
         return False
     if data.isascii():  # every number in one byte, as most curves have them
         return len(data) == channel.count <= MAX_POINTS
@@ -469,9 +470,21 @@ def read_message(body: bytes, message: bytes) -> Message:
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         check_json(body)
         return decode_message(message)
-    if len(body) > MAX_BODY_BYTES or not _gives_itself_back(body):
+    if len(body) > MAX_BODY_BYTES or not _is_as_read(body, message, found):
         check_json(body)
     return _checked(found, message)
+
+
+def _is_as_read(body: bytes, message: bytes, found: Message) -> bool:
+    """What :func:`_gives_itself_back` says of the body, at a third of the cost where the typed message gives its part back.
+
+    What is around the message is then held to the same with an empty object in its place: the body is JSON already, so that bytes that
+    are an object by themselves cannot begin or end inside of another value.
+    """
+    if _ENCODE(found) != message:
+        return _gives_itself_back(body)
+    before, _, after = body.partition(message)
+    return _gives_itself_back(before + b"{}" + after)
 
 
 def decode_message(data: bytes) -> Message:

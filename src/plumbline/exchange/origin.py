@@ -23,9 +23,9 @@ SINGLE = b"plumb/origin/v1\n"
 BATCH = b"plumb/origin-batch/v1\n"
 
 
-def origin_bytes(message: bytes) -> bytes:
-    """What a single origin signature signs."""
-    return SINGLE + hashlib.sha256(message).digest()
+def origin_bytes(message: bytes, digest: bytes = b"") -> bytes:
+    """What a single origin signature signs; `digest` is the SHA-256 of the message where it is known."""
+    return SINGLE + (digest or hashlib.sha256(message).digest())
 
 
 def sign_origin(signer: Signer, message: bytes) -> OriginSignature:
@@ -63,19 +63,21 @@ def verify_origin(
     message: bytes,
     known: KnownRoots | None = None,
     place: KnownPlace | None = None,
+    *,
+    digest: bytes = b"",
 ) -> bool:
     """Whether `key` signed `message`, alone or as part of the batch. Never raises on hostile input.
 
     `known` remembers what was found of the roots of one request, whose messages mostly stand under one signature. `place` is where this
     very message stands among those of its request, as the receiver reckoned it himself: a signature over the same list needs no second
-    reckoning.
+    reckoning. `digest` is the SHA-256 of the message where the receiver has taken it already.
     """
     try:
         raw = base64.b64decode(signature.signature, validate=True)
     except (binascii.Error, ValueError):
         return False
     if signature.batch is None:
-        return verify(signature.algorithm, key, origin_bytes(message), raw)
+        return verify(signature.algorithm, key, origin_bytes(message, digest), raw)
     is_here = place is not None and place[0] == signature.batch
     root = place[1] if place is not None and is_here else root_of(message, signature.batch)
     if root is None:

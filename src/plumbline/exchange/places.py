@@ -19,9 +19,14 @@ REQUEST = b"plumb/batch/v1\n"
 
 def places_of(messages: Sequence[bytes]) -> tuple[bytes, list[BatchPlace]]:
     """(root, place of each message in the order given); ValueError for none."""
-    if not messages:
+    return places_of_digests([hashlib.sha256(each).digest() for each in messages])
+
+
+def places_of_digests(digests: Sequence[bytes]) -> tuple[bytes, list[BatchPlace]]:
+    """The same for who has taken the SHA-256 of each message already."""
+    if not digests:
         raise ValueError("a batch holds at least one message")
-    leaves = [leaf_hash(hashlib.sha256(each).digest()) for each in messages]
+    leaves = [leaf_hash(each) for each in digests]
     root = Frontier.empty().append(leaves).frontier.root()
     paths = batch_inclusion_paths(Frontier.empty(), leaves)
     places = [

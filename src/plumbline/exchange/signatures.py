@@ -171,7 +171,11 @@ def _p256(key: bytes) -> ec.EllipticCurvePublicKey:
 
 def digest_header(data: bytes) -> str:
     """RFC 9530 dictionary member: `sha-256=:…:`."""
-    return f"sha-256=:{base64.b64encode(hashlib.sha256(data).digest()).decode()}:"
+    return _digest_member(hashlib.sha256(data).digest())
+
+
+def _digest_member(digest: bytes) -> str:
+    return f"sha-256=:{binascii.b2a_base64(digest, newline=False).decode()}:"
 
 
 def signature_base(
@@ -262,12 +266,15 @@ def read_signature(headers: Mapping[str, str], target: Target) -> SignedRequest:
     )
 
 
-def check_digests(headers: Mapping[str, str], body: bytes, message: bytes) -> None:
+def check_digests(headers: Mapping[str, str], body: bytes, message: bytes) -> bytes:
     """Content-Digest over the body and Plumb-Message-Digest over the message part; raises
-    `digest-mismatch`."""
+    `digest-mismatch`. The SHA-256 of the message part, for whoever needs it next."""
+    digest = b""
     for name, data in (("content-digest", body), ("plumb-message-digest", message)):
-        if headers.get(name) != digest_header(data):
+        digest = hashlib.sha256(data).digest()
+        if headers.get(name) != _digest_member(digest):
             raise Problem(slug="digest-mismatch", detail=f"{name} 与收到的字节不一致")
+    return digest
 
 
 def check_age(created: int, now: float) -> None:

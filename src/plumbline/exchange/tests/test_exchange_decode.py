@@ -14,11 +14,13 @@ from plumbline.exchange import decode
 from plumbline.exchange.decode import (
     MAX_BODY_BYTES,
     MAX_DEPTH,
+    _is_as_read,
     _weighed_fields,
     check_json,
     decode_message,
     decode_submission,
     outer_submission,
+    parse_message,
     read_message,
 )
 from plumbline.exchange.encode import encode_message, encode_submission
@@ -390,6 +392,26 @@ def test_a_message_that_was_tampered_with_anywhere_is_told_the_same(
     data = _COMPACT[kind]
     at = round(where * len(data))
     outcome(data[:at] + piece + data[at + cut :])
+
+
+_ORIGIN = b'{"key_id":"a:bc","algorithm":"sm2","signature":"","batch":null}'
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(sorted(_COMPACT)), st.floats(0, 1), st.integers(0, 8), st.sampled_from(_ODD_PIECES))
+def test_a_body_that_was_tampered_with_around_its_message_is_told_the_same(
+    kind: str, where: float, cut: int, piece: bytes
+) -> None:
+    message = msgspec.json.encode(parse_message(_COMPACT[kind]))  # as the SDK writes it
+    body = b'{"origin":[' + _ORIGIN + b'],"message":' + message + b',"personal":[]}'
+    assert _is_as_read(body, message, parse_message(message))
+    at = round(where * len(body))
+    body = body[:at] + piece + body[at + cut :]
+    try:
+        message = bytes(outer_submission(body).message)
+    except Problem:
+        return
+    assert told(read_message, body, message) == told(one_after_the_other, body, message)
 
 
 @pytest.mark.parametrize("kind", sorted(_COMPACT))

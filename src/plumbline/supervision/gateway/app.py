@@ -177,9 +177,9 @@ def build(platform: Platform, relay_to: str | None = None) -> Starlette:
             if relay:
                 await relay.close()
 
+    answering = {endpoint: guarded(endpoint, is_watched=endpoint in STORING) for _, endpoint, _ in ROUTES}
     routes: list[Route | Mount] = [
-        Route(path, guarded(endpoint, is_watched=endpoint in STORING), methods=methods)
-        for path, endpoint, methods in ROUTES
+        Route(path, answering[endpoint], methods=methods) for path, endpoint, methods in ROUTES
     ]
     # What lies in the gateway's own areas never goes on to web: a wrong address or method is told here.
     unmatched = guarded(_unmatched_among(list(routes)))
@@ -193,6 +193,12 @@ def build(platform: Platform, relay_to: str | None = None) -> Starlette:
         lifespan=life,
         middleware=[Middleware(SafeHeaders), *(door for door, _ in doors), Middleware(BriefAnswers)],
         holds=[hold for _, hold in doors],
+        straight={
+            (method, path): answering[endpoint]
+            for path, endpoint, methods in ROUTES
+            for method in methods
+            if endpoint in STRAIGHT
+        },
         exception_handlers={404: _missing, 405: _wrong_method},
     )
 
@@ -239,6 +245,8 @@ async def _wrong_method(request: Request, error: Exception) -> Response:
 
 #: Who asks these asks to have something stored: the exchange monitor notes every such request.
 STORING = frozenset({entries.post_entry, batches.post_batch, uploads.create, uploads.append})
+#: Uploads of messages: what an institution in full work sends all day.
+STRAIGHT = frozenset({entries.post_entry, batches.post_batch})
 #: In the order of how often they are asked, since a request is held against one after another.
 ROUTES = [
     ("/x/v1/entries", entries.post_entry, ["POST"]),

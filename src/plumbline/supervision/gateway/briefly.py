@@ -17,9 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from plumbline.domain.reporting.code import CodeProblem, parse_code
 from plumbline.exchange.problems import Problem
-from plumbline.supervision.gateway.answers import date_now, refused
+from plumbline.supervision.gateway.answers import Endpoint, date_now, refused
 from plumbline.supervision.gateway.context import Context, asker_in
-from plumbline.supervision.gateway.headers import always
+from plumbline.supervision.gateway.headers import always, completed
 from plumbline.supervision.gateway.line import Question
 from plumbline.supervision.gateway.public_page import state_of
 
@@ -103,23 +103,41 @@ class BriefAnswers:
 
 
 class ShortWay(Starlette):
-    """The application, with a short way for the one question: around what every answer passes through, to the same answer.
+    """The application, with a short way for the one question and for uploads: around what every answer passes through, to the same answer.
 
-    Whatever is not plainly answered goes the whole way: refusals, failures, and what one of `holds` would keep back or has to look at.
+    Whatever is not plainly answered goes the whole way: other addresses, failed look-ups, and what one of `holds` would keep back or
+    has to look at.
     """
 
-    def __init__(self, *args: Any, holds: Sequence[Callable[[Scope], bool]] = (), **options: Any) -> None:
-        """`holds` stand for the middlewares that may answer in place of the application."""
+    def __init__(
+        self,
+        *args: Any,
+        holds: Sequence[Callable[[Scope], bool]] = (),
+        straight: Mapping[tuple[str, str], Endpoint] | None = None,
+        **options: Any,
+    ) -> None:
+        """`holds` stand for the middlewares that may answer in place of the application; `straight` are endpoints by method and path, which
+        answer failures themselves."""
         super().__init__(*args, **options)
         self._holds = tuple(holds)
+        self._straight = dict(straight or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or go the whole way."""
         scope["app"] = self
-        typed = asked_code(scope)
-        if typed is None or (self._holds and any(hold(scope) for hold in self._holds)):
+        is_http = scope["type"] == "http"
+        endpoint = self._straight.get((scope["method"], scope["path"])) if is_http else None
+        typed = asked_code(scope) if endpoint is None else None
+        is_plain = endpoint is not None or typed is not None
+        if not is_plain or (self._holds and any(hold(scope) for hold in self._holds)):
             await super().__call__(scope, receive, send)
             return
+        if endpoint is not None:
+            response = await endpoint(Request(scope, receive, send))
+            response.raw_headers = completed(response.raw_headers, asker_in(scope, self.state.context)[1])
+            await response(scope, receive, send)
+            return
+        assert typed is not None
         try:
             told = await _answer(self.state.context, scope, typed)
         except Exception as error:

@@ -12,10 +12,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from msgspec import UNSET
 from starlette.concurrency import run_in_threadpool
 
+from plumbline.evidence.leaf import sha256
 from plumbline.exchange.decode import (
     MAX_BODY_BYTES,
     outer_batch,
@@ -26,7 +28,7 @@ from plumbline.exchange.messages import PLATFORM, kind_of
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.origin import KnownPlace, KnownRoots, verify_origin
 from plumbline.exchange.personal import PersonalRecord
-from plumbline.exchange.places import places_of, request_bytes
+from plumbline.exchange.places import places_of_digests, request_bytes
 from plumbline.exchange.problems import FieldProblem, Problem, field_problem
 from plumbline.exchange.signatures import (
     NATIONAL,
@@ -97,10 +99,24 @@ class Turned:
     problem: Problem
 
 
-def _apart(body: bytes, max_bytes: int) -> tuple[list[tuple[bytes, bytes]], bytes, list[BatchPlace]]:
-    """Submissions with their message parts, the root over these, and the place of each."""
+class Proof(NamedTuple):
+    """What is known of a message whose request is proved (已验的请求)."""
+
+    signed: SignedRequest
+    key: KnownKey
+    #: SHA-256 of the message part.
+    digest: bytes
+    #: Its place among the messages of the request, None for one that came alone.
+    at: KnownPlace | None = None
+
+
+def _apart(
+    body: bytes, max_bytes: int
+) -> tuple[list[tuple[bytes, bytes]], list[bytes], bytes, list[BatchPlace]]:
+    """Submissions with their message parts, the SHA-256 of these, the root over them, and the place of each."""
     items = outer_batch(body, max_bytes=max_bytes)
-    return items, *places_of([message for _, message in items])
+    digests = [sha256(message) for _, message in items]
+    return items, digests, *places_of_digests(digests)
 
 
 def _read_each(items: Sequence[tuple[bytes, bytes]]) -> list[tuple[Submission, Message] | Problem]:
@@ -136,8 +152,8 @@ class Door:
 
     async def authenticate(
         self, received: Received, message: bytes, *, is_trial: bool = False
-    ) -> tuple[SignedRequest, KnownKey]:
-        """Signature, age, digests and key of a request whose message part is `message`.
+    ) -> tuple[SignedRequest, KnownKey, bytes]:
+        """Signature, age, digests and key of a request whose message part is `message`; last the SHA-256 of that part.
 
         A sandbox key is known where a trial is asked for (`is_trial`), and nowhere else.
         """
@@ -161,27 +177,25 @@ class Door:
         await self._require_valid(key, now, received.stated_at)
         if not verify(key.algorithm, key.material, signed.base, signed.signature):
             raise Problem(slug="signature-invalid", detail=f"用密钥 {signed.key_id} 验不过")
-        check_digests(received.headers, received.body, message)
+        digest = check_digests(received.headers, received.body, message)
         received.seen.is_proved = True
-        return signed, key
+        return signed, key, digest
 
-    async def open(
-        self, received: Received, *, is_trial: bool = False
-    ) -> tuple[Submission, SignedRequest, KnownKey, Message]:
+    async def open(self, received: Received, *, is_trial: bool = False) -> tuple[Submission, Proof, Message]:
         """Who sends, then what: a stranger's body is not parsed beyond its outermost braces."""
         submission = outer_submission(received.body, max_bytes=self._max_bytes)
         data = bytes(submission.message)
-        signed, key = await self.authenticate(received, data, is_trial=is_trial)
+        proof = Proof(*await self.authenticate(received, data, is_trial=is_trial))
         if len(received.body) > LARGE_BODY_BYTES:  # the event loop answers others meanwhile
             message = await run_in_threadpool(read_message, received.body, data)
         else:
             message = read_message(received.body, data)
-        return submission, signed, key, message
+        return submission, proof, message
 
     async def admit(self, received: Received) -> tuple[Pending | None, Message, KnownKey]:
         """Everything that can be checked outside a transaction (PROTOCOL §2.1). Of a sandbox key there is nothing to append."""
-        submission, signed, key, message = await self.open(received, is_trial=True)
-        return await self._admit(received, submission, message, (signed, key, None)), message, key
+        submission, proof, message = await self.open(received, is_trial=True)
+        return await self._admit(received, submission, message, proof), message, proof.key
 
     async def admit_batch(
         self, received: Received, stated: Sequence[datetime] = ()
@@ -190,14 +204,15 @@ class Door:
         with a message refuses that one. `stated` are the times that a demo generator states for them, one each, or none."""
         is_large = len(received.body) > LARGE_BODY_BYTES  # the event loop answers others meanwhile
         if is_large:
-            items, root, places = await run_in_threadpool(_apart, received.body, self._max_bytes)
+            apart = await run_in_threadpool(_apart, received.body, self._max_bytes)
         else:
-            items, root, places = _apart(received.body, self._max_bytes)
+            apart = _apart(received.body, self._max_bytes)
+        items, digests, root, places = apart
         if stated and len(stated) != len(items):
             reason = f"Plumb-Demo-Time 有 {len(stated)} 个，消息有 {len(items)} 条"
             raise field_problem("/header/Plumb-Demo-Time", reason, "每条消息一个时刻，用逗号分开")
         whole = replace(received, stated_at=max(stated, default=None))
-        signed, key = await self.authenticate(whole, request_bytes(root, len(items)), is_trial=True)
+        signed, key, _ = await self.authenticate(whole, request_bytes(root, len(items)), is_trial=True)
         if is_large:
             read = await run_in_threadpool(_read_each, items)
         else:
@@ -207,7 +222,14 @@ class Door:
         turn = 0.0
         for number, each in enumerate(read):
             at = stated[number] if stated else None
-            own = replace(received, body=items[number][0], stated_at=at)
+            own = Received(
+                target=received.target,
+                headers=received.headers,
+                body=items[number][0],
+                arrived_at=received.arrived_at,
+                stated_at=at,
+                seen=received.seen,
+            )
             if time.monotonic() > turn:
                 await asyncio.sleep(0)  # others are answered in between
                 turn = time.monotonic() + LONGEST_TURN_S
@@ -216,7 +238,8 @@ class Door:
                     raise problem
                 if isinstance(each, Problem):
                     raise each
-                pending = await self._admit(own, *each, (signed, key, (places[number], root)), known)
+                proof = Proof(signed, key, digests[number], (places[number], root))
+                pending = await self._admit(own, *each, proof, known)
                 found.append(Admitted(received=own, pending=pending, message=each[1]))
             except Problem as problem:
                 found.append(Turned(received=own, problem=problem))
@@ -227,14 +250,12 @@ class Door:
         received: Received,
         submission: Submission,
         message: Message,
-        proof: tuple[SignedRequest, KnownKey, KnownPlace | None],
+        proof: Proof,
         known: KnownRoots | None = None,
     ) -> Pending | None:
-        """One message of a request whose signature holds; `proof` is that signature, its key, and the message's place under it; `known`
-        what has been found of origin signatures over several messages of the request."""
-        signed, key, at = proof
-        place = at[0] if at else None
-        data = bytes(submission.message)
+        """One message of a request whose signature holds; `known` is what has been found of origin signatures over several messages of the
+        request."""
+        key, data = proof.key, bytes(submission.message)
         self._check_sender(message, key)
         if problem := uid_time_problem(message.uid, received.stated_at or received.arrived_at):
             if received.stated_at is None:
@@ -247,13 +268,13 @@ class Door:
                 ),
             )
         for number, origin in enumerate(submission.origin):
-            await self._check_origin(origin, data, key, (number, known, at))
+            await self._check_origin(origin, data, proof, (number, known))
         if key.sandbox:
-            _check_personal(submission)
+            _check_personal(submission, data)
             return None
         if submission.personal:
-            return await run_in_threadpool(self._pending, received, submission, message, (signed, place))
-        return self._pending(received, submission, message, (signed, place))
+            return await run_in_threadpool(self._pending, received, submission, message, (proof, data))
+        return self._pending(received, submission, message, (proof, data))
 
     async def _require_valid(self, key: KnownKey, now: datetime, stated_at: datetime | None = None) -> None:
         """The key may be used now; that its time has not come or is over is said by a right clock only."""
@@ -294,10 +315,10 @@ class Door:
         self,
         origin: OriginSignature,
         message: bytes,
-        transport: KnownKey,
-        place: tuple[int, KnownRoots | None, KnownPlace | None],
+        proof: Proof,
+        place: tuple[int, KnownRoots | None],
     ) -> None:
-        number, known, at = place
+        (number, known), transport = place, proof.key
         pointer = f"/origin/{number}"
         self._check_suite(origin.algorithm, pointer)
         key = await self._directory.key(origin.key_id)
@@ -314,7 +335,7 @@ class Door:
                 detail=f"源头签名的密钥 {origin.key_id} 属于 {key.party_name}，不是发送单位",
             )
         await self._require_valid(key, datetime.now(UTC))
-        if not verify_origin(origin, key.material, message, known, at):
+        if not verify_origin(origin, key.material, message, known, proof.at, digest=proof.digest):
             raise Problem(
                 slug="signature-invalid",
                 detail=f"{pointer}：源头签名验不过",
@@ -338,10 +359,11 @@ class Door:
         received: Received,
         submission: Submission,
         message: Message,
-        proof: tuple[SignedRequest, BatchPlace | None],
+        proven: tuple[Proof, bytes],
     ) -> Pending:
-        signed, place = proof
-        _check_named(submission)
+        """`proven`: what is known of the message, and its bytes."""
+        (signed, _, digest, at), data = proven
+        _check_named(submission, data)
         sealed = [self._sealed(record, number) for number, record in enumerate(submission.personal)]
         envelope = Envelope(
             v=1,
@@ -351,14 +373,15 @@ class Door:
             signature=signed.signature.hex(),
             origin=submission.origin,
             personal=[record.digest.hex() for record in sealed],
-            batch=UNSET if place is None else place,
+            batch=UNSET if at is None else at[0],
         )
         return Pending(
             sender_id=bytes.fromhex(message.sender),
             uid=message.uid,
             key_id=signed.key_id,
             envelope=encode_envelope(envelope),
-            message=bytes(submission.message),
+            message=data,
+            digest=digest,
             arrived_at=received.arrived_at,
             claims=[canonical_claim(kind, value) for kind, value in kind_of(message).claims(message)],
             personal=sealed,
@@ -373,9 +396,8 @@ def _destroyed(number: int) -> Problem:
     return Problem(slug="personal-data", detail=reason, errors=(told,))
 
 
-def _check_named(submission: Submission) -> None:
-    """Every personal record is one that the message names."""
-    data = bytes(submission.message)
+def _check_named(submission: Submission, data: bytes) -> None:
+    """Every personal record is one that the message, `data`, names."""
     if unnamed := [record.ref for record in submission.personal if record.ref.encode() not in data]:
         reason = f"消息里没有引用 {unnamed[0][:16]}…"
         raise Problem(
@@ -385,9 +407,9 @@ def _check_named(submission: Submission) -> None:
         )
 
 
-def _check_personal(submission: Submission) -> None:
+def _check_personal(submission: Submission, data: bytes) -> None:
     """Personal records as the vault would check them; nothing is sealed, no key is made."""
-    _check_named(submission)
+    _check_named(submission, data)
     for record in submission.personal:
         if problem := record_problem(record):
             raise problem

@@ -69,12 +69,12 @@ def stored_note(message: Message, accepted: Accepted | None) -> Stored:
 async def post_entry(request: Request) -> Response:
     """Receive one submission; 201 for a new entry, 200 for one that was there with the same bytes."""
     context = context_of(request)
-    got = await received(request, MAX_BODY_BYTES)
-    pending, message, key = await context.door.admit(got)
-    require_media(
-        request, JSON
-    )  # by now it is known who is refused: the refusal stands in the exchange monitor
-    context.uploads.take(key.key_id)
+    with context.appender.coming():
+        got = await received(request, MAX_BODY_BYTES)
+        pending, message, key = await context.door.admit(got)
+        # by now it is known who is refused: the refusal stands in the exchange monitor
+        require_media(request, JSON)
+        context.uploads.take(key.key_id)
     if pending is None:
         request.state.stored = stored_note(message, None)
         return json_response(await sandbox_body(context, key, message), 200, TRIAL)
@@ -92,7 +92,8 @@ async def dry_run(request: Request) -> Response:
     """What the gate would say to this application now; nothing is stored."""
     context = context_of(request)
     got = await received(request, MAX_BODY_BYTES)
-    _, _, key, message = await context.door.open(got)
+    _, proof, message = await context.door.open(got)
+    key = proof.key
     require_media(request, JSON)
     context.uploads.take(key.key_id)
     if not isinstance(message, ReportApplied):
@@ -154,7 +155,7 @@ async def get_changes(request: Request) -> Response:
     """Entries after a position that concern the caller: its own, and decisions about its reports."""
     context = context_of(request)
     got = await received(request, 0)
-    _, key = await context.door.authenticate(got, b"")
+    _, key, _ = await context.door.authenticate(got, b"")
     context.uploads.take(key.key_id)
     after = request.query_params.get("after", "-1")
     if not _INDEX.fullmatch(after):
@@ -172,7 +173,7 @@ async def get_entry(request: Request) -> Response:
     """Whether an entry is here and projected, for whoever has its id: a party that sends again waits for what others send before it."""
     context = context_of(request)
     got = await received(request, 0)
-    _, key = await context.door.authenticate(got, b"")
+    _, key, _ = await context.door.authenticate(got, b"")
     context.uploads.take(key.key_id)
     entry = request.path_params["entry"]
     if not _ENTRY.fullmatch(entry):

@@ -22,6 +22,12 @@ def always(scheme: str) -> list[tuple[bytes, bytes]]:
     return _SECURE if scheme == "https" else _ALWAYS
 
 
+def completed(headers: list[tuple[bytes, bytes]], scheme: str) -> list[tuple[bytes, bytes]]:
+    """Headers of an answer, with what it has nothing of its own for."""
+    present = {name.lower() for name, _ in headers}
+    return headers + [pair for pair in always(scheme) if pair[0] not in present]
+
+
 class SafeHeaders:
     """ASGI middleware: adds what is missing; over HTTPS also that the browser is to stay with it."""
 
@@ -36,10 +42,7 @@ class SafeHeaders:
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = list(message["headers"])
-                present = {name.lower() for name, _ in headers}
-                headers += [pair for pair in always(scheme_in(scope)) if pair[0] not in present]
-                message["headers"] = headers
+                message["headers"] = completed(list(message["headers"]), scheme_in(scope))
             await send(message)
 
         await self._app(scope, receive, sent)

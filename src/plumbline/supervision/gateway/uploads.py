@@ -65,7 +65,7 @@ async def create(request: Request) -> Response:
     context = context_of(request)
     brings = request.headers.get("content-type", "") == OFFSET_STREAM
     got = await received(request, MAX_AT_ONCE_BYTES if brings else 0)
-    signed, key = await context.door.authenticate(got, got.body)
+    signed, key, _ = await context.door.authenticate(got, got.body)
     await context.nonces.take(signed)
     context.uploads.take(key.key_id)
     note = _announced(request, key.party)
@@ -152,7 +152,7 @@ def _values(note: dict[str, object]) -> list[object]:
 async def _known(request: Request, limit: int) -> tuple[Context, Path, dict[str, object], bytes]:
     context = context_of(request)
     got = await received(request, limit)
-    signed, key = await context.door.authenticate(got, got.body)
+    signed, key, _ = await context.door.authenticate(got, got.body)
     if request.method != "HEAD":
         await context.nonces.take(signed)
     context.uploads.take(key.key_id)

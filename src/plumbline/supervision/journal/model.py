@@ -29,12 +29,17 @@ class Pending:
     claims: list[tuple[str, str]] = field(default_factory=list)
     personal: list[SealedRecord] = field(default_factory=list)
     stated_at: datetime | None = None
+    #: SHA-256 of the message, which decides between a repeat and a conflict; taken here unless whoever made this has taken it.
+    digest: bytes = b""
     _digests: tuple[bytes, bytes, bytes] | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.digest = self.digest or sha256(self.message)
 
     def take_digests(self) -> None:
         """Reckon :attr:`digests` now, for whoever will ask for them when others wait."""
         if self._digests is None:
-            self._digests = sha256(self.envelope), sha256(self.message), sm3(self.message)
+            self._digests = sha256(self.envelope), self.digest, sm3(self.message)
 
     @property
     def digests(self) -> tuple[bytes, bytes, bytes]:
@@ -52,11 +57,6 @@ class Pending:
     def entry(self) -> bytes:
         """The entry id, 16 bytes."""
         return entry_id(self.sender_id, self.uid)
-
-    @property
-    def digest(self) -> bytes:
-        """SHA-256 of the message: decides between a repeat and a conflict."""
-        return self.digests[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from plumbline.domain.reporting.code import new_code
+from plumbline.exchange.problems import Problem
+from plumbline.supervision.gateway.answers import guarded
 from plumbline.supervision.gateway.attachments import is_elsewhere
 from plumbline.supervision.gateway.briefly import COLUMNS, BriefAnswers, ShortWay, asked_code, brief_answer
 from plumbline.supervision.gateway.demo_time import DemoTime, may_be_stopped
@@ -124,14 +126,17 @@ def ways(rate: int, found: object, *, proxies: frozenset[str] = frozenset(), **m
     return apps
 
 
-def answer_of(app, scope: dict) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+def answer_of(app, scope: dict, sent: bytes = b"") -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     """What comes back over ASGI; the number of a refusal, which is another each time, is left out."""
     messages: list[dict] = []
+
+    async def receive() -> dict:
+        return {"type": "http.request", "body": sent, "more_body": False}
 
     async def send(message) -> None:
         messages.append(message)
 
-    asyncio.run(app(dict(scope), None, send))
+    asyncio.run(app(dict(scope), receive, send))
     return (
         messages[0]["status"],
         messages[0]["headers"],
@@ -157,6 +162,44 @@ def test_a_code_is_answered():
         assert {b"date", b"vary", b"cache-control", b"content-security-policy"} <= set(headers)
     assert told(f"/v/{CODE}", found=body_of(ROW), method="HEAD")[::2] == (200, b"")
     assert told("/x/v1/time")[0] == 299
+
+
+@pytest.mark.parametrize("fault", [None, Problem(slug="schema", detail="no"), RuntimeError("secret")])
+def test_an_upload_is_answered_as_by_the_whole_way(fault):
+    asked: list[tuple[str, bytes]] = []
+
+    async def endpoint(request) -> Response:
+        asked.append((request.url.path, await request.body()))
+        if fault:
+            raise fault
+        return Response(b"{}", 201, {"Location": "/there", "referrer-policy": "no-referrer"})
+
+    async def passed_on(request) -> Response:
+        return Response(status_code=299)
+
+    answering, answers, kept = guarded(endpoint), [], []
+    for held in (True, False):
+        app = ShortWay(
+            routes=[Route("/x/v1/entries", answering, methods=["POST"]), Route("/{rest:path}", passed_on)],
+            middleware=[Middleware(SafeHeaders), Middleware(BriefAnswers)],
+            holds=[lambda scope, held=held: kept.append(scope["path"]) or held],
+            straight={("POST", "/x/v1/entries"): answering},
+        )
+        app.state.context = SimpleNamespace(trusted_proxies=frozenset({"10.0.0.1"}), demo_time=None)
+        headers = [(b"host", b"x"), (b"x-forwarded-for", b"2.2.2.2"), (b"x-forwarded-proto", b"https")]
+        scope = scope_of("/x/v1/entries", "POST", scheme="http", query_string=b"", server=("h", 80))
+        scope |= {"headers": headers, "client": ("10.0.0.1", 5), "raw_path": b"/x/v1/entries"}
+        status, told_headers, body = answer_of(app, scope, b"what is sent")
+        answers.append((status, [pair for pair in told_headers if pair[0] != b"date"], body))
+        assert answer_of(app, scope | {"method": "DELETE"}, b"")[0] in (299, 405)
+    assert answers[0] == answers[1] and asked == [("/x/v1/entries", b"what is sent")] * 2
+    assert kept.count("/x/v1/entries") == 2  # who may answer in its place is asked each time
+    status, headers, body = answers[1]
+    assert status == (201 if fault is None else 422 if isinstance(fault, Problem) else 500)
+    assert b"strict-transport-security" in dict(headers) and b"secret" not in body
+    assert next(value for name, value in headers if name == b"referrer-policy") == (
+        b"no-referrer" if fault is None else b"same-origin"
+    )
 
 
 def test_failures_are_problem_details():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,9 +14,17 @@ from plumbline.exchange.handbook.examples import examples
 from plumbline.exchange.messages import KINDS, PLATFORM
 from plumbline.exchange.origin import sign_origin
 from plumbline.exchange.problems import Problem
-from plumbline.exchange.signatures import SYMMETRIC, HmacSm3Signer, Signer, Sm2Signer, Target, sign_request
+from plumbline.exchange.signatures import (
+    SYMMETRIC,
+    HmacSm3Signer,
+    Signer,
+    Sm2Signer,
+    Target,
+    read_signature,
+    sign_request,
+)
 from plumbline.supervision.gateway.directory import Directory, KnownKey
-from plumbline.supervision.gateway.door import Door, Received
+from plumbline.supervision.gateway.door import Door, Proof, Received
 
 TARGET, MESSAGE = Target(method="POST", uri="https://jianguan.example/x/v1/entries"), b"{}"
 SIGNER = Sm2Signer("lab.origin", Sm2PrivateKey.from_secret(bytes([9]) * 32))
@@ -105,11 +114,17 @@ def test_a_key_enrolled_for_another_algorithm_is_unknown() -> None:
 
 def test_an_origin_signature_by_sm2_follows_the_suite() -> None:
     origin, key = sign_origin(SIGNER, MESSAGE), known()
-    asyncio.run(door(key)._check_origin(origin, MESSAGE, key, (0, None, None)))
+
+    def check(at: Door, data: bytes, number: int) -> None:
+        signed = read_signature(request().headers, TARGET)
+        proof = Proof(signed, key, hashlib.sha256(data).digest())
+        asyncio.run(at._check_origin(origin, data, proof, (number, None)))
+
+    check(door(key), MESSAGE, 0)
     with pytest.raises(Problem, match="源头签名验不过"):
-        asyncio.run(door(key)._check_origin(origin, b"{ }", key, (0, None, None)))
+        check(door(key), b"{ }", 0)
     with pytest.raises(Problem, match="国密套件") as caught:
-        asyncio.run(door(key, is_national=False)._check_origin(origin, MESSAGE, key, (3, None, None)))
+        check(door(key, is_national=False), MESSAGE, 3)
     assert caught.value.errors[0].pointer == "/origin/3"
 
 
