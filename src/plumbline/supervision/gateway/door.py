@@ -17,7 +17,7 @@ from typing import NamedTuple
 from msgspec import UNSET
 from starlette.concurrency import run_in_threadpool
 
-from plumbline.evidence.leaf import sha256
+from plumbline.evidence.leaf import sha256, sm3
 from plumbline.exchange.decode import (
     MAX_BODY_BYTES,
     outer_batch,
@@ -108,6 +108,8 @@ class Proof(NamedTuple):
     digest: bytes
     #: Its place among the messages of the request, None for one that came alone.
     at: KnownPlace | None = None
+    #: SM3 of the message part, where it was taken already.
+    sm3: bytes = b""
 
 
 def _apart(
@@ -119,12 +121,13 @@ def _apart(
     return items, digests, *places_of_digests(digests)
 
 
-def _read_each(items: Sequence[tuple[bytes, bytes]]) -> list[tuple[Submission, Message] | Problem]:
-    """Every submission with its message, or why it cannot be read; each by itself."""
-    found: list[tuple[Submission, Message] | Problem] = []
+def _read_each(items: Sequence[tuple[bytes, bytes]]) -> list[tuple[Submission, Message, bytes] | Problem]:
+    """Every submission with its message and the SM3 of that, or why it cannot be read; each by itself. Whoever appends them has one thread
+    for all, and here others can go on meanwhile."""
+    found: list[tuple[Submission, Message, bytes] | Problem] = []
     for item, message in items:
         try:
-            found.append((outer_submission(item), read_message(item, message)))
+            found.append((outer_submission(item), read_message(item, message), sm3(message)))
         except Problem as problem:
             found.append(problem)
         except Exception:  # one that nobody foresaw holds up none of the others
@@ -238,8 +241,9 @@ class Door:
                     raise problem
                 if isinstance(each, Problem):
                     raise each
-                proof = Proof(signed, key, digests[number], (places[number], root))
-                pending = await self._admit(own, *each, proof, known)
+                submission, message, in_sm3 = each
+                proof = Proof(signed, key, digests[number], (places[number], root), in_sm3)
+                pending = await self._admit(own, submission, message, proof, known)
                 found.append(Admitted(received=own, pending=pending, message=each[1]))
             except Problem as problem:
                 found.append(Turned(received=own, problem=problem))
@@ -362,7 +366,7 @@ class Door:
         proven: tuple[Proof, bytes],
     ) -> Pending:
         """`proven`: what is known of the message, and its bytes."""
-        (signed, _, digest, at), data = proven
+        (signed, _, digest, at, in_sm3), data = proven
         _check_named(submission, data)
         sealed = [self._sealed(record, number) for number, record in enumerate(submission.personal)]
         envelope = Envelope(
@@ -382,6 +386,7 @@ class Door:
             envelope=encode_envelope(envelope),
             message=data,
             digest=digest,
+            in_sm3=in_sm3,
             arrived_at=received.arrived_at,
             claims=[canonical_claim(kind, value) for kind, value in kind_of(message).claims(message)],
             personal=sealed,

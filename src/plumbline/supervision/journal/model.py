@@ -31,6 +31,8 @@ class Pending:
     stated_at: datetime | None = None
     #: SHA-256 of the message, which decides between a repeat and a conflict; taken here unless whoever made this has taken it.
     digest: bytes = b""
+    #: SM3 of the message, where it was taken already.
+    in_sm3: bytes = b""
     _digests: tuple[bytes, bytes, bytes] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -39,7 +41,7 @@ class Pending:
     def take_digests(self) -> None:
         """Reckon :attr:`digests` now, for whoever will ask for them when others wait."""
         if self._digests is None:
-            self._digests = sha256(self.envelope), self.digest, sm3(self.message)
+            self._digests = sha256(self.envelope), self.digest, self.in_sm3 or sm3(self.message)
 
     @property
     def digests(self) -> tuple[bytes, bytes, bytes]:
