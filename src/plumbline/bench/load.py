@@ -32,7 +32,8 @@ def pack(requests: list[bytes]) -> bytes:
     return b"".join(_LENGTH.pack(len(each)) + each for each in requests)
 
 
-def _unpacked(data: bytes) -> Iterator[bytes]:
+def unpacked(data: bytes) -> Iterator[bytes]:
+    """Requests that FILE holds."""
     at = 0
     while at < len(data):
         (length,) = _LENGTH.unpack_from(data, at)
@@ -175,7 +176,7 @@ def _paced(requests: list[bytes], rate: float) -> Iterator[tuple[float, bytes]]:
 
 
 def _run(file: Path, port: int, connections: int, out: Path, rate: float) -> None:
-    requests = list(_unpacked(file.read_bytes()))
+    requests = list(unpacked(file.read_bytes()))
     callers = [Caller(port) for _ in range(connections)]
     print("ready", flush=True)
     sys.stdin.readline()

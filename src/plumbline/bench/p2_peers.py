@@ -1,12 +1,13 @@
 """P2: accept by one process (受理，单进程), beside services that promise the same, written with Django-ninja and with FastAPI + SQLAlchemy.
 
-For information beside them the same services that store a row and promise nothing.
+Gated is what each side takes for a message beyond the checks, which both do by the same functions and which are measured by themselves
+(decision 0040). For information the whole, and beside it the same services that store a row and promise nothing.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from plumbline.bench import peer_log
+from plumbline.bench import checks_alone, peer_log
 from plumbline.bench.gateways import Application, Gateways
 from plumbline.bench.goals import Goal
 from plumbline.bench.machine import cpu_seconds
@@ -25,7 +26,7 @@ from plumbline.bench.p1a_accept import Accepting, Lost, check_counts, check_surv
 from plumbline.bench.peers import fastapi_sa, ninja_orm
 from plumbline.bench.peers.checks import VARIABLE
 from plumbline.bench.report import Measured, number
-from plumbline.bench.stats import interleave
+from plumbline.bench.stats import Comparison, interleave
 from plumbline.bench.world import World
 from plumbline.exchange.signatures import Ed25519Signer
 from plumbline.supervision.boot import DATABASE
@@ -94,8 +95,12 @@ class _Peer:
     accepting: Accepting
     gateways: Gateways
     is_equal: bool
+    #: What it is told, for the checks alone.
+    environment: dict[str, str]
     sent: int = 0
     cpu_s: float = 0.0
+    #: Of each round that counts: seconds of a message's checks alone.
+    checks_s: list[float] = field(default_factory=list)
     accepted: list[dict[str, Any]] = field(default_factory=list)
 
     def rate(self, round_: int) -> float:
@@ -109,6 +114,9 @@ class _Peer:
         leg = load.finish()
         if round_ >= 0:
             self.cpu_s += self._servers() - used
+        if round_ >= 0 and self.is_equal:
+            folder = world.platform.folder("load")
+            self.checks_s.append(checks_alone.seconds_each(folder, self.environment, requests))
         self.sent += count
         created = [json.loads(body) for status, body in leg.answers if status == 201]
         rows = self._rows()
@@ -135,20 +143,35 @@ def measure(world: World, goals: dict[str, Goal], rounds: int, count: int) -> It
         if kind.absent:
             yield f"{name} peer absent: {', '.join(kind.absent)}"
             continue
-        yield beside(world, goals[name], (rounds, count), kind)
+        yield from beside(world, (goals[name], goals.get(f"{name}-whole")), (rounds, count), kind)
 
 
-def beside(world: World, goal: Goal, amount: tuple[int, int], kind: Kind) -> Measured:
-    """Ours ÷ one peer that is installed, (rounds, messages a round); raises :class:`Lost`."""
-    rounds, count = amount
+def beyond(whole: Comparison, checks_s: Sequence[float]) -> Comparison:
+    """The same rounds without what both sides do alike: messages a second, were there nothing but the rest of the work."""
+
+    def rest(rates: Sequence[float]) -> tuple[float, ...]:
+        left = [1 / rate - alike for rate, alike in zip(rates, checks_s, strict=True)]
+        if min(left) <= 0:
+            raise Lost("the checks alone took longer than all of a message")
+        return tuple(1 / each for each in left)
+
+    return Comparison(ours=rest(whole.ours), limit=rest(whole.limit))
+
+
+def beside(
+    world: World, goals: tuple[Goal, Goal | None], amount: tuple[int, int], kind: Kind
+) -> list[Measured]:
+    """Ours ÷ one peer that is installed, (rounds, messages a round). `goals`: what is gated; of a peer with equal work also the whole, for
+    information. Raises :class:`Lost`."""
+    (goal, of_whole), (rounds, count) = goals, amount
     key = Ed25519PrivateKey.generate().private_bytes_raw()
     peer_log.create(world) if kind.is_equal else _create_bare(world)
-    ours = Gateways(world, 1)
-    theirs = Gateways(world, 1, application=kind.application, environment=environment(world, key))
+    ours, told = Gateways(world, 1), environment(world, key)
+    theirs = Gateways(world, 1, application=kind.application, environment=told)
     try:
         accepting = Accepting(world, count, ours)
         first = world.counts()[0]
-        peer = _Peer(Accepting(world, count, theirs), theirs, kind.is_equal)
+        peer = _Peer(Accepting(world, count, theirs), theirs, kind.is_equal, told)
         comparison = interleave(peer.rate, accepting.ours, rounds, warm=rounds > 1)
     finally:
         ours.stop()
@@ -160,9 +183,15 @@ def beside(world: World, goal: Goal, amount: tuple[int, int], kind: Kind) -> Mea
         f"{number(check_survivors(accepting))} of our receipts verified; {_promised(world, peer, key)}; "
         f"the peer takes {peer.cpu_s / (rounds * count) * 1e6:.0f} µs of CPU a message",
     ]
-    return Measured(
-        goal=goal, comparison=comparison, cpu_us=accepting.server_s / accepting.timed * 1e6, notes=notes
-    )
+    cpu_us = accepting.server_s / accepting.timed * 1e6
+    if of_whole is None:
+        return [Measured(goal=goal, comparison=comparison, cpu_us=cpu_us, notes=notes)]
+    alike = sorted(peer.checks_s)[len(peer.checks_s) // 2] * 1e6
+    notes.append(f"the checks alone take {alike:.0f} µs a message, by the same functions on both sides")
+    return [
+        Measured(goal=goal, comparison=beyond(comparison, peer.checks_s), notes=notes),
+        Measured(goal=of_whole, comparison=comparison, cpu_us=cpu_us),
+    ]
 
 
 def _promised(world: World, peer: _Peer, key: bytes) -> str:

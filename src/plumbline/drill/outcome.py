@@ -15,6 +15,7 @@ from plumbline.embedded.source import commit
 
 #: A full drill older than this is called stale.
 STALE_AFTER = timedelta(days=30)
+_NOTHING = "什么也没有试，不能算成立；请在有所需部件的机器上做"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +33,14 @@ class Outcome:
     ran_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
+    def is_tried(self) -> bool:
+        """Whether anything was tried at all: where the machine lacks what it needs, nothing is broken and nothing shown."""
+        return any(figure != 0 for figure in self.counts.values())
+
+    @property
     def held(self) -> bool:
-        """Whether every promise held."""
-        return not self.broken
+        """Whether it was tried, and every promise held."""
+        return self.is_tried and not self.broken
 
     def text(self) -> str:
         """The result in Chinese, for the terminal."""
@@ -42,7 +48,8 @@ class Outcome:
         lines += [f"  {name}：{value}" for name, value in self.counts.items()]
         lines += [f"  不成立：{sentence}" for sentence in self.broken]
         lines += [f"  没有试：{sentence}" for sentence in self.left_out]
-        lines.append("  结论：全部成立" if self.held else f"  结论：{len(self.broken)} 项不成立")
+        found = "全部成立" if self.held else f"{len(self.broken)} 项不成立" if self.broken else _NOTHING
+        lines.append(f"  结论：{found}")
         return "\n".join(lines)
 
     def keep(self, path: Path) -> None:
@@ -74,6 +81,6 @@ def ages(folder: Path, now: datetime) -> list[str]:
         if age > STALE_AFTER:
             line += f"；超过 {STALE_AFTER.days} 天，请重做"
         if not kept["held"]:
-            line += f"；{len(kept['broken'])} 项不成立"
+            line += f"；{len(kept['broken'])} 项不成立" if kept["broken"] else f"；{_NOTHING}"
         lines.append(line)
     return lines

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from plumbline.bench import p2_peers, peer_log
+from plumbline.bench.checks_alone import apart
 from plumbline.bench.gateways import Gateways
 from plumbline.bench.goals import read_goals
 from plumbline.bench.mix import Chain
@@ -18,6 +19,7 @@ from plumbline.bench.p1a_accept import Lost
 from plumbline.bench.peers.checks import Row
 from plumbline.bench.peers.promise import Draft, Notary, Place, Stored
 from plumbline.bench.requests import Signed, sign
+from plumbline.bench.stats import Comparison
 from plumbline.bench.world import World, open_world
 from plumbline.evidence.checkpoint import parse_verifier
 from plumbline.evidence.paths import LeafAndNodeSource
@@ -75,6 +77,21 @@ def test_what_a_peer_answers_is_proven_then_and_later() -> None:
     assert [place.logged_at for place in places] == sorted(place.logged_at for place in places)
 
 
+def test_beyond_the_checks_both_sides_lose_the_same() -> None:
+    whole = Comparison(ours=(2000.0, 1000.0), limit=(500.0, 250.0))
+    left = p2_peers.beyond(whole, [0.0002, 0.0005])
+    assert left.ours == pytest.approx((1 / 0.0003, 1 / 0.0005))
+    assert left.limit == pytest.approx((1 / 0.0018, 1 / 0.0035))
+    assert left.ratios == pytest.approx([6.0, 7.0])
+    with pytest.raises(Lost, match="longer"):
+        p2_peers.beyond(whole, [0.0006, 0.0005])
+
+
+def test_a_request_is_taken_apart_as_it_was_made() -> None:
+    request = b"POST /x HTTP/1.1\r\nHost: a\r\nSignature: sig1=:a: b:\r\n\r\n{\r\n\r\n}"
+    assert apart(request) == ({"host": "a", "signature": "sig1=:a: b:"}, b"{\r\n\r\n}")
+
+
 def test_a_uid_stands_for_one_message() -> None:
     notary, (drafts, places) = Notary(peer_log.ORIGIN, KEY), _filled(2)
     stored = Stored(drafts[0], 0, places[0].logged_at, 2, places[1].root)
@@ -103,9 +120,14 @@ def _installed(name: str) -> p2_peers.Kind:
 @pytest.mark.parametrize("name", p2_peers.PEERS)
 def test_a_peer_is_measured_and_its_promise_is_checked(name: str, request: pytest.FixtureRequest) -> None:
     kind = _installed(name)
-    found = p2_peers.beside(request.getfixturevalue("world"), read_goals()[name], (1, 20), kind)
+    goals = read_goals()
+    asked = goals[name], goals.get(f"{name}-whole")
+    found, *whole = p2_peers.beside(request.getfixturevalue("world"), asked, (1, 200), kind)
     assert found.verdict.value in (("PASS", "MISS") if kind.is_equal else ("—",))
-    assert ("20 of its receipts verified" in found.notes[-1]) is kind.is_equal
+    assert any("200 of its receipts verified" in note for note in found.notes) is kind.is_equal
+    assert [each.verdict.value for each in whole] == (["—"] if kind.is_equal else [])
+    for each in whole:  # without what both do alike we are the more ahead
+        assert found.comparison.ratio > each.comparison.ratio > 1
 
 
 @pytest.mark.service
