@@ -14,13 +14,11 @@ from plumbline.exchange import decode
 from plumbline.exchange.decode import (
     MAX_BODY_BYTES,
     MAX_DEPTH,
-    _is_as_read,
     _weighed_fields,
     check_json,
     decode_message,
     decode_submission,
     outer_submission,
-    parse_message,
     read_message,
 )
 from plumbline.exchange.encode import encode_message, encode_submission
@@ -402,9 +400,7 @@ _ORIGIN = b'{"key_id":"a:bc","algorithm":"sm2","signature":"","batch":null}'
 def test_a_body_that_was_tampered_with_around_its_message_is_told_the_same(
     kind: str, where: float, cut: int, piece: bytes
 ) -> None:
-    message = msgspec.json.encode(parse_message(_COMPACT[kind]))  # as the SDK writes it
-    body = b'{"origin":[' + _ORIGIN + b'],"message":' + message + b',"personal":[]}'
-    assert _is_as_read(body, message, parse_message(message))
+    body = b'{"origin":[' + _ORIGIN + b'],"message":' + _COMPACT[kind] + b',"personal":[]}'
     at = round(where * len(body))
     body = body[:at] + piece + body[at + cut :]
     try:
