@@ -147,15 +147,16 @@ def measure(world: World, goals: dict[str, Goal], rounds: int, count: int) -> It
 
 
 def beyond(whole: Comparison, checks_s: Sequence[float]) -> Comparison:
-    """The same rounds without what both sides do alike: messages a second, were there nothing but the rest of the work."""
+    """The same rounds with the time of what both sides do alike taken off each message, as if nothing else went on meanwhile. What strays
+    among these times makes the row noisy."""
 
     def rest(rates: Sequence[float]) -> tuple[float, ...]:
         left = [1 / rate - alike for rate, alike in zip(rates, checks_s, strict=True)]
         if min(left) <= 0:
-            raise Lost("the checks alone took longer than all of a message")
+            raise Lost("the checks alone took longer than all of a message: the host strayed, run it again")
         return tuple(1 / each for each in left)
 
-    return Comparison(ours=rest(whole.ours), limit=rest(whole.limit))
+    return Comparison(ours=rest(whole.ours), limit=rest(whole.limit), reckoned_with=tuple(checks_s))
 
 
 def beside(

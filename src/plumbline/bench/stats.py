@@ -31,6 +31,8 @@ class Comparison:
 
     ours: tuple[float, ...]
     limit: tuple[float, ...]
+    #: Figures that both were reckoned with, where there are any: what strays among them makes the ratio stray too.
+    reckoned_with: tuple[float, ...] = ()
 
     @property
     def ratios(self) -> list[float]:
@@ -49,8 +51,11 @@ class Comparison:
 
     @property
     def noise(self) -> float:
-        """How far the limit strays from its own median, as a share of it."""
-        return stray(self.limit)
+        """How far the limit, or what both were reckoned with, strays from its own median, as a share of it; where there is such a figure,
+        ours too, for what is left of it may be little."""
+        if not self.reckoned_with:
+            return stray(self.limit)
+        return max(map(stray, (self.limit, self.ours, self.reckoned_with)))
 
     def verdict(self, gate: float | None) -> Verdict:
         """Against a gate: a noisy limit proves nothing, in neither direction. Without a gate there is nothing to judge."""

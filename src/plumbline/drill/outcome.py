@@ -31,11 +31,15 @@ class Outcome:
     #: What was not tried, and why.
     left_out: tuple[str, ...] = ()
     ran_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    #: The figure that says how often it was tried; unnamed, any number will do.
+    deed: str = ""
 
     @property
     def is_tried(self) -> bool:
         """Whether anything was tried at all: where the machine lacks what it needs, nothing is broken and nothing shown."""
-        return any(figure != 0 for figure in self.counts.values())
+        if self.deed:
+            return bool(self.counts.get(self.deed))
+        return any(figure for figure in self.counts.values() if not isinstance(figure, str))
 
     @property
     def held(self) -> bool:

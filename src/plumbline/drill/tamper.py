@@ -63,6 +63,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         counts=counts,
         broken=sentences([*alarms, *tally.broken]),
         left_out=tuple(left),
+        deed="改动全部次数",
     )
 
 

@@ -41,6 +41,8 @@ class Row:
     arrived_at: datetime
     #: Values that only one entry may hold, in the order in which they are to be inserted.
     claims: list[tuple[str, str]]
+    #: SHA-256 of the message, taken once for header, origin signature and leaf, as ours is; empty where nobody has taken it.
+    digest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +80,12 @@ class Peer:
         algorithm, key = self.keys[signed.key_id]
         if not verify(algorithm, key, signed.base, signed.signature):
             raise Refused("transport signature")
-        check_digests(headers, body, data)
+        digest = check_digests(headers, body, data)
         message = read_message(body, data)
         if uid_time_problem(message.uid, datetime.now(UTC)):
             raise Refused("uid")
         for origin in submission.origin:
-            if not verify_origin(origin, self.keys[origin.key_id][1], data):
+            if not verify_origin(origin, self.keys[origin.key_id][1], data, digest=digest):
                 raise Refused("origin signature")
         envelope = Envelope(
             v=1,
@@ -102,4 +104,5 @@ class Peer:
             data,
             datetime.now(UTC),
             sorted(canonical_claim(*each) for each in kind_of(message).claims(message)),
+            digest,
         )

@@ -56,7 +56,7 @@ class Draft:
     def of(cls, row: Row) -> Draft:
         """The row with the digests of its leaf."""
         uid = uuid.UUID(row.uid)
-        digests = sha256(row.envelope), sha256(row.message), sm3(row.message)
+        digests = sha256(row.envelope), row.digest or sha256(row.message), sm3(row.message)
         return cls(row, uid, entry_id(row.sender_id, uid), *digests)
 
     def leaf(self, logged_at: datetime) -> Leaf:

@@ -107,6 +107,7 @@ def run_power(arguments: argparse.Namespace) -> Outcome:
         counts=counts,
         broken=tuple(broken),
         left_out=tuple(left_out),
+        deed="断电",
     )
 
 

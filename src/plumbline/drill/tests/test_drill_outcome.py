@@ -41,9 +41,18 @@ def test_result_is_stale_after_thirty_days(tmp_path: Path, age: timedelta, stale
     assert ("请重做" in line) is stale
 
 
-@pytest.mark.parametrize("counts", [{}, {"上传": 0}])
-def test_what_was_not_tried_did_not_hold(tmp_path: Path, counts: dict[str, int]) -> None:
-    found = outcome(counts=counts, left_out=("没有 /dev/fuse",))
+@pytest.mark.parametrize(
+    ("counts", "deed"),
+    [
+        ({}, ""),
+        ({"上传": 0}, ""),
+        ({"clamd": "1.4", "上传": 0}, ""),
+        ({"消息": 9, "断电": 0}, "断电"),
+        ({"消息": 9}, "断电"),
+    ],
+)
+def test_what_was_not_tried_did_not_hold(tmp_path: Path, counts: dict[str, int | str], deed: str) -> None:
+    found = outcome(counts=counts, deed=deed, left_out=("没有 /dev/fuse",))
     assert not found.held and "全部成立" not in found.text() and "什么也没有试" in found.text()
     found.keep(tmp_path / "power.json")
     (line,) = ages(tmp_path, AT)

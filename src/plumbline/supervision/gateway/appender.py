@@ -1,7 +1,7 @@
 """Group commit (合批入账): one thread per gateway process collects at most 64 submissions and appends them together.
 
 It waits for others only while the event loop has some at the door, until half of a batch is there, and never longer than 20 ms
-(decision 0040): who comes alone does not wait for nobody, and where many come a transaction, a mark and a signature serve more of them.
+(decision 0040): who comes alone waits for nobody, and where many come a transaction, a mark and a signature serve more of them.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Appender:
 
     @contextmanager
     def coming(self) -> Iterator[None]:
-        """While a request is read and checked: the batch that is being collected waits for what it brings, 20 ms at most."""
+        """While a request whose body is there is checked: the batch that is being collected waits for what it brings, 20 ms at most."""
         self._at_door += 1
         try:
             yield

@@ -43,11 +43,10 @@ Answer = dict[str, object]
 async def post_batch(request: Request) -> Response:
     """Receive up to 64 submissions of one sender; 200 with an answer for each, in their order."""
     context, began = context_of(request), time.perf_counter()
-    with context.appender.coming():
-        got = await received(request, MAX_BODY_BYTES, several=True)
-        found, key = await context.door.admit_batch(got, stated_times_of(request))
-        require_media(request, JSON)
-        found = _within_rate(context, key, found)
+    got = await received(request, MAX_BODY_BYTES, several=True)
+    found, key = await context.door.admit_batch(got, stated_times_of(request))
+    require_media(request, JSON)
+    found = _within_rate(context, key, found)
     waiting = [each.pending for each in found if isinstance(each, Admitted) and each.pending is not None]
     outcomes = iter(await _appended(context, waiting))
     hit("answer.before_sent")

@@ -379,19 +379,18 @@ class Door:
             personal=[record.digest.hex() for record in sealed],
             batch=UNSET if at is None else at[0],
         )
-        return Pending(
+        pending = Pending(
             sender_id=bytes.fromhex(message.sender),
             uid=message.uid,
             key_id=signed.key_id,
             envelope=encode_envelope(envelope),
             message=data,
-            digest=digest,
-            in_sm3=in_sm3,
             arrived_at=received.arrived_at,
             claims=[canonical_claim(kind, value) for kind, value in kind_of(message).claims(message)],
             personal=sealed,
             stated_at=received.stated_at,
         )
+        return pending.know(digest, in_sm3)
 
 
 def _destroyed(number: int) -> Problem:

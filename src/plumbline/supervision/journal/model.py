@@ -6,6 +6,7 @@ import unicodedata
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
 
 from plumbline.evidence.leaf import entry_id, sha256, sm3
 from plumbline.evidence.position import position_of
@@ -29,19 +30,27 @@ class Pending:
     claims: list[tuple[str, str]] = field(default_factory=list)
     personal: list[SealedRecord] = field(default_factory=list)
     stated_at: datetime | None = None
-    #: SHA-256 of the message, which decides between a repeat and a conflict; taken here unless whoever made this has taken it.
-    digest: bytes = b""
-    #: SM3 of the message, where it was taken already.
-    in_sm3: bytes = b""
+    #: SHA-256 and SM3 of the message as far as they are known; a copy with another message knows neither.
+    _sha256: bytes = field(default=b"", init=False, repr=False, compare=False)
+    _sm3: bytes = field(default=b"", init=False, repr=False, compare=False)
     _digests: tuple[bytes, bytes, bytes] | None = field(default=None, init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        self.digest = self.digest or sha256(self.message)
+    def know(self, digest: bytes, in_sm3: bytes) -> Self:
+        """Take over what was reckoned of these very bytes already: SHA-256 of the message, and SM3 or nothing."""
+        self._sha256, self._sm3 = digest, in_sm3
+        return self
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the message: decides between a repeat and a conflict."""
+        if not self._sha256:
+            self._sha256 = sha256(self.message)
+        return self._sha256
 
     def take_digests(self) -> None:
         """Reckon :attr:`digests` now, for whoever will ask for them when others wait."""
         if self._digests is None:
-            self._digests = sha256(self.envelope), self.digest, self.in_sm3 or sm3(self.message)
+            self._digests = sha256(self.envelope), self.digest, self._sm3 or sm3(self.message)
 
     @property
     def digests(self) -> tuple[bytes, bytes, bytes]:
