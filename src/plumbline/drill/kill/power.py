@@ -109,7 +109,7 @@ class PowerCuts:
     site: Site
     mounted: Path
     chance: random.Random
-    between: tuple[float, float] = (1.0, 3.0)
+    between: tuple[float, float] = (0.3, 1.5)
     #: What was acknowledged, against which the mark is held after each cut.
     ledger: Ledger = field(default_factory=Ledger)
     cuts: int = 0
