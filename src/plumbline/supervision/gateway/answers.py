@@ -122,7 +122,7 @@ def guarded(endpoint: Endpoint, *, is_watched: bool = False) -> Endpoint:
         except Exception as error:
             response, problem, number = await refused(request, error)
         # of several messages the endpoint has noted each, once it had them apart
-        if is_watched and not getattr(request.state, "is_noted", False):
+        if is_watched and not request.scope.get("state", {}).get("is_noted"):
             request.app.state.context.monitor.note(
                 request,
                 began=began,

@@ -10,11 +10,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from msgspec import UNSET
+import msgspec
 from starlette.concurrency import run_in_threadpool
 
 from plumbline.evidence.leaf import sha256, sm3
@@ -70,8 +70,7 @@ class Seen:
     is_proved: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class Received(msgspec.Struct, frozen=True, kw_only=True):
     """A request as it arrived. `headers` have lower-case names; `stated_at` only from a demo generator."""
 
     target: Target
@@ -79,7 +78,7 @@ class Received:
     body: bytes
     arrived_at: datetime
     stated_at: datetime | None = None
-    seen: Seen = field(default_factory=Seen)
+    seen: Seen = msgspec.field(default_factory=Seen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +213,7 @@ class Door:
         if stated and len(stated) != len(items):
             reason = f"Plumb-Demo-Time 有 {len(stated)} 个，消息有 {len(items)} 条"
             raise field_problem("/header/Plumb-Demo-Time", reason, "每条消息一个时刻，用逗号分开")
-        whole = replace(received, stated_at=max(stated, default=None))
+        whole = msgspec.structs.replace(received, stated_at=max(stated, default=None))
         signed, key, _ = await self.authenticate(whole, request_bytes(root, len(items)), is_trial=True)
         if is_large:
             read = await run_in_threadpool(_read_each, items)
@@ -377,7 +376,7 @@ class Door:
             signature=signed.signature.hex(),
             origin=submission.origin,
             personal=[record.digest.hex() for record in sealed],
-            batch=UNSET if at is None else at[0],
+            batch=msgspec.UNSET if at is None else at[0],
         )
         pending = Pending(
             sender_id=bytes.fromhex(message.sender),

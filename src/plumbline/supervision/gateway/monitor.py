@@ -130,8 +130,7 @@ class Monitor:
     ) -> None:
         """Remember one request, or one message of a request of several (`part`); never raises, never waits."""
         try:
-            received: Received | None = getattr(request.state, "received", None)
-            stored: Stored | None = getattr(request.state, "stored", None)
+            received, stored = _left(request, "received"), _left(request, "stored")
             self._note(request, began, status, (problem, number), part or (received, stored))
         except Exception:  # whatever happens here, the sender gets its answer
             _log.exception("a request is not in the exchange monitor")
@@ -254,9 +253,14 @@ class Monitor:
         )
 
 
+def _left(request: Request, name: str) -> Any:
+    """What was left in `request.state` by this name, None for nothing; State itself makes a failure of what is absent, which is dear."""
+    return request.scope.get("state", {}).get(name)
+
+
 def _signed(request: Request) -> str:
     """The header that names the key; sought once for all messages of a request, among some twenty."""
-    found: str | None = getattr(request.state, "signed", None)
+    found: str | None = _left(request, "signed")
     if found is None:
         found = request.state.signed = request.headers.get("signature-input", "")[:2000]
     return found

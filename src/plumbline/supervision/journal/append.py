@@ -7,9 +7,10 @@ leaves and nodes is written under its lock.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import psycopg
 from psycopg import errors
 
@@ -49,8 +50,7 @@ from plumbline.supervision.journal.replication import Doubts
 MAX_BATCH = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Placed:
+class _Placed(msgspec.Struct, frozen=True, kw_only=True):
     """A pending submission with its leaf in the batch that was just committed."""
 
     pending: Pending

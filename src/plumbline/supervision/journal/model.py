@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
+import msgspec
+
 from plumbline.evidence.leaf import entry_id, sha256, sm3
 from plumbline.evidence.position import position_of
 from plumbline.exchange.problems import Problem, field_problem
@@ -70,8 +72,7 @@ class Pending:
         return entry_id(self.sender_id, self.uid)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """Durable, logged, and provable: `receipt` is a complete inclusion proof."""
 
     entry: bytes

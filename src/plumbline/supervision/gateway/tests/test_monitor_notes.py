@@ -7,17 +7,26 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.gateway.door import Seen
 from plumbline.supervision.gateway.monitor import Monitor
 
 
-def request(party: str = "") -> Any:
+def request(party: str = "") -> Request:
     seen = Seen(key=SimpleNamespace(party=party), is_proved=True) if party else Seen()  # type: ignore[arg-type]
     received = SimpleNamespace(seen=seen, body=b"{}")
-    url = SimpleNamespace(path="/x/v1/entries")
-    return SimpleNamespace(method="POST", url=url, headers={}, state=SimpleNamespace(received=received))
+    return Request(
+        {
+            "type": "http",
+            "method": "POST",
+            "path": "/x/v1/entries",
+            "headers": [],
+            "state": {"received": received},
+        }
+        | {"query_string": b"", "server": ("h", 80), "scheme": "http"}
+    )
 
 
 def noted(monitor: Monitor, party: str, times: int) -> int:
