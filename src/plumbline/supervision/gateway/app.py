@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -193,14 +193,19 @@ def build(platform: Platform, relay_to: str | None = None) -> Starlette:
         lifespan=life,
         middleware=[Middleware(SafeHeaders), *(door for door, _ in doors), Middleware(BriefAnswers)],
         holds=[hold for _, hold in doors],
-        straight={
-            (method, path): answering[endpoint]
-            for path, endpoint, methods in ROUTES
-            for method in methods
-            if endpoint in STRAIGHT
-        },
+        straight=_straight(answering),
         exception_handlers={404: _missing, 405: _wrong_method},
     )
+
+
+def _straight(answering: Mapping[Endpoint, Endpoint]) -> dict[tuple[str, str], Endpoint]:
+    """What is answered around routes and middlewares, by method and path."""
+    return {
+        (method, path): answering[endpoint]
+        for path, endpoint, methods in ROUTES
+        for method in methods
+        if endpoint in STRAIGHT
+    }
 
 
 def _doors(platform: Platform) -> list[tuple[Middleware, Callable[[Scope], bool]]]:
