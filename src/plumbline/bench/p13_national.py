@@ -12,7 +12,7 @@ from plumbline.bench.gateways import Gateways
 from plumbline.bench.goals import Goal
 from plumbline.bench.p1a_accept import Accepting, check_counts, check_survivors
 from plumbline.bench.report import Measured
-from plumbline.bench.stats import interleave
+from plumbline.bench.stats import TURNS, interleave
 from plumbline.bench.world import World
 from plumbline.evidence.gm.choice import default_backend
 from plumbline.evidence.gm.sm2 import Sm2PrivateKey
@@ -30,7 +30,7 @@ def measure_transport(world: World, goal: Goal, rounds: int, count: int) -> Meas
         theirs = Accepting(world, count, gateways, sender=plain)
         ours = Accepting(world, count, gateways, sender=national)
         first = world.counts()[0]
-        comparison = interleave(theirs.ours, ours.ours, rounds, warm=rounds > 1)
+        comparison = interleave(theirs.ours, ours.ours, rounds, warm=rounds > 1, turns=TURNS)
     finally:
         gateways.stop()
     ours.accepted += theirs.accepted
@@ -64,7 +64,7 @@ def measure_sm2(goal: Goal, rounds: int, seconds: float) -> Measured | None:
         assert rate is not None
         return rate
 
-    comparison = interleave(theirs, ours, rounds, warm=False)
+    comparison = interleave(theirs, ours, rounds, warm=False, turns=TURNS)
     notes = [f"verification of 200 bytes by {default_backend().name}; ours reads the key anew for every call"]
     return Measured(goal=goal, comparison=comparison, notes=notes)
 

@@ -24,7 +24,7 @@ from plumbline.bench.machine import cpu_seconds
 from plumbline.bench.proved_copy import ProvedRow, Signature
 from plumbline.bench.report import Measured, number
 from plumbline.bench.requests import Signed, sign_all, sign_together
-from plumbline.bench.stats import interleave
+from plumbline.bench.stats import TURNS, interleave
 from plumbline.bench.world import Sender, World
 from plumbline.evidence.checkpoint import parse_verifier
 from plumbline.evidence.receipt import verify_receipt
@@ -125,24 +125,24 @@ class Accepting:
         self.accepted += [body for status, body in told if 200 <= status < 300]
         return told
 
-    def bare(self, _: int) -> float:
-        """Rows a second of raw COPY: same envelope and message bytes, same primary key, fsync on, best of 1, 2, 4 connections."""
+    def bare(self, _: int) -> list[float]:
+        """Rows a second of raw COPY by 1, 2, 4 connections: same envelope and message bytes, same primary key, fsync on."""
         rows = [each.row for each in self._rows_of_limit()]
 
         def run(width: int) -> float:
             parts = [[load] for load in raw_copy.split(_COPY, rows, width)]
             return raw_copy.timed(self.world.connect, parts)
 
-        return self._best(run)
+        return self._of_each(run)
 
-    def limit(self, _: int) -> float:
-        """The same after the same signatures were verified and the same digests taken, best of 1, 2, 4 processes."""
+    def limit(self, _: int) -> list[float]:
+        """The same after the same signatures were verified and the same digests taken, by 1, 2, 4 processes."""
         rows, dsn = self._rows_of_limit(), self.world.running.dsn(DATABASE)
         folder = self.world.platform.folder("load")
-        return self._best(lambda width: proved_copy.timed(folder, dsn, _COPY, rows, width))
+        return self._of_each(lambda width: proved_copy.timed(folder, dsn, _COPY, rows, width))
 
-    def _best(self, run: Callable[[int], float]) -> float:
-        """Rows a second of the fastest width, each into an empty table."""
+    def _of_each(self, run: Callable[[int], float]) -> list[float]:
+        """Rows a second of each width, each into an empty table."""
 
         def attempt(width: int) -> float:
             with self.world.connect() as conn:
@@ -158,7 +158,7 @@ class Accepting:
                 raise Lost(f"{self.count} rows, of which the limit stored {row}")
             return took
 
-        return self.count / min(attempt(width) for width in raw_copy.WIDTHS)
+        return [self.count / attempt(width) for width in raw_copy.WIDTHS]
 
     def _rows_of_limit(self) -> list[ProvedRow]:
         """Messages of their own, signed once and never sent. Of every `together` the first one bears signatures."""
@@ -251,7 +251,7 @@ def measure(
     try:
         accepting = Accepting(world, count, gateways, together=together)
         first = world.counts()[0]
-        comparison = interleave(accepting.limit, accepting.ours, rounds, warm=rounds > 1)
+        comparison = interleave(accepting.limit, accepting.ours, rounds, warm=rounds > 1, turns=TURNS)
         bare = interleave(accepting.bare, accepting.ours, rounds, warm=False)
         check_counts(accepting, first)
         storm = accepting.storm()

@@ -15,7 +15,7 @@ from plumbline.bench.goals import Goal
 from plumbline.bench.p1a_accept import Lost
 from plumbline.bench.report import Measured, number
 from plumbline.bench.requests import sign
-from plumbline.bench.stats import interleave
+from plumbline.bench.stats import TURNS, interleave
 from plumbline.bench.world import World
 from plumbline.supervision.journal.append import MAX_BATCH
 from plumbline.supervision.journal.model import Accepted
@@ -82,12 +82,12 @@ class Projecting:
         if not done == events == entries or parked:
             raise Lost(f"{entries} entries, {done} projected, {events} events, {parked} parked")
 
-    def limit(self, _: int) -> float:
-        """Entries a second of raw COPY of the same rows into the same tables: one transaction a connection, best of 1, 2, 4."""
+    def limit(self, _: int) -> list[float]:
+        """Entries a second of raw COPY of the same rows into the same tables by 1, 2, 4 connections: one transaction each."""
         if not self.rows:
             raise RuntimeError("the rows are taken from a projection first")
         entries = self.world.counts()[0]
-        return entries / raw_copy.best(self._attempt(width) for width in raw_copy.WIDTHS)
+        return [entries / self._attempt(width) for width in raw_copy.WIDTHS]
 
     def take_rows(self) -> None:
         """The rows of the last projection in binary COPY, table by table."""
@@ -100,16 +100,14 @@ class Projecting:
                     with conn.cursor().copy(statement) as copy:
                         self.rows[table] = b"".join(bytes(each) for each in copy)
 
-    def _attempt(self, width: int) -> Callable[[], float]:
-        def run() -> float:
-            self.fresh(_LIMIT)
-            took = raw_copy.timed(self.world.connect, self._dealt(width))
-            with self.world.connect() as conn:
-                if _count(conn, _LIMIT, "event") != _count(conn, _OURS, "event"):
-                    raise Lost("the limit copied other rows")
-            return took
-
-        return run
+    def _attempt(self, width: int) -> float:
+        """Seconds."""
+        self.fresh(_LIMIT)
+        took = raw_copy.timed(self.world.connect, self._dealt(width))
+        with self.world.connect() as conn:
+            if _count(conn, _LIMIT, "event") != _count(conn, _OURS, "event"):
+                raise Lost("the limit copied other rows")
+        return took
 
     def _dealt(self, width: int) -> list[list[raw_copy.Load]]:
         """Tables dealt to connections, the largest first, each to the one with the fewest bytes."""
@@ -133,7 +131,7 @@ def measure(world: World, goal: Goal, rounds: int, reports: int) -> Measured:
     settle()  # as the projector's own process does before it begins
     legs.ours(-1)
     legs.take_rows()
-    comparison = interleave(legs.limit, legs.ours, rounds, warm=rounds > 1)
+    comparison = interleave(legs.limit, legs.ours, rounds, warm=rounds > 1, turns=TURNS)
     with world.connect() as conn:
         rows = sum(_count(conn, _OURS, table) for table in legs.rows)
     size = sum(map(len, legs.rows.values()))

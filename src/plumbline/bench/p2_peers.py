@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import fmean, median
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -26,7 +27,7 @@ from plumbline.bench.p1a_accept import Accepting, Lost, check_counts, check_surv
 from plumbline.bench.peers import fastapi_sa, ninja_orm
 from plumbline.bench.peers.checks import VARIABLE
 from plumbline.bench.report import Measured, number
-from plumbline.bench.stats import Comparison, interleave
+from plumbline.bench.stats import TURNS, Comparison, interleave
 from plumbline.bench.world import World
 from plumbline.exchange.signatures import Ed25519Signer
 from plumbline.supervision.boot import DATABASE
@@ -98,12 +99,13 @@ class _Peer:
     #: What it is told, for the checks alone.
     environment: dict[str, str]
     sent: int = 0
+    timed: int = 0
     cpu_s: float = 0.0
-    #: Of each round that counts: seconds of a message's checks alone.
+    #: Of each leg that counts: seconds of a message's checks alone.
     checks_s: list[float] = field(default_factory=list)
     accepted: list[dict[str, Any]] = field(default_factory=list)
 
-    def rate(self, round_: int) -> float:
+    def rate(self, leg: int) -> float:
         """Messages a second."""
         world, count = self.accepting.world, self.accepting.count
         requests = [each.http() for each in self.accepting.sign(count)]
@@ -111,20 +113,21 @@ class _Peer:
         load = self.gateways.start_load(requests)
         used = self._servers()
         load.go()
-        leg = load.finish()
-        if round_ >= 0:
+        answered = load.finish()
+        if leg >= 0:
             self.cpu_s += self._servers() - used
-        if round_ >= 0 and self.is_equal:
+            self.timed += count
+        if leg >= 0 and self.is_equal:
             folder = world.platform.folder("load")
             self.checks_s.append(checks_alone.seconds_each(folder, self.environment, requests))
         self.sent += count
-        created = [json.loads(body) for status, body in leg.answers if status == 201]
+        created = [json.loads(body) for status, body in answered.answers if status == 201]
         rows = self._rows()
         if set(rows) != {self.sent} or len(created) != count:
-            told = sorted({answer for answer in leg.answers if answer[0] != 201})[:1]
+            told = sorted({answer for answer in answered.answers if answer[0] != 201})[:1]
             raise Lost(f"the peer: {count} sent, {len(created)} answered with 201, rows {rows}; {told}")
         self.accepted += created
-        return count / leg.seconds
+        return count / answered.seconds
 
     def _rows(self) -> tuple[int, ...]:
         with self.accepting.world.connect() as conn:
@@ -173,7 +176,8 @@ def beside(
         accepting = Accepting(world, count, ours)
         first = world.counts()[0]
         peer = _Peer(Accepting(world, count, theirs), theirs, kind.is_equal, told)
-        comparison = interleave(peer.rate, accepting.ours, rounds, warm=rounds > 1)
+        turns = TURNS if kind.is_equal else 1
+        comparison = interleave(peer.rate, accepting.ours, rounds, warm=rounds > 1, turns=turns)
     finally:
         ours.stop()
         theirs.stop()
@@ -182,17 +186,23 @@ def beside(
         "1 process each, the same checks by the same functions, one durable commit a request of the peer, a batch of ours",
         kind.told(),
         f"{number(check_survivors(accepting))} of our receipts verified; {_promised(world, peer, key)}; "
-        f"the peer takes {peer.cpu_s / (rounds * count) * 1e6:.0f} µs of CPU a message",
+        f"the peer takes {peer.cpu_s / peer.timed * 1e6:.0f} µs of CPU a message",
     ]
     cpu_us = accepting.server_s / accepting.timed * 1e6
     if of_whole is None:
         return [Measured(goal=goal, comparison=comparison, cpu_us=cpu_us, notes=notes)]
-    alike = sorted(peer.checks_s)[len(peer.checks_s) // 2] * 1e6
+    alike = median(peer.checks_s) * 1e6
     notes.append(f"the checks alone take {alike:.0f} µs a message, by the same functions on both sides")
     return [
-        Measured(goal=goal, comparison=beyond(comparison, peer.checks_s), notes=notes),
+        Measured(goal=goal, comparison=beyond(comparison, _of_rounds(peer.checks_s, rounds)), notes=notes),
         Measured(goal=of_whole, comparison=comparison, cpu_us=cpu_us),
     ]
+
+
+def _of_rounds(legs: Sequence[float], rounds: int) -> list[float]:
+    """Seconds of a message in each round, from those of its legs."""
+    turns = len(legs) // rounds
+    return [fmean(legs[at : at + turns]) for at in range(0, len(legs), turns)]
 
 
 def _promised(world: World, peer: _Peer, key: bytes) -> str:

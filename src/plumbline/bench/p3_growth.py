@@ -9,7 +9,7 @@ from plumbline.bench.goals import Goal
 from plumbline.bench.growth import grow_journal
 from plumbline.bench.p1a_accept import Accepting, check_counts, check_survivors
 from plumbline.bench.report import Measured, number
-from plumbline.bench.stats import interleave
+from plumbline.bench.stats import TURNS, interleave
 from plumbline.bench.world import World
 
 
@@ -51,7 +51,7 @@ def measure(worlds: tuple[World, World], goal: Goal, rounds: int, count: int, en
     try:
         small = _Side(Accepting(empty, count, one), empty.counts()[0])
         large = _Side(Accepting(grown, count, two), grown.counts()[0])
-        comparison = interleave(small.rate, large.rate, rounds, warm=rounds > 1)
+        comparison = interleave(small.rate, large.rate, rounds, warm=rounds > 1, turns=TURNS)
     finally:
         one.stop()
         two.stop()

@@ -14,7 +14,7 @@ from plumbline.bench.growth import grow_reports, template
 from plumbline.bench.machine import cpu_seconds
 from plumbline.bench.p1a_accept import Lost
 from plumbline.bench.report import Measured, number
-from plumbline.bench.stats import interleave
+from plumbline.bench.stats import TURNS, interleave
 from plumbline.bench.world import World
 
 #: Callers of P5, who are the same on both sides.
@@ -42,27 +42,27 @@ class Asking:
     server_s: float = 0.0
     timed: int = 0
 
-    def best(self, round_: int) -> float:
-        """Answers a second of the number of callers that gets most."""
-        return max(self.rate(round_, callers) for callers in _CALLERS)
+    def rates(self, leg: int) -> list[float]:
+        """Answers a second for each number of callers."""
+        return [self.rate(leg, callers) for callers in _CALLERS]
 
-    def rate(self, round_: int, callers: int = CONNECTIONS) -> float:
-        """Answers a second, each 200 and 真; other codes each round."""
-        chance = random.Random(f"{round_} {callers}")  # noqa: S311 - picks codes
+    def rate(self, leg: int, callers: int = CONNECTIONS) -> float:
+        """Answers a second, each 200 and 真; other codes each leg."""
+        chance = random.Random(f"{leg} {callers}")  # noqa: S311 - picks codes
         picks = [chance.choice(self.codes) for _ in range(self.count)]
         pids = [*self.gateways.pids, self.world.running.pid]
         load = self.gateways.start_load([question(code) for code in picks], callers)
         used = cpu_seconds(pids)
         load.go()
-        leg = load.finish()
-        if round_ >= 0:
+        answered = load.finish()
+        if leg >= 0:
             self.server_s += cpu_seconds(pids) - used
             self.timed += self.count
-        self._check(leg, set(picks))
-        return self.count / leg.seconds
+        self._check(answered, set(picks))
+        return self.count / answered.seconds
 
-    def _check(self, leg: Leg, picks: set[str]) -> None:
-        told = leg.accepted
+    def _check(self, answered: Leg, picks: set[str]) -> None:
+        told = answered.accepted
         if len(told) != self.count or {each["code"] for each in told} != picks:
             raise Lost(f"{self.count} questions, {len(told)} answers")
         if any(each["state"] != "genuine" for each in told):
@@ -77,9 +77,9 @@ class Empty:
     request: bytes
     count: int
 
-    def best(self, _: int) -> float:
-        """Answers a second of the number of callers that gets most."""
-        return max(self._rate(callers) for callers in _CALLERS)
+    def rates(self, _: int) -> list[float]:
+        """Answers a second for each number of callers."""
+        return [self._rate(callers) for callers in _CALLERS]
 
     def _rate(self, callers: int) -> float:
         load = self.gateways.start_load([self.request] * self.count, callers)
@@ -105,10 +105,9 @@ def measure_limits(
     )
     try:
         asking, empty = Asking(world, ours, codes, count), Empty(noop, question(codes[0]), 3 * count)
-
-        over_http = interleave(empty.best, asking.best, rounds, warm=rounds > 1)
+        over_http = interleave(empty.rates, asking.rates, rounds, warm=rounds > 1)
         bench = Pgbench(world)
-        over_rows = interleave(bench.best, asking.best, rounds, warm=False)
+        over_rows = interleave(bench.rates, asking.rates, rounds, warm=False)
     finally:
         ours.stop()
         noop.stop()
@@ -134,9 +133,9 @@ class Pgbench:
             conn.execute("CREATE DATABASE bench_select")
         self._run("-i", "-q", "-s", str(_SCALE))
 
-    def best(self, _: int) -> float:
-        """Transactions a second."""
-        return max(self._select(clients) for clients in _CLIENTS)
+    def rates(self, _: int) -> list[float]:
+        """Transactions a second for each number of clients."""
+        return [self._select(clients) for clients in _CLIENTS]
 
     def _select(self, clients: int) -> float:
         out = self._run("-S", "-M", "prepared", "-T", "2", "-c", str(clients), "-j", "1", "-n")
@@ -168,7 +167,7 @@ def measure_growth(
         asked = random.Random(1).sample(codes, reports[0])  # noqa: S311 - picks codes
         sides.append(Asking(world, Gateways(world, 1), asked, count))
     try:
-        comparison = interleave(sides[0].rate, sides[1].rate, rounds, warm=rounds > 1)
+        comparison = interleave(sides[0].rate, sides[1].rate, rounds, warm=rounds > 1, turns=TURNS)
         depth = pages_read(worlds[1], sides[1].codes)
     finally:
         for side in sides:

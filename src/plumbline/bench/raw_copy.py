@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -84,8 +84,3 @@ def _copy(conn: psycopg.Connection, load: Load) -> None:
     with conn.cursor().copy(load.statement.encode()) as copy:
         for at in range(0, len(view), _CHUNK):
             copy.write(bytes(view[at : at + _CHUNK]))
-
-
-def best(attempts: Iterable[Callable[[], float]]) -> float:
-    """The smallest of several times."""
-    return min(attempt() for attempt in attempts)

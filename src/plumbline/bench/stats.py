@@ -7,11 +7,14 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from statistics import median
+from statistics import harmonic_mean, median
 
 #: A limit that strays further than this from its median gives no verdict.
 NOISE = 0.15
 CONFIDENCE = 0.90
+#: How often limit and ours take turns within a round, where a leg is short against the bursts in which other users of the host disturb it
+#: (seconds to tens of seconds): what a burst takes, it then takes from both (decision 0041).
+TURNS = 3
 _RESAMPLES = 4000
 
 
@@ -66,21 +69,35 @@ class Comparison:
         return Verdict.PASS if self.ratio >= gate else Verdict.MISS
 
 
-def interleave(
-    limit: Callable[[int], float], ours: Callable[[int], float], rounds: int, *, warm: bool = True
-) -> Comparison:
-    """Run limit and ours alternately, `rounds` times each; with `warm` one uncounted pair goes ahead.
+#: What a leg measures: a rate per second, or one for each way to lay the work out.
+Rates = float | Sequence[float]
 
-    Each callable takes the round (−1 while warming) and returns a rate per second.
+
+def interleave(
+    limit: Callable[[int], Rates], ours: Callable[[int], Rates], rounds: int, *, warm: bool = True, turns: int = 1
+) -> Comparison:
+    """Run limit and ours alternately, `turns` times each in each of `rounds`; with `warm` one uncounted pair goes ahead.
+
+    Each callable takes the number of its leg (−1 while warming), does as much work in each, and returns its rate per second, or one for
+    each way to lay the work out, of which the best over the whole round counts. One round alone is a trial and has one turn.
     """
+    if rounds == 1:
+        turns = 1
     if warm:
         limit(-1)
         ours(-1)
     theirs, mine = [], []
     for number in range(rounds):
-        theirs.append(limit(number))
-        mine.append(ours(number))
+        legs = [(limit(leg), ours(leg)) for leg in range(number * turns, (number + 1) * turns)]
+        theirs.append(of_round([each for each, _ in legs]))
+        mine.append(of_round([each for _, each in legs]))
     return Comparison(ours=tuple(mine), limit=tuple(theirs))
+
+
+def of_round(legs: Sequence[Rates]) -> float:
+    """The rate of all legs together, each of the same work; of several ways the best over all of them."""
+    ways = zip(*((each,) if isinstance(each, float) else each for each in legs), strict=True)
+    return max(map(harmonic_mean, ways))
 
 
 def bootstrap(values: Sequence[float], confidence: float = CONFIDENCE, seed: int = 1) -> tuple[float, float]:

@@ -45,6 +45,25 @@ def test_limit_and_ours_run_in_turn_after_one_uncounted_pair() -> None:
     assert found.ratios == [0.4, 0.4]
 
 
+def test_turns_within_a_round_count_as_one_leg_of_all_their_work() -> None:
+    order: list[tuple[str, int]] = []
+    limits = {0: [10.0, 40.0], 1: [30.0, 20.0], 2: [50.0, 50.0], 3: [50.0, 50.0]}  # of two ways to lay it out
+
+    def limit(leg: int) -> list[float]:
+        order.append(("L", leg))
+        return limits[leg]
+
+    def ours(leg: int) -> float:
+        order.append(("O", leg))
+        return (5.0, 20.0, 10.0, 10.0)[leg]
+
+    found = interleave(limit, ours, 2, warm=False, turns=2)
+    assert order == [(side, leg) for leg in range(4) for side in "LO"]
+    # 2 ÷ (1/40 + 1/20): the second way is the faster one over the round, though not in each turn
+    assert found.limit == pytest.approx((80 / 3, 50.0))
+    assert found.ours == pytest.approx((8.0, 10.0))
+
+
 def test_a_ratio_is_of_its_own_pair_so_that_a_slow_minute_harms_both_halves() -> None:
     found = Comparison(ours=(40.0, 20.0, 40.0), limit=(100.0, 50.0, 100.0))
     assert found.ratios == [0.4, 0.4, 0.4]
