@@ -5,16 +5,20 @@ from __future__ import annotations
 import errno
 import random
 import shutil
+import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from plumbline.drill.kill.invariants import check
-from plumbline.drill.kill.ledger import Ledger
-from plumbline.drill.kill.lossy_files import CUT, LossyTree
+from plumbline.drill.kill.ledger import Ledger, Upload
+from plumbline.drill.kill.lossy_files import CUT, LOOK, SEEN, Changes, LossyTree
 from plumbline.drill.kill.matrix import ACTIONS, SESSION, UNSEEN, Matrix, cell, cells
+from plumbline.drill.kill.moments import Moments
 from plumbline.drill.kill.site import Site
 from plumbline.drill.kill.storm import Killer, Load, storm
+from plumbline.evidence.mark import Head
 from plumbline.exchange.personal import PersonalFields, make_record
 from plumbline.supervision.journal import failpoints
 from plumbline.supervision.journal.files import FileStore
@@ -123,6 +127,118 @@ def test_a_lossy_file_system_forgets_what_nobody_synced() -> None:
     assert cut.value.errno == errno.ECANCELED
     assert tree.readdir("/files")[2:] == ["bytes", "both"], "a rename that nobody synced is undone"
     assert (tree.read("/files/bytes", 9, 0), tree.read("/files/both", 9, 0)) == (b"", b"whole")
+
+
+class _Disk:
+    """A lossy tree with the platform's folders, and moments that look at it."""
+
+    def __init__(self) -> None:
+        self.tree, self.ledger = LossyTree(), Ledger()
+        for name in ("files", "marks", "subjects"):
+            self.tree.mkdir(f"/{name}", 0o700)
+        self.tree.fsyncdir("/", 0)
+        self.moments = Moments(self.ledger, self._look)
+
+    def _look(self) -> Changes:
+        with pytest.raises(OSError, match="looked"):
+            self.tree.mkdir(f"/{LOOK}", 0o700)
+        return msgspec.json.decode(self.tree.read(f"/{SEEN}", 1 << 20, 0), type=Changes)
+
+    def put(self, path: str, data: bytes, *, synced: bool = True, named: bool = True) -> None:
+        folder = path.rpartition("/")[0]
+        self.tree.create(path, 0o600)
+        self.tree.write(path, data, 0)
+        if synced:
+            self.tree.fsync(path, 0)
+        if named:
+            self.tree.fsyncdir(folder, 0)
+
+    def file(self, **kept: bool) -> str:
+        """An acknowledged file, as far durable as told."""
+        upload = self.ledger.file(300)
+        folder = f"/files/{upload.sha256[:2]}"
+        self.tree.mkdir(folder, 0o700)
+        self.tree.fsyncdir("/files", 0)
+        self.put(f"{folder}/{upload.sha256}", upload.data, **kept)
+        upload.answer = {}
+        return f"{folder}/{upload.sha256}"
+
+
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [({}, ""), ({"synced": False}, "断电后只有 0 字节"), ({"named": False}, "断电后不在")],
+)
+def test_a_moment_finds_a_file_that_was_acknowledged_before_it_was_durable(
+    kept: dict[str, bool], told: str
+) -> None:
+    disk = _Disk()
+    disk.file()
+    disk.moments.moment()
+    disk.file(**kept)
+    disk.moments.moment()
+    disk.moments.moment()  # nothing new was acknowledged: it does not count
+    assert disk.moments.counted == 2
+    assert [told in each for each in disk.moments.broken] == ([True] if told else [])
+
+
+def test_a_moment_finds_what_was_durable_and_is_no_more() -> None:
+    disk = _Disk()
+    path = disk.file()
+    disk.moments.moment()
+    disk.tree.truncate(path, 7)
+    disk.moments.moment()
+    assert disk.moments.broken == [], "not before somebody makes the loss durable"
+    disk.tree.fsync(path, 0)
+    disk.moments.moment()
+    assert "断电后只有 7 字节" in disk.moments.broken[0]
+    disk.tree.unlink(path)
+    disk.tree.fsyncdir(path.rpartition("/")[0], 0)
+    disk.moments.moment()
+    assert "断电后不在" in disk.moments.broken[1]
+
+
+def test_a_moment_looks_for_the_key_of_a_person_and_for_the_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plumbline.drill.kill.moments.signed", lambda receipt: (int(receipt), b""))
+    disk = _Disk()
+    record = make_record("ab" * 16, PersonalFields(name="演练"))
+    upload = disk.ledger.add(Upload(what="message", data=b"{}", uid="u", personal=(record,)))
+    upload.answer = {"receipt": "8"}
+    disk.put("/marks/local.mark", Head("demo.example/log", 1, 8, bytes(32)).encode())
+    disk.moments.moment()
+    assert [("主体密钥" in each, "不在" in each) for each in disk.moments.broken] == [(True, True)]
+    disk.put(f"/subjects/{record.subject}.key", bytes(32))
+    disk.ledger.add(Upload(what="message", data=b"{}", uid="v")).answer = {"receipt": "9"}
+    disk.moments.moment()
+    assert "水位是 8 条，而答复过 9 条" in disk.moments.broken[1]
+    disk.put("/marks/local.mark", b"half a ma")
+    disk.moments.moment()
+    assert "水位读不出来" in disk.moments.broken[2]
+    assert len(disk.moments.broken) == 3
+
+
+def test_what_was_looked_at_before_a_cut_can_be_read_after_it() -> None:
+    disk = _Disk()
+    path = disk.file()
+    disk.moments.moment()
+    disk.tree.truncate(path, 0)
+    with pytest.raises(OSError, match="power"):
+        disk.tree.mkdir(f"/{CUT}", 0o700)
+    assert path in msgspec.json.decode(disk.tree.read(f"/{SEEN}", 1 << 20, 0), type=Changes).now
+    disk.moments.moment()
+    assert disk.moments.broken == []
+
+
+def test_moments_that_cannot_look_are_a_breach() -> None:
+    def nothing() -> Changes:
+        raise OSError("gone")
+
+    moments = Moments(Ledger(), nothing, every_s=0)
+    moments.start()
+    deadline = time.monotonic() + 10
+    while not moments.broken and time.monotonic() < deadline:
+        time.sleep(0.01)
+    moments.stop()
+    assert moments.broken == ["断电时刻看不成：OSError gone"]
 
 
 def test_a_file_is_synced_before_its_name_and_its_name_before_it_is_said_to_be_stored(

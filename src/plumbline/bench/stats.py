@@ -74,7 +74,12 @@ Rates = float | Sequence[float]
 
 
 def interleave(
-    limit: Callable[[int], Rates], ours: Callable[[int], Rates], rounds: int, *, warm: bool = True, turns: int = 1
+    limit: Callable[[int], Rates],
+    ours: Callable[[int], Rates],
+    rounds: int,
+    *,
+    warm: bool = True,
+    turns: int = 1,
 ) -> Comparison:
     """Run limit and ours alternately, `turns` times each in each of `rounds`; with `warm` one uncounted pair goes ahead.
 

@@ -71,6 +71,7 @@ def run_power(arguments: argparse.Namespace) -> Outcome:
     """Uploads of files and messages with power cuts."""
     from plumbline.drill.kill.invariants import check
     from plumbline.drill.kill.ledger import Ledger
+    from plumbline.drill.kill.moments import Moments
     from plumbline.drill.kill.power import NoFuse, PowerCuts, lossy_folders
     from plumbline.drill.kill.site import NotBack, open_site
     from plumbline.drill.kill.storm import Load
@@ -87,13 +88,16 @@ def run_power(arguments: argparse.Namespace) -> Outcome:
                     cuts = PowerCuts(site, mounted, random.Random(arguments.seed), ledger=ledger)  # noqa: S311 - a drill's dice, no secret
                     cuts.after_each_step()
                     load = Load(site, ledger, arguments.uploads, arguments.clients, files_each=2)
+                    moments = Moments.under(mounted, ledger)
+                    moments.start()
                     load.start()
                     cuts.during(load)
-                    broken += cuts.broken
+                    moments.stop()
+                    broken += cuts.broken + moments.broken
                     site.wait_back()
                     verdict = check(site, ledger)
                     broken += verdict.broken
-                    counts |= {"断电": cuts.cuts} | _figures(ledger, verdict)
+                    counts |= {"断电": cuts.cuts, "断电时刻": moments.counted} | _figures(ledger, verdict)
                 finally:
                     site.stop()
         except NotBack as error:

@@ -1,30 +1,38 @@
 """A file system that forgets what nobody made durable (断电文件系统): FUSE, all in memory, for the drill of power cuts.
 
 It keeps every file and every folder twice: as processes see it, and as a disk would have it. `fsync` of a file copies its bytes to the
-second, `fsync` of a folder its names: creation, rename, link and removal alike. A power cut puts the second in the place of the first.
+second, `fsync` of a folder its names: creation, rename, link and removal alike. A power cut puts the second in the place of the first;
+what a cut would leave can be looked at without one.
 
-`python -m plumbline.drill.kill.lossy_files FOLDER` mounts it there until SIGTERM; :func:`cut_power` cuts. Needs fusepy and libfuse 2
-(`pip install plumbline[drill]`, `apt install libfuse2`) and /dev/fuse; no other module of ours imports it.
+`python -m plumbline.drill.kill.lossy_files FOLDER` mounts it there until SIGTERM; :func:`cut_power` cuts, :func:`look` looks. It needs
+/dev/fuse, libfuse 2 and fusepy (`apt install libfuse2`, `pip install plumbline[drill]`); no other module of ours imports it.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 #: Making a folder of this name at the top cuts the power; it is refused as ECANCELED when that is done.
 CUT = ".power-cut"
 #: Making `.fsync-fails-NAME` at the top lets `fsync` fail as EIO below NAME, `.fsync-works-NAME` ends that; `.fsync-hiccup-NAME` lets it
 #: fail for one file only, once; never for the note beside one. All are refused as ECANCELED when they are done.
 FAILS, WORKS, HICCUP = ".fsync-fails-", ".fsync-works-", ".fsync-hiccup-"
+#: Making a folder of the first name at the top writes what changed on the disk since the last time into a file of the second name.
+LOOK, SEEN = ".look", ".seen"
 _BLOCK = 4096
+#: A file so small is told with its bytes.
+_TOLD_WHOLE = 1024
 
 
 @dataclass(slots=True, eq=False)
@@ -61,6 +69,22 @@ class Node:
             node.lose()
 
 
+class OnDisk(msgspec.Struct, frozen=True, array_like=True):
+    """A file as a power cut would leave it now."""
+
+    size: int
+    sha256: str
+    #: Of a small file.
+    data: bytes = b""
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What is other on the disk than when it was last looked at, by paths such as `/files/ab`."""
+
+    now: dict[str, OnDisk]
+    gone: list[str]
+
+
 def _is_note(path: str) -> bool:
     """What stands beside a file that is coming in: made durable before it, so that it would always be the first that fails."""
     return ".json" in path.rpartition("/")[2]
@@ -76,6 +100,8 @@ class LossyTree:
         self.failing: set[str] = set()
         #: Folders of the top below which it fails for the next file.
         self.once: set[str] = set()
+        #: Bytes of every file on the disk when it was last looked at.
+        self._looked: dict[str, bytes] = {}
 
     def _find(self, path: str) -> Node:
         node = self.root
@@ -113,13 +139,33 @@ class LossyTree:
         """A new folder, or the power cut."""
         folder, name = self._place(path)
         if name == CUT:
+            seen = self.root.names.get(SEEN)
             self.root.lose()
+            if seen is not None:  # whoever looked before the cut may still read it
+                self.root.names[SEEN] = seen
             self.cuts += 1
             raise OSError(errno.ECANCELED, "the power was cut")
+        if name == LOOK:
+            self.root.names[SEEN] = Node(
+                stat.S_IFREG | 0o600, seen=bytearray(msgspec.json.encode(self._changes()))
+            )
+            raise OSError(errno.ECANCELED, "looked at")
         self._told(name)
         if name in folder.names:
             raise OSError(errno.EEXIST, path)
         folder.names[name] = Node(stat.S_IFDIR | mode)
+
+    def _changes(self) -> Changes:
+        """Since the last time."""
+        before, self._looked = self._looked, dict(_on_disk(self.root))
+        fresh = {path: kept for path, kept in self._looked.items() if before.get(path) is not kept}
+        now = {
+            path: OnDisk(
+                len(kept), hashlib.sha256(kept).hexdigest(), kept if len(kept) <= _TOLD_WHOLE else b""
+            )
+            for path, kept in fresh.items()
+        }
+        return Changes(now, [path for path in before if path not in self._looked])
 
     def _told(self, name: str) -> None:
         """Names that are no folders but orders."""
@@ -229,6 +275,21 @@ class LossyTree:
             "f_bavail": 1 << 20,
             "f_bfree": 1 << 20,
         }
+
+
+def _on_disk(folder: Node, path: str = "") -> Iterator[tuple[str, bytes]]:
+    """(path, bytes) of every file that is reached by names on the disk."""
+    for name, node in folder.kept_names.items():
+        if node.is_folder:
+            yield from _on_disk(node, f"{path}/{name}")
+        else:
+            yield f"{path}/{name}", node.kept
+
+
+def look(mounted: Path) -> Changes:
+    """What a power cut in this very moment would leave, as far as it is other than when this was last asked."""
+    _ask((mounted / LOOK).mkdir)
+    return msgspec.json.decode((mounted / SEEN).read_bytes(), type=Changes)
 
 
 def cut_power(mounted: Path) -> None:
