@@ -54,7 +54,7 @@ LAZY: dict[str, frozenset[str]] = {
     "cli": SERVER,
     # PIL in the process of one picture alone; the rest for chains that an operator has registered.
     "supervision": frozenset({"web3", "eth_account", "PIL"}),
-    "drill": frozenset({"fuse", "PIL", "schemathesis", "hypothesis", "jsonschema", "referencing"}),
+    "drill": frozenset({"mfusepy", "PIL", "schemathesis", "hypothesis", "jsonschema", "referencing"}),
     "bench": frozenset({"ninja", "fastapi", "sqlalchemy"}),  # peers, each in a process of its own
 }
 

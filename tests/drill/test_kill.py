@@ -191,10 +191,13 @@ def test_a_moment_finds_what_was_durable_and_is_no_more() -> None:
     disk.tree.fsync(path, 0)
     disk.moments.moment()
     assert "断电后只有 7 字节" in disk.moments.broken[0]
-    disk.tree.unlink(path)
-    disk.tree.fsyncdir(path.rpartition("/")[0], 0)
+    other = disk.file()
+    disk.moments.moment()
+    disk.tree.unlink(other)
+    disk.tree.fsyncdir(other.rpartition("/")[0], 0)
     disk.moments.moment()
     assert "断电后不在" in disk.moments.broken[1]
+    assert len(disk.moments.broken) == 2, "each is told once"
 
 
 def test_a_moment_looks_for_the_key_of_a_person_and_for_the_mark(monkeypatch: pytest.MonkeyPatch) -> None:

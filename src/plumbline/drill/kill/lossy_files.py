@@ -5,7 +5,7 @@ second, `fsync` of a folder its names: creation, rename, link and removal alike.
 what a cut would leave can be looked at without one.
 
 `python -m plumbline.drill.kill.lossy_files FOLDER` mounts it there until SIGTERM; :func:`cut_power` cuts, :func:`look` looks. It needs
-/dev/fuse, libfuse 2 and fusepy (`apt install libfuse2`, `pip install plumbline[drill]`); no other module of ours imports it.
+/dev/fuse, libfuse 2 or 3 and mfusepy (`apt install fuse3`, `pip install plumbline[drill]`); no other module of ours imports it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class Node:
     """A file or a folder."""
 
     mode: int
-    changed: float = field(default_factory=time.time)
+    #: Nanoseconds since 1970.
+    changed: int = field(default_factory=time.time_ns)
     #: Of a file: bytes as seen, and bytes on the disk.
     seen: bytearray = field(default_factory=bytearray)
     kept: bytes = b""
@@ -206,7 +207,7 @@ class LossyTree:
         node = self._find(path)
         node.seen.extend(b"\0" * (offset - len(node.seen)))
         node.seen[offset : offset + len(data)] = data
-        node.changed = time.time()
+        node.changed = time.time_ns()
         return len(data)
 
     def truncate(self, path: str, length: int, fh: int | None = None) -> None:
@@ -230,7 +231,7 @@ class LossyTree:
         folder.names[name] = node
 
     def link(self, target: str, source: str) -> None:
-        """A second name of a file; `target` is the new one, as fusepy has it."""
+        """A second name of a file; `target` is the new one, as libfuse has it."""
         folder, name = self._place(target)
         if name in folder.names:
             raise OSError(errno.EEXIST, target)
@@ -244,9 +245,9 @@ class LossyTree:
     def chown(self, path: str, uid: int, gid: int) -> None:
         """Everything belongs to whoever mounted it."""
 
-    def utimens(self, path: str, times: tuple[float, float] | None = None) -> None:
+    def utimens(self, path: str, times: tuple[int, int] | None = None) -> None:
         """Times of access and change."""
-        self._find(path).changed = times[1] if times else time.time()
+        self._find(path).changed = times[1] if times else time.time_ns()
 
     def fsync(self, path: str, datasync: int, fh: int | None = None) -> None:
         """The file's bytes; not its name."""
@@ -319,28 +320,18 @@ def _ask(act: Callable[[], None]) -> None:
 
 def serve(folder: str) -> None:
     """Mount and answer until unmounted."""
-    import fuse  # type: ignore[import-not-found,unused-ignore]
+    import mfusepy  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
-    class Operations(LossyTree, fuse.Operations):  # type: ignore[misc,unused-ignore]
-        """fusepy calls by name and takes errors by number."""
+    class Operations(LossyTree, mfusepy.Operations):  # type: ignore[misc,unused-ignore]
+        """What the tree does not have is answered as ENOSYS."""
 
-        def __call__(self, op: str, *arguments: Any) -> Any:
-            if not hasattr(self, op):
-                raise fuse.FuseOSError(errno.ENOSYS)
-            return getattr(self, op)(*arguments)
+        use_ns = True
 
     # One thread: each operation is whole before the next. Nothing is cached outside, so that a cut is seen at once.
-    fuse.FUSE(
-        Operations(),
-        folder,
-        foreground=True,
-        nothreads=True,
-        direct_io=True,
-        attr_timeout=0,
-        entry_timeout=0,
-        negative_timeout=0,
-        big_writes=True,
-    )
+    options = {"direct_io": True, "attr_timeout": 0, "entry_timeout": 0, "negative_timeout": 0}
+    if mfusepy.fuse_version_major == 2:  # later ones write so anyway and know the option no more
+        options["big_writes"] = True
+    mfusepy.FUSE(Operations(), folder, foreground=True, nothreads=True, **options)
 
 
 if __name__ == "__main__":

@@ -22,14 +22,15 @@ _TOLD = 5
 
 @dataclass(slots=True)
 class Moments:
-    """Looks at the disk under a mounted folder until it is stopped; breaches are sentences in `broken`."""
+    """Looks at the disk under a mounted folder until it is stopped; breaches are sentences."""
 
     ledger: Ledger
     look: Callable[[], Changes]
     every_s: float = 0.01
     #: Moments before which something new had been acknowledged; the others prove nothing new and do not count.
     counted: int = 0
-    broken: list[str] = field(default_factory=list)
+    #: Kind of breach → object → the sentence of the first moment that found it.
+    _found: dict[str, dict[str, str]] = field(default_factory=dict)
     _disk: dict[str, OnDisk] = field(default_factory=dict)
     #: What has to be there: path → (SHA-256 or nothing, what it is).
     _owed: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -57,14 +58,24 @@ class Moments:
         if self._thread is not None:
             self._thread.join(30)
             if self._thread.is_alive():
-                self.broken.append("断电时刻没有看完：文件系统三十秒没有答复")
+                self._break("look", "", "断电时刻没有看完：文件系统三十秒没有答复")
+
+    @property
+    def broken(self) -> list[str]:
+        """Of each kind the first few objects and how many there are."""
+        told: list[str] = []
+        for found in self._found.values():
+            told += list(found.values())[:_TOLD]
+            if len(found) > _TOLD:
+                told.append(f"……同类共 {len(found)} 处")
+        return told
 
     def _run(self) -> None:
         try:
             while not self._stop.wait(self.every_s):
                 self.moment()
         except Exception as error:
-            self.broken.append(f"断电时刻看不成：{type(error).__name__} {error}")
+            self._break("look", "", f"断电时刻看不成：{type(error).__name__} {error}")
 
     def moment(self) -> None:
         """One: first what was acknowledged, then what the disk holds; never the other way round."""
@@ -105,11 +116,12 @@ class Moments:
         sha256, name = self._owed[path]
         kept = self._disk.get(path)
         if kept is None:
-            self._break(f"第 {self.counted} 个断电时刻：{name} 答复过已收，断电后不在")
-        elif sha256 and kept.sha256 != sha256:
-            self._break(f"第 {self.counted} 个断电时刻：{name} 答复过已收，断电后只有 {kept.size} 字节")
-        elif not kept.size:
-            self._break(f"第 {self.counted} 个断电时刻：{name} 答复过已收，断电后是空的")
+            left = "断电后不在"
+        elif not kept.size or (sha256 and kept.sha256 != sha256):
+            left = f"断电后只有 {kept.size} 字节，或不是原来的"
+        else:
+            return
+        self._break("file" if sha256 else "key", path, f"{self._which}：{name} 答复过已收，{left}")
 
     def _require_mark(self) -> None:
         if not self._shown:
@@ -118,16 +130,18 @@ class Moments:
         try:
             size = Head.decode(kept.data).size if kept else 0
         except ValueError:
-            self._break(f"第 {self.counted} 个断电时刻：断电后水位读不出来")
+            self._break("mark", "", f"{self._which}：断电后水位读不出来")
             return
         if size < self._shown:
-            self._break(
-                f"第 {self.counted} 个断电时刻：断电后水位是 {size} 条，而答复过 {self._shown} 条的检查点"
-            )
+            told = f"{self._which}：断电后水位是 {size} 条，而答复过 {self._shown} 条的检查点"
+            self._break("mark", str(self._shown), told)
 
-    def _break(self, sentence: str) -> None:
-        if len(self.broken) < _TOLD:
-            self.broken.append(sentence)
+    @property
+    def _which(self) -> str:
+        return f"第 {self.counted} 个断电时刻"
+
+    def _break(self, kind: str, which: str, sentence: str) -> None:
+        self._found.setdefault(kind, {}).setdefault(which, sentence)
 
 
 def _paths(upload: Upload) -> list[str]:

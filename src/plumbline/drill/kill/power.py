@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -126,10 +126,10 @@ class PowerCuts:
             if load.is_running and self.cuts < limit:
                 self.cut()
 
-    def after_each_step(self) -> None:
+    def after_each_step(self, steps: Sequence[str] = _STEPS) -> None:
         """Killed at a step, sent again and acknowledged by what the kill left, then the power is cut: the file must be there."""
         ledger = self.ledger
-        for number, point in enumerate(_STEPS):
+        for number, point in enumerate(steps):
             upload = ledger.file(4000 + number)
             self.site.wait_for_gateway(0)
             self.site.wait(partial(self._arm, point), point)
