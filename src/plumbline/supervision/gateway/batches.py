@@ -62,7 +62,7 @@ async def post_batch(request: Request) -> Response:
     ]
     if refusals:
         await audit_refusals(request, refusals)
-    await _add_results(context, found, told, answers, asked_wait_s(request))
+    await _add_results(context, found, told, answers, asked_wait_s(got.headers))
     return json_response({"answers": answers}, 200, TRIAL if key.sandbox else None)
 
 

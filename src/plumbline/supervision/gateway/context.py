@@ -8,7 +8,7 @@ from datetime import datetime
 
 from psycopg_pool import AsyncConnectionPool
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Scope
 
 from plumbline.exchange.problems import Problem, field_problem
@@ -121,7 +121,8 @@ def is_local(request: Request) -> bool:
 
 def require_secure(request: Request) -> None:
     """Machine paths over plain HTTP are refused beyond loopback (PROTOCOL §8)."""
-    if scheme_of(request) == "http" and client_of(request) not in LOOPBACK:
+    address, scheme = asker_in(request.scope, context_of(request))
+    if scheme == "http" and address not in LOOPBACK:
         raise Problem(slug="plain-http")
 
 
@@ -135,7 +136,10 @@ def target_of(request: Request) -> Target:
 
 def require_media(request: Request, *types: str) -> None:
     """The body is of one of these types, or says nothing of its type; said twice it is of none (RFC 9110 §8.3)."""
-    for stated in request.headers.getlist("content-type"):
+    for name, value in request.scope["headers"]:
+        if name != b"content-type":
+            continue
+        stated = value.decode("latin-1")
         if stated.partition(";")[0].strip().lower() not in types:
             reason = f"Content-Type 是 {stated[:80]}，这里收 {'、'.join(types)}"
             remedy = f"Content-Type 写 {types[0]}，或者不写"
@@ -144,15 +148,23 @@ def require_media(request: Request, *types: str) -> None:
 
 async def read_body(request: Request, limit: int) -> bytes:
     """The body, refused as soon as it is larger than `limit`."""
-    announced = request.headers.get("content-length", "0")
-    if announced.isascii() and announced.isdigit() and int(announced) > limit:
-        raise Problem(slug="too-large", detail=f"声明了 {announced} 字节，最多 {limit} 字节")
+    announced = next((value for name, value in request.scope["headers"] if name == b"content-length"), b"0")
+    if announced.isdigit() and int(announced) > limit:
+        raise Problem(slug="too-large", detail=f"声明了 {announced.decode()} 字节，最多 {limit} 字节")
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
+    while True:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise ClientDisconnect
+        part: bytes = message.get("body", b"")
+        if len(body) + len(part) > limit:
             raise Problem(slug="too-large", detail=f"超过 {limit} 字节")
-    return bytes(body)
+        is_last = not message.get("more_body", False)
+        if is_last and not body:
+            return part  # came in one piece: not copied
+        body += part
+        if is_last:
+            return bytes(body)
 
 
 def stated_times_of(request: Request) -> list[datetime]:
@@ -194,7 +206,8 @@ def _first_of_each(lines: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
 async def received(request: Request, limit: int, *, several: bool = False) -> Received:
     """The request as the door takes it: target, headers, body within `limit`, times. Of several messages each has a time of its own."""
     require_secure(request)
-    clock = await context_of(request).demo_time.look()
+    demo_time = context_of(request).demo_time
+    clock = demo_time.fresh() or await demo_time.look()
     got = request.state.received = Received(
         target=target_of(request),
         headers=_first_of_each(request.scope["headers"]),

@@ -82,7 +82,7 @@ async def post_entry(request: Request) -> Response:
     hit("answer.before_sent")
     request.state.stored = stored_note(message, accepted)
     body = receipt_body(accepted, message.sender, str(message.uid))
-    wait_s = asked_wait_s(request)
+    wait_s = asked_wait_s(got.headers)
     if wait_s:
         body |= {"result": (await results(context, [(accepted, message)], wait_s))[0]}
     return json_response(body, 200 if accepted.duplicate else 201, {"Location": str(body["receipt_url"])})

@@ -57,8 +57,7 @@ _LAST = (
 _log = logging.getLogger("plumbline.gateway")
 
 
-@dataclass(slots=True, kw_only=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """What an endpoint says of a request that it took: left in `request.state.stored`."""
 
     kind: str
@@ -66,11 +65,10 @@ class Stored:
     entry: str = ""
     outcome: str = "accepted"
     #: When it was taken (perf_counter): a sender may wait for the projection beyond that.
-    at: float = field(default_factory=time.perf_counter)
+    at: float = msgspec.field(default_factory=time.perf_counter)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Note:
+class _Note(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     received: Received | None
     #: The header that names the key.
@@ -159,7 +157,7 @@ class Monitor:
             _Note(
                 at=datetime.now(UTC),
                 received=received,
-                signed=_signed(request),
+                signed=_signed(request, received),
                 asked=_asked(request) if problem else (),
                 size=len(body) or _announced(request),
                 status=status,
@@ -258,12 +256,10 @@ def _left(request: Request, name: str) -> Any:
     return request.scope.get("state", {}).get(name)
 
 
-def _signed(request: Request) -> str:
-    """The header that names the key; sought once for all messages of a request, among some twenty."""
-    found: str | None = _left(request, "signed")
-    if found is None:
-        found = request.state.signed = request.headers.get("signature-input", "")[:2000]
-    return found
+def _signed(request: Request, received: Received | None) -> str:
+    """The header that names the key."""
+    headers = request.headers if received is None else received.headers
+    return headers.get("signature-input", "")[:2000]
 
 
 def _asked(request: Request) -> tuple[str, ...]:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psycopg.rows import dict_row
-from starlette.requests import Request
 
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.reports import ReportApplied, ReportRegistered
@@ -27,9 +26,9 @@ _REGISTRATIONS = "SELECT id, state, code FROM fact.registration WHERE id = ANY(%
 Result = dict[str, object]
 
 
-def asked_wait_s(request: Request) -> float:
-    """How long the sender wants to wait for the result (RFC 7240), 0 when it does not."""
-    found = _WAIT.search(request.headers.get("prefer", ""))
+def asked_wait_s(headers: Mapping[str, str]) -> float:
+    """How long the sender wants to wait for the result (RFC 7240), 0 when it does not; headers by lower-case names."""
+    found = _WAIT.search(headers.get("prefer", ""))
     return min(float(found[1]), MAX_WAIT_S) if found else 0.0
 
 

@@ -1,0 +1,95 @@
+"""The body as it comes in (报文正文): in pieces, too large, cut in the middle; and what is said of its type."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from starlette.requests import ClientDisconnect, Request
+
+from plumbline.exchange.problems import Problem
+from plumbline.supervision.gateway.context import read_body, require_media
+
+DISCONNECT = {"type": "http.disconnect"}
+
+
+def coming(*messages: dict[str, Any], headers: list[tuple[bytes, bytes]] = []) -> tuple[Request, list[Any]]:  # noqa: B006 - read only
+    """A request whose body comes in these messages, and those that were not asked for yet."""
+    left = list(messages)
+
+    async def receive() -> dict[str, Any]:
+        return left.pop(0)
+
+    return Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive), left
+
+
+def piece(body: bytes, *, more: bool = False) -> dict[str, Any]:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [piece(b"whole")],
+        [piece(b"wh", more=True), piece(b"ole")],
+        [piece(b"", more=True), piece(b"whole", more=True), piece(b"")],
+        [piece(b"whole", more=True), {"type": "http.request"}],
+    ],
+)
+def test_a_body_is_the_same_in_however_many_pieces_it_comes(pieces: list[dict[str, Any]]) -> None:
+    request, left = coming(*pieces)
+    body = asyncio.run(read_body(request, 5))
+    assert (body, type(body), left) == (b"whole", bytes, [])
+
+
+def test_an_empty_body_is_none_of_anybodys_business() -> None:
+    assert asyncio.run(read_body(coming({"type": "http.request"})[0], 0)) == b""
+
+
+@pytest.mark.parametrize("pieces", [[piece(b"123456")], [piece(b"123", more=True), piece(b"456", more=True)]])
+def test_more_than_the_limit_is_refused_with_the_piece_that_passes_it(pieces: list[dict[str, Any]]) -> None:
+    request, left = coming(*pieces, piece(b"never asked for"))
+    with pytest.raises(Problem, match="超过 5 字节"):
+        asyncio.run(read_body(request, 5))
+    assert len(left) == 1
+
+
+def test_what_is_announced_as_too_large_is_not_read() -> None:
+    request, left = coming(piece(b"123456"), headers=[(b"content-length", b"6")])
+    with pytest.raises(Problem, match="声明了 6 字节"):
+        asyncio.run(read_body(request, 5))
+    assert len(left) == 1
+
+
+@pytest.mark.parametrize("announced", [b"", b"-1", b"six", b"\xc2\xb2", b"5"])
+def test_an_announcement_that_is_no_number_counts_for_nothing(announced: bytes) -> None:
+    request, _ = coming(piece(b"whole"), headers=[(b"content-length", announced)])
+    assert asyncio.run(read_body(request, 5)) == b"whole"
+
+
+def test_a_sender_that_goes_away_has_sent_nothing() -> None:
+    for pieces in ([DISCONNECT], [piece(b"wh", more=True), DISCONNECT]):
+        with pytest.raises(ClientDisconnect):
+            asyncio.run(read_body(coming(*pieces)[0], 5))
+
+
+@pytest.mark.parametrize(
+    ("stated", "is_taken"),
+    [
+        ([], True),
+        ([b"application/json"], True),
+        ([b" Application/JSON ; charset=utf-8"], True),
+        ([b"text/plain"], False),
+        ([b"\xff"], False),
+        ([b"application/json", b"text/plain"], False),
+    ],
+)
+def test_every_type_that_is_stated_has_to_be_the_right_one(stated: list[bytes], is_taken: bool) -> None:
+    request, _ = coming(headers=[(b"content-type", each) for each in stated])
+    if is_taken:
+        require_media(request, "application/json")
+    else:
+        with pytest.raises(Problem) as caught:
+            require_media(request, "application/json")
+        assert caught.value.slug == "media-type"
