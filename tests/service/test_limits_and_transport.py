@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
 import time
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -217,3 +219,22 @@ def test_nothing_older_than_tls_1_3_is_spoken(secure) -> None:
         pytest.raises((ssl.SSLError, ConnectionError)),
     ):
         spoken(ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)
+
+
+def test_slow_senders_leave_web_to_the_others(running_platform) -> None:
+    """Twice as many as web has threads begin a body and stop; who opens a page meanwhile has it at once (slowloris)."""
+    place = urlsplit(running_platform.url)
+    head = (
+        f"POST /account/login/ HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        "Content-Length: 200000\r\n\r\nx="
+    )
+    with contextlib.ExitStack() as stack:
+        for _ in range(16):
+            slow = stack.enter_context(socket.create_connection((place.hostname, place.port), timeout=10))
+            slow.sendall(head.encode())
+        time.sleep(1)
+        answer = httpx.get(
+            f"{running_platform.url}/account/login/", timeout=8, trust_env=False, follow_redirects=True
+        )
+    assert answer.status_code == 200
+    assert "text/html" in answer.headers["content-type"]

@@ -107,6 +107,12 @@ _KINDS = [
         remedy="曲线用 dzv 编码；文件走续传接口",
     ),
     ProblemKind(
+        slug="too-slow",
+        status=408,
+        title="没有收下：内容来得太慢",
+        remedy="检查网络，用原来的 uid 重发；大的文件走续传接口，断了从断处接着传",
+    ),
+    ProblemKind(
         slug="curve-too-long",
         status=413,
         title="没有收下：一条曲线超过 1 000 000 点",

@@ -376,7 +376,7 @@ def _public_paths() -> dict[str, Any]:
                 "fileComplaint",
                 "纸面与登记不一致，举报；Accept: application/json 时给出编号和回执地址",
                 {"201": _page("已受理", "Complaint"), "429": _page("反映得太多，稍后再来", "Problem")},
-                refuses=(*_NONE, "schema", "too-large", "media-type"),
+                refuses=(*_NONE, "schema", "too-large", "too-slow", "media-type"),
                 parameters=[code],
                 requestBody=_complaint_form(),
             )

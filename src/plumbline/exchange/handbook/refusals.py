@@ -22,6 +22,7 @@ SIGNED = (
     "party-suspended",
     "plain-http",
     "too-large",
+    "too-slow",
     "schema",
     *LOOKUP,
 )

@@ -20,7 +20,7 @@ from plumbline.exchange.signatures import Signer, Target, sign_request
 from plumbline.sdk.client.problems import Refused, Unreachable, problem_of
 
 #: These say that the request may succeed later; 504 comes from proxies only.
-RETRIED = frozenset({429, 502, 503, 504})
+RETRIED = frozenset({408, 429, 502, 503, 504})
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 #: A platform may ask for a longer pause than ours, but not for one without end.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +36,9 @@ from plumbline.supervision.journal.vault import Vault
 from plumbline.supervision.renditions import Renditions
 from plumbline.supervision.scanner import Policy
 
+#: A body may take so long, and a second more for each so many bytes that have come: who sends slower holds a place that others need.
+BODY_GRACE_S = 30.0
+SLOWEST_BYTES_A_SECOND = 4096
 LOOPBACK = frozenset({"127.0.0.1", "::1", "testclient"})
 
 
@@ -152,19 +157,29 @@ async def read_body(request: Request, limit: int) -> bytes:
     if announced.isdigit() and int(announced) > limit:
         raise Problem(slug="too-large", detail=f"声明了 {announced.decode()} 字节，最多 {limit} 字节")
     body = bytearray()
+    began = time.monotonic()
     while True:
-        message = await request.receive()
-        if message["type"] != "http.request":
-            raise ClientDisconnect
-        part: bytes = message.get("body", b"")
+        part, is_last = await next_part(request, began, len(body))
         if len(body) + len(part) > limit:
             raise Problem(slug="too-large", detail=f"超过 {limit} 字节")
-        is_last = not message.get("more_body", False)
         if is_last and not body:
             return part  # came in one piece: not copied
         body += part
         if is_last:
             return bytes(body)
+
+
+async def next_part(request: Request, began: float, size: int) -> tuple[bytes, bool]:
+    """(piece, whether it is the last) of a body that `began` to be read (monotonic), of which `size` bytes are there; raises `too-slow`."""
+    try:
+        async with asyncio.timeout(began + BODY_GRACE_S + size / SLOWEST_BYTES_A_SECOND - time.monotonic()):
+            message = await request.receive()
+    except TimeoutError:
+        detail = f"{time.monotonic() - began:.0f} 秒里只收到 {size} 字节"
+        raise Problem(slug="too-slow", detail=detail) from None
+    if message["type"] != "http.request":
+        raise ClientDisconnect
+    return message.get("body", b""), not message.get("more_body", False)
 
 
 def stated_times_of(request: Request) -> list[datetime]:

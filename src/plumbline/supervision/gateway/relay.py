@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from tempfile import SpooledTemporaryFile
 
 import httpx
 from starlette.requests import ClientDisconnect, Request
@@ -11,9 +13,12 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.gateway.answers import problem_response
-from plumbline.supervision.gateway.context import client_of, read_body, scheme_of
+from plumbline.supervision.gateway.context import client_of, next_part, scheme_of
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
+#: Larger bodies wait in a file: many at once must not fill the memory.
+KEPT_IN_MEMORY_BYTES = 256 * 1024
+_PIECE_BYTES = 64 * 1024
 _HOP = {
     "connection",
     "keep-alive",
@@ -49,7 +54,8 @@ class Relay:
         await self._client.aclose()
 
     async def answer(self, request: Request) -> Response:
-        """Relay one request; a body beyond 32 MB is refused, at its announcement or while it flows."""
+        """Relay one request, when its body is whole: web has few threads, and none of them waits for a slow sender. A body beyond 32 MB is
+        refused, at its announcement or while it comes."""
         headers = [(k, v) for k, v in request.headers.items() if _passes(k)]
         headers += [
             ("host", request.headers.get("host", "")),
@@ -58,11 +64,13 @@ class Relay:
         ]
         try:
             target = httpx.URL(path=request.url.path, query=request.url.query.encode())
-            length, content = await _content(request)
-            outgoing = self._client.build_request(
-                request.method, target, headers=[*headers, *length], content=content
-            )
-            incoming = await self._client.send(outgoing, stream=True)
+            with SpooledTemporaryFile(max_size=KEPT_IN_MEMORY_BYTES) as body:
+                size = await _collect(request, body)
+                length = [("content-length", str(size))] if size else []
+                outgoing = self._client.build_request(
+                    request.method, target, headers=[*headers, *length], content=_read(body) if size else b""
+                )
+                incoming = await self._client.send(outgoing, stream=True)
         except Problem as problem:
             return problem_response(problem)
         except httpx.InvalidURL:  # control characters: web has no such address
@@ -88,20 +96,26 @@ async def _chunks(incoming: httpx.Response) -> AsyncIterator[bytes]:
         await incoming.aclose()
 
 
-async def _content(request: Request) -> tuple[list[tuple[str, str]], AsyncIterator[bytes] | bytes]:
-    """(Content-Length as a header, what to send on). web goes by the length: a body without one is collected first."""
+async def _collect(request: Request, body: SpooledTemporaryFile[bytes]) -> int:
+    """The body into a file, which is in memory while it is small; how many bytes it has. Fewer than announced were cut off on the way."""
     announced = request.headers.get("content-length", "")
-    if not (announced.isascii() and announced.isdigit()):
-        return [], await read_body(request, MAX_BODY_BYTES)
-    if int(announced) > MAX_BODY_BYTES:
+    is_announced = announced.isascii() and announced.isdigit()
+    if is_announced and int(announced) > MAX_BODY_BYTES:
         raise Problem(slug="too-large", detail=f"声明了 {announced[:20]} 字节，最多 {MAX_BODY_BYTES} 字节")
-    return [("content-length", announced)], _limited(request, int(announced))
+    limit = int(announced) if is_announced else MAX_BODY_BYTES
+    size, is_last, began = 0, False, time.monotonic()
+    while not is_last:
+        part, is_last = await next_part(request, began, size)
+        size += len(part)
+        if size > limit:
+            raise Problem(slug="too-large", detail=f"收到的比 {limit} 字节多")
+        body.write(part)
+    body.seek(0)
+    if is_announced and size < limit:
+        raise ClientDisconnect
+    return size
 
 
-async def _limited(request: Request, limit: int) -> AsyncIterator[bytes]:
-    passed = 0
-    async for chunk in request.stream():
-        passed += len(chunk)
-        if passed > limit:
-            raise Problem(slug="too-large", detail=f"收到的比声明的 {limit} 字节多")
-        yield chunk
+async def _read(body: SpooledTemporaryFile[bytes]) -> AsyncIterator[bytes]:
+    while piece := body.read(_PIECE_BYTES):
+        yield piece

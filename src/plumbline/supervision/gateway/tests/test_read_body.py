@@ -9,6 +9,7 @@ import pytest
 from starlette.requests import ClientDisconnect, Request
 
 from plumbline.exchange.problems import Problem
+from plumbline.supervision.gateway import context
 from plumbline.supervision.gateway.context import read_body, require_media
 
 DISCONNECT = {"type": "http.disconnect"}
@@ -72,6 +73,26 @@ def test_a_sender_that_goes_away_has_sent_nothing() -> None:
     for pieces in ([DISCONNECT], [piece(b"wh", more=True), DISCONNECT]):
         with pytest.raises(ClientDisconnect):
             asyncio.run(read_body(coming(*pieces)[0], 5))
+
+
+def test_a_body_that_comes_too_slowly_is_refused_and_one_that_comes_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(context, "BODY_GRACE_S", 0.2)
+    monkeypatch.setattr(context, "SLOWEST_BYTES_A_SECOND", 10)
+
+    def dripping(size: int) -> Request:
+        async def receive() -> dict[str, Any]:
+            await asyncio.sleep(0.1)
+            return piece(b"x" * size, more=True)
+
+        return Request({"type": "http", "method": "POST", "path": "/", "headers": []}, receive)
+
+    with pytest.raises(Problem, match="秒里只收到") as caught:
+        asyncio.run(read_body(dripping(0), 100))
+    assert (caught.value.slug, caught.value.kind.status) == ("too-slow", 408)
+    with pytest.raises(Problem, match="超过 100 字节"):  # ten bytes a tenth of a second: never too slow
+        asyncio.run(read_body(dripping(10), 100))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The relay to web: bodies flow and are limited, and nobody says for himself where he comes from (转发)."""
+"""The relay to web: bodies are whole before it is asked, and limited, and nobody says for himself where he comes from (转发)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from plumbline.supervision.gateway.relay import MAX_BODY_BYTES, Relay
+from plumbline.supervision.gateway import context
+from plumbline.supervision.gateway.relay import KEPT_IN_MEMORY_BYTES, MAX_BODY_BYTES, Relay
 
 
 class _Echo(BaseHTTPRequestHandler):
@@ -99,3 +100,43 @@ def test_a_body_beyond_the_limit_is_refused_at_its_announcement(web: str, announ
 def test_more_bytes_than_announced_are_refused_while_they_flow(web: str) -> None:
     answer = _post(web, content=b"x" * 50, headers={"Content-Length": "10"})
     assert answer.status_code == 413
+
+
+def test_web_is_not_asked_before_the_body_is_whole_and_slow_senders_are_refused(
+    web: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice as many as web has threads send the beginning of a body and stop; somebody who only asks is answered at once."""
+    monkeypatch.setattr(context, "BODY_GRACE_S", 1.0)
+    asked = []
+    monkeypatch.setattr(_Echo, "do_POST", lambda self: asked.append(self.path))
+
+    async def stops():
+        yield b"x"
+        await asyncio.sleep(30)
+
+    async def story() -> list[int]:
+        relay = Relay(web)
+        app = Starlette(routes=[Route("/{rest:path}", relay.answer, methods=["POST"])])
+        app.state.context = SimpleNamespace(trusted_proxies=frozenset())
+        transport = httpx.ASGITransport(app, client=("192.0.2.7", 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
+            slow = [http.post("/", content=stops(), headers={"Content-Length": "300000"}) for _ in range(16)]
+            answers = await asyncio.gather(*slow)
+        await relay.close()
+        return [answer.status_code for answer in answers]
+
+    assert asyncio.run(story()) == [408] * 16
+    assert asked == []
+
+
+def test_a_request_without_a_body_has_none_at_web(web: str) -> None:
+    seen = _post(web).json()
+    assert seen["bytes"] == 0
+    assert "transfer-encoding" not in seen["headers"]
+
+
+def test_a_large_body_waits_in_a_file_and_passes_whole(web: str) -> None:
+    assert (
+        _post(web, content=b"x" * (KEPT_IN_MEMORY_BYTES * 3 + 1)).json()["bytes"]
+        == KEPT_IN_MEMORY_BYTES * 3 + 1
+    )
