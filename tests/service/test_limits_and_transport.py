@@ -15,8 +15,9 @@ import psycopg
 import pytest
 from starlette.requests import Request
 
-from plumbline.exchange.encode import encode_message
+from plumbline.exchange.encode import encode_message, encode_submission
 from plumbline.exchange.messages.project import TagIssued
+from plumbline.exchange.origin import sign_origin
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.gateway.context import require_secure
 from plumbline.supervision.gateway.limits import RateLimit
@@ -219,6 +220,33 @@ def test_nothing_older_than_tls_1_3_is_spoken(secure) -> None:
         pytest.raises((ssl.SSLError, ConnectionError)),
     ):
         spoken(ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)
+
+
+def _head(url: str, *lines: str) -> tuple[tuple[str | None, int | None], bytes]:
+    place = urlsplit(url)
+    told = ["POST /x/v1/entries HTTP/1.1", f"Host: {place.netloc}", "Content-Type: application/json", *lines]
+    return (place.hostname, place.port), ("\r\n".join(told) + "\r\n\r\n").encode()
+
+
+def test_a_strangers_large_body_is_refused_before_it_is_sent(world) -> None:
+    """Memory is for those whose signature holds: it is looked for in the headers, before the body."""
+    place, head = _head(world.url, "Content-Length: 16000000")
+    with socket.create_connection(place, timeout=10) as line:
+        line.sendall(head)
+        assert line.recv(2000).startswith(b"HTTP/1.1 401")
+    place, head = _head(world.url, "Transfer-Encoding: chunked")
+    with socket.create_connection(place, timeout=10) as line:
+        line.sendall(head + (b"1000\r\n" + b" " * 4096 + b"\r\n") * 80)
+        assert line.recv(2000).startswith(b"HTTP/1.1 401")
+
+
+def test_a_large_body_of_a_known_sender_is_read_again_and_again(world) -> None:
+    """Room that one of them took is there again for the next: more of them, one after the other, than have room at a time."""
+    who, data = world.parties["contractor"], _tags(world, "contractor")
+    body = encode_submission(data, origin=[sign_origin(who.origin, data)])
+    padded = body[:-1] + b" " * (15_000_000) + body[-1:]
+    answers = [world.post(data, who, body=padded) for _ in range(10)]
+    assert {each.status_code for each in answers} <= {200, 201}, [each.text[:200] for each in answers]
 
 
 def test_slow_senders_leave_web_to_the_others(running_platform) -> None:

@@ -177,7 +177,7 @@ def _entry_paths() -> dict[str, Any]:
         "申请监管码的试算，不入账",
         {"200": _json("现在申请会得到什么", "DryRun")},
         signed=True,
-        refuses=MESSAGE,
+        refuses=(*MESSAGE, "queue-full"),
         requestBody=_body("report.applied"),
     )
     receipt = _operation(

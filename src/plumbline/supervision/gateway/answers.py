@@ -134,6 +134,9 @@ def guarded(endpoint: Endpoint, *, is_watched: bool = False) -> Endpoint:
             return Response(None, 400)
         except Exception as error:
             response, problem, number = await refused(request, error)
+        finally:
+            if give_back := request.scope.get("state", {}).get("give_back"):
+                give_back()
         # of several messages the endpoint has noted each, once it had them apart
         if is_watched and not request.scope.get("state", {}).get("is_noted"):
             request.app.state.context.monitor.note(

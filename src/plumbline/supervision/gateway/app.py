@@ -40,12 +40,12 @@ from plumbline.supervision.gateway.appender import Appender
 from plumbline.supervision.gateway.asked import WHOLE_ROW, AskedCodes, PublicPool, public_pool
 from plumbline.supervision.gateway.attachments import AREA, FilesHost, is_elsewhere
 from plumbline.supervision.gateway.briefly import BRIEFLY, BriefAnswers, ShortWay
-from plumbline.supervision.gateway.context import Context
+from plumbline.supervision.gateway.context import LARGE_BODIES_BYTES, Context
 from plumbline.supervision.gateway.demo_time import DemoTime, StoppedDoor, may_be_stopped
 from plumbline.supervision.gateway.directory import Directory
 from plumbline.supervision.gateway.door import Door
 from plumbline.supervision.gateway.headers import SafeHeaders
-from plumbline.supervision.gateway.limits import RateLimit
+from plumbline.supervision.gateway.limits import RateLimit, Room
 from plumbline.supervision.gateway.live import LiveHub
 from plumbline.supervision.gateway.monitor import Monitor
 from plumbline.supervision.gateway.nonces import Nonces
@@ -124,6 +124,7 @@ def _context(platform: Platform, pool: AsyncConnectionPool, public: PublicPool) 
         sender=PlatformSender(Journal(gateway, signer), keys.signer("web")),
         nonces=Nonces(pool),
         uploads=RateLimit(limits.rate, max(1, int(limits.rate * 2))),
+        room=Room(LARGE_BODIES_BYTES),
         lookups=RateLimit(limits.lookup_rate, max(1, int(limits.lookup_rate * 4))),
         log=Lookups(gateway, signer),
         complaints=RateLimit(5 / 3600, 5, told="您对这个监管码已经反映过多次，每小时最多 5 次，请稍后再来"),

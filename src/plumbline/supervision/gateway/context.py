@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,7 +22,7 @@ from plumbline.supervision.gateway.asked import AskedCodes, Row
 from plumbline.supervision.gateway.demo_time import DemoTime
 from plumbline.supervision.gateway.directory import Directory
 from plumbline.supervision.gateway.door import Door, Received
-from plumbline.supervision.gateway.limits import RateLimit
+from plumbline.supervision.gateway.limits import RateLimit, Room
 from plumbline.supervision.gateway.live import LiveHub
 from plumbline.supervision.gateway.monitor import Monitor
 from plumbline.supervision.gateway.nonces import Nonces
@@ -39,6 +39,10 @@ from plumbline.supervision.scanner import Policy
 #: A body may take so long, and a second more for each so many bytes that have come: who sends slower holds a place that others need.
 BODY_GRACE_S = 30.0
 SLOWEST_BYTES_A_SECOND = 4096
+#: More of a body is read only when it is known whose it is, and while there is room for it in memory.
+UNKNOWN_BYTES = 256 * 1024
+#: Room for large bodies in one process: eight of the largest messages.
+LARGE_BODIES_BYTES = 128 * 1024 * 1024
 LOOPBACK = frozenset({"127.0.0.1", "::1", "testclient"})
 
 
@@ -64,6 +68,7 @@ class Context:
     sender: PlatformSender
     nonces: Nonces
     uploads: RateLimit
+    room: Room
     lookups: RateLimit
     log: Lookups
     #: Complaints of one address about one code, and of everybody.
@@ -151,11 +156,18 @@ def require_media(request: Request, *types: str) -> None:
             raise field_problem("/header/Content-Type", reason, remedy, slug="media-type")
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The body, refused as soon as it is larger than `limit`."""
+async def read_body(
+    request: Request, limit: int, large: Callable[[int], Awaitable[None]] | None = None
+) -> bytes:
+    """The body, refused as soon as it is larger than `limit`. `large` is asked once, with how large it may become, before more than
+    :data:`UNKNOWN_BYTES` of it are kept; it raises what is to be answered instead."""
     announced = next((value for name, value in request.scope["headers"] if name == b"content-length"), b"0")
-    if announced.isdigit() and int(announced) > limit:
+    size = int(announced) if announced.isdigit() else 0
+    if size > limit:
         raise Problem(slug="too-large", detail=f"声明了 {announced.decode()} 字节，最多 {limit} 字节")
+    if large is not None and size > UNKNOWN_BYTES:
+        await large(size)
+        large = None
     body = bytearray()
     began = time.monotonic()
     while True:
@@ -164,6 +176,9 @@ async def read_body(request: Request, limit: int) -> bytes:
             raise Problem(slug="too-large", detail=f"超过 {limit} 字节")
         if is_last and not body:
             return part  # came in one piece: not copied
+        if large is not None and len(body) + len(part) > UNKNOWN_BYTES:
+            await large(limit)
+            large = None
         body += part
         if is_last:
             return bytes(body)
@@ -223,11 +238,23 @@ async def received(request: Request, limit: int, *, several: bool = False) -> Re
     require_secure(request)
     demo_time = context_of(request).demo_time
     clock = demo_time.fresh() or await demo_time.look()
+    target, headers = target_of(request), _first_of_each(request.scope["headers"])
+    stated_at = None if several else stated_at_of(request)
+
+    async def large(size: int) -> None:
+        context = context_of(request)
+        at = max(stated_times_of(request), default=None)
+        head = request.state.received = Received(
+            target=target, headers=headers, stated_at=at, body=b"", arrived_at=clock.received()
+        )
+        _, key = await context.door.identify(head, is_trial=True)
+        request.state.give_back = context.room.take(key.party, size)
+
     got = request.state.received = Received(
-        target=target_of(request),
-        headers=_first_of_each(request.scope["headers"]),
-        stated_at=None if several else stated_at_of(request),
-        body=await read_body(request, limit),
+        target=target,
+        headers=headers,
+        stated_at=stated_at,
+        body=await read_body(request, limit, large if limit > UNKNOWN_BYTES else None),
         arrived_at=clock.received(),
     )
     return got

@@ -159,6 +159,15 @@ class Door:
 
         A sandbox key is known where a trial is asked for (`is_trial`), and nowhere else.
         """
+        signed, key = await self.identify(received, is_trial=is_trial)
+        digest = check_digests(received.headers, received.body, message)
+        received.seen.is_proved = True
+        return signed, key, digest
+
+    async def identify(
+        self, received: Received, *, is_trial: bool = False
+    ) -> tuple[SignedRequest, KnownKey]:
+        """Whose request it is, by its headers alone: they hold the digests that the signature covers, so that a body need not be there yet."""
         try:
             signed = read_signature(received.headers, received.target)
         except ValueError:  # digits of another script, or a header that is not ASCII
@@ -179,9 +188,7 @@ class Door:
         await self._require_valid(key, now, received.stated_at)
         if not verify(key.algorithm, key.material, signed.base, signed.signature):
             raise Problem(slug="signature-invalid", detail=f"用密钥 {signed.key_id} 验不过")
-        digest = check_digests(received.headers, received.body, message)
-        received.seen.is_proved = True
-        return signed, key, digest
+        return signed, key
 
     async def open(self, received: Received, *, is_trial: bool = False) -> tuple[Submission, Proof, Message]:
         """Who sends, then what: a stranger's body is not parsed beyond its outermost braces."""

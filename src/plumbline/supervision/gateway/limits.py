@@ -4,9 +4,35 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from functools import partial
 
 from plumbline.exchange.problems import Problem
+
+
+class Room:
+    """Memory for large bodies (大报文的内存): so many bytes at a time, of one process, half of them for one sender; the next one is to
+    come again. Of one event loop alone, hence without a lock."""
+
+    def __init__(self, size: int) -> None:
+        self._most_of_one = size // 2
+        self._left = size
+        self._taken: Counter[str] = Counter()
+
+    def take(self, name: str, size: int) -> Callable[[], None]:
+        """Take `size` bytes for a sender, or raise `queue-full`; whoever is done calls what is returned, once."""
+        if size > self._left or self._taken[name] + size > self._most_of_one:
+            raise Problem(slug="queue-full", detail="同时在收的大报文太多", retry_after_s=2)
+        self._left -= size
+        self._taken[name] += size
+        return partial(self._give_back, name, size)
+
+    def _give_back(self, name: str, size: int) -> None:
+        self._left += size
+        self._taken[name] -= size
+        if not self._taken[name]:
+            del self._taken[name]
 
 
 class RateLimit:

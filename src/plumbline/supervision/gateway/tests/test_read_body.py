@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.gateway import context
 from plumbline.supervision.gateway.context import read_body, require_media
+from plumbline.supervision.gateway.limits import Room
 
 DISCONNECT = {"type": "http.disconnect"}
 
@@ -93,6 +94,58 @@ def test_a_body_that_comes_too_slowly_is_refused_and_one_that_comes_is_waited_fo
     assert (caught.value.slug, caught.value.kind.status) == ("too-slow", 408)
     with pytest.raises(Problem, match="超过 100 字节"):  # ten bytes a tenth of a second: never too slow
         asyncio.run(read_body(dripping(10), 100))
+
+
+@pytest.mark.parametrize(
+    ("headers", "read", "may_become"),
+    [
+        ([(b"content-length", b"9")], 0, 9),  # asked before anything is read
+        ([], 2, 10),  # it does not say how large it is: before the piece that passes the bound is kept
+    ],
+)
+def test_whose_it_is_is_asked_before_a_body_grows_large(
+    monkeypatch: pytest.MonkeyPatch, headers: list[tuple[bytes, bytes]], read: int, may_become: int
+) -> None:
+    monkeypatch.setattr(context, "UNKNOWN_BYTES", 4)
+    asked: list[tuple[int, int]] = []
+    pieces = [piece(b"123", more=True), piece(b"456", more=True), piece(b"789")]
+
+    async def large(size: int) -> None:
+        asked.append((3 - len(left), size))
+        if refusing:
+            raise Problem(slug="key-unknown")
+
+    for refusing in (False, True):
+        request, left = coming(*pieces, headers=headers)
+        if refusing:
+            with pytest.raises(Problem):
+                asyncio.run(read_body(request, 10, large))
+            assert len(left) == 3 - read
+        else:
+            assert asyncio.run(read_body(request, 10, large)) == b"123456789"
+    assert asked == [(read, may_become)] * 2
+
+
+def test_a_small_body_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context, "UNKNOWN_BYTES", 4)
+
+    async def large(_: int) -> None:
+        raise AssertionError
+
+    assert asyncio.run(read_body(coming(piece(b"12", more=True), piece(b"34"))[0], 10, large)) == b"1234"
+
+
+def test_room_for_large_bodies_is_bounded_and_no_sender_takes_it_all() -> None:
+    room = Room(100)
+    mine = [room.take("a", 25), room.take("a", 25)]
+    with pytest.raises(Problem) as caught:
+        room.take("a", 1)
+    assert (caught.value.slug, caught.value.retry_after_s) == ("queue-full", 2)
+    room.take("b", 40)
+    with pytest.raises(Problem):
+        room.take("c", 11)
+    [give_back() for give_back in mine]
+    room.take("a", 50)
 
 
 @pytest.mark.parametrize(
