@@ -7,8 +7,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -271,6 +271,22 @@ def quiet_platform(short_folder: Path, _template: TestPlatform) -> Iterator[Test
     """A prepared platform with a database of its own and without processes: for append, projection, rebuild and tampering."""
     with _copy(short_folder, _template) as tested:
         yield tested
+
+
+@pytest.fixture
+def copied(_template: TestPlatform) -> Callable[[Platform], AbstractContextManager[TestPlatform]]:
+    """Makes a copy of a quiet platform to which nobody is connected, as it stands: for tests that go on from one state in several ways."""
+
+    @contextmanager
+    def copy(platform: Platform) -> Iterator[TestPlatform]:
+        folder = Path(tempfile.mkdtemp(prefix="plt-", dir="/tmp"))
+        try:
+            with _copy(folder, replace(_template, platform=platform)) as tested:
+                yield tested
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    return copy
 
 
 @pytest.fixture(scope="session")

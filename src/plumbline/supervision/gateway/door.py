@@ -164,10 +164,8 @@ class Door:
         received.seen.is_proved = True
         return signed, key, digest
 
-    async def identify(
-        self, received: Received, *, is_trial: bool = False
-    ) -> tuple[SignedRequest, KnownKey]:
-        """Whose request it is, by its headers alone: they hold the digests that the signature covers, so that a body need not be there yet."""
+    async def identify(self, received: Received, *, is_trial: bool = False) -> tuple[SignedRequest, KnownKey]:
+        """Whose request it is, by its headers alone: they hold the digests that the signature covers, and a body need not be there yet."""
         try:
             signed = read_signature(received.headers, received.target)
         except ValueError:  # digits of another script, or a header that is not ASCII

@@ -23,6 +23,7 @@ from plumbline.supervision.projection.handlers.standing import (
     is_authority,
     project_parties,
     refused,
+    unknown_object,
     works_on,
 )
 from plumbline.supervision.projection.table import Row
@@ -65,17 +66,7 @@ def _division(p: Projection, project: str | None) -> str:
 def _missing(p: Projection, table: str, key: str, what: str, subject: tuple[str, str]) -> bool:
     if p.state.get(table, key) is not None:
         return False
-    p.find(
-        Finding(
-            code="custody.unknown_object",
-            clause="CECS 3.0.3",
-            sentence=f"所引用的{what} {key[:8]}… 没有记录",
-            severity=Severity.WARNING,
-            facts={"reference": key},
-            remedy=f"先报送{what}，再报送这一条",
-        ),
-        *subject,
-    )
+    p.find(unknown_object(what, key), *subject)
     return True
 
 
@@ -355,6 +346,8 @@ def record_receipt(p: Projection) -> str:
         p.find(finding, "receipt", key, institution)
     if sample is None:
         _missing(p, "sample", m.sample, "样品", ("receipt", key))
+        return key
+    if _missing(p, "commission", m.commission, "委托", ("receipt", key)):
         return key
     if not carries_commission(p, m.commission, sample):
         p.find(foreign_sender("收样", "先由委托方把这组样品委托给本机构"), "receipt", key, institution)

@@ -66,6 +66,18 @@ def foreign_sender(what: str, remedy: str) -> Finding:
     )
 
 
+def unknown_object(what: str, key: str, step: str = "这一条") -> Finding:
+    """A step names what is not on record: it came too early, or there is no such thing. Nobody is said to meddle."""
+    return Finding(
+        code="custody.unknown_object",
+        clause="CECS 3.0.3",
+        sentence=f"所引用的{what} {key[:8]}… 没有记录",
+        severity=Severity.WARNING,
+        facts={"reference": key},
+        remedy=f"先报送{what}，再报送{step}",
+    )
+
+
 def carries_commission(p: Projection, commission: str, sample: Row) -> bool:
     """Whether the sender is the institution to which a commission that counts gave this sample.
 

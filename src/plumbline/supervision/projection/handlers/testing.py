@@ -18,6 +18,7 @@ from plumbline.supervision.projection.handlers.standing import (
     foreign_sender,
     is_platform,
     refused,
+    unknown_object,
     works_on,
 )
 from plumbline.supervision.projection.table import Row, body_of
@@ -166,12 +167,11 @@ def _own_run(p: Projection, run: str, what: str) -> bool:
     row = p.state.get("run", run)
     if row is not None and row["institution"] == p.arrival.sender:
         return True
-    p.find(
-        foreign_sender(what, "只能对本机构的试验更正、审核或批准"),
-        p.arrival.kind,
-        p.arrival.entry,
-        p.arrival.sender,
-    )
+    if row is None:
+        finding = unknown_object("试验", run, what)
+    else:
+        finding = foreign_sender(what, "只能对本机构的试验更正、审核或批准")
+    p.find(finding, p.arrival.kind, p.arrival.entry, p.arrival.sender)
     return False
 
 
