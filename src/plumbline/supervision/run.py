@@ -27,6 +27,7 @@ from plumbline.supervision.journal.setup import ensure_partitions
 from plumbline.supervision.projection.projector import reproject
 from plumbline.supervision.projection.schema import ensure_code_partitions
 from plumbline.supervision.scanner import settings_or_exit
+from plumbline.supervision.worker.patrol import cycle_from_env
 from plumbline.web.security import files_origin
 
 #: Partitions reach three months ahead. A look costs milliseconds, and is needed soon after a step of the clock or a long sleep.
@@ -212,6 +213,7 @@ def _require_usable_settings() -> None:
     try:
         own_networks()
         files_origin()
+        cycle_from_env()
     except ValueError as problem:
         raise SystemExit(f"{problem}。") from None
 

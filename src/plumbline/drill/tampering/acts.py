@@ -215,6 +215,8 @@ NO_EVIDENCE = {
     ("ops.file", "changed_at"): "只记状态何时变的；文件何时到，由日志里 blob.stored 的时间说",
     ("ops.file", "scan"): "病毒扫描说了什么，只管提供不提供；文件的字节由日志里的摘要证明",
     ("ops.file", "scan_found"): "病毒扫描说了什么，只管提供不提供；文件的字节由日志里的摘要证明",
+    ("ops.file", "checked_at"): "巡检什么时候看过这个文件；文件的字节由日志里的摘要证明",
+    ("ops.file", "damage"): "巡检看到了什么；文件的字节由日志里的摘要证明",
     ("ops.file", "scanned_at"): "病毒扫描说了什么，只管提供不提供；文件的字节由日志里的摘要证明",
     ("ops.file", "enters_at"): "入账以前先记下的时间；入账以后由日志里 blob.stored 的时间说",
 }

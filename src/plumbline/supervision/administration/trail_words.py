@@ -45,6 +45,8 @@ WORDS = {
     "audit.exported": "导出审计记录",
     "exchange.exported": "导出报送记录",
     "exchange.replayed": "重放一次报送",
+    "file.damaged": "文件损坏",
+    "file.repaired": "文件已复原",
     "file.quarantined": "隔离了带毒的文件",
     "key.applied": "申请密钥",
     "key.sandbox": "放进沙箱试报",

@@ -260,6 +260,8 @@ class StatusPage:
     epochs: tuple[tuple[str, str], ...] = ()
     #: how the virus scan is; without a scanner that is said
     scanning: tuple[Tone, str] = (Tone.WARN, "没有接病毒扫描")
+    #: how the patrol of stored files is
+    patrol: tuple[Tone, str] = (Tone.WARN, "还没有巡检")
     #: (label, value) rows: database, files, version
     details: tuple[tuple[str, str], ...] = ()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 
@@ -21,7 +22,7 @@ from plumbline.supervision.reading.outside import age_text, anchor_facts, stamp_
 from plumbline.supervision.reading.proofs import newest_checkpoint
 from plumbline.supervision.rules import parameters
 from plumbline.supervision.scanner import Policy, scan_policy
-from plumbline.web.formats import grouped_number
+from plumbline.web.formats import grouped_number, local_time
 
 KINDS = {"gateway": "网关", "web": "网页", "projector": "入账", "worker": "后台"}
 LATE = timedelta(seconds=15)
@@ -65,6 +66,7 @@ def status_page() -> StatusPage:
             list_unreadable=any(each["list_problem"] for each in cosigners),
             unstamped=stamps.late,
             unanchored=anchors.late,
+            damaged=damaged_files(beats),
         ),
         origin=log_origin(head["origin"], head["epoch"]),
         log_size=count(_KEPT, [head["epoch"]]) + head["size"],
@@ -82,6 +84,7 @@ def status_page() -> StatusPage:
         anchors=anchors.told,
         epochs=_epochs(),
         scanning=scanning_sentence(beats, waiting=_unscanned()),
+        patrol=patrol_sentence(beats),
         details=_details(),
     )
 
@@ -107,6 +110,34 @@ def scanning_sentence(beats: Sequence[Row], *, waiting: int) -> tuple[Tone, str]
     if waiting:
         parts.append(f"{'1000 个以上' if waiting >= 1000 else f'{waiting} 个'}文件尚未查验")
     return (Tone.WARN if problems else Tone.OK), "；".join([*parts, *problems])
+
+
+def _patrols(beats: Sequence[Row]) -> list[dict[str, Any]]:
+    return [each["detail"]["patrol"] for each in beats if "patrol" in (each["detail"] or {})]
+
+
+def damaged_files(beats: Sequence[Row]) -> int:
+    """How many stored files are not what the log names, as the workers found them."""
+    return max((each["damaged"] for each in _patrols(beats)), default=0)
+
+
+def patrol_sentence(beats: Sequence[Row]) -> tuple[Tone, str]:
+    """How the patrol of stored files is: what the workers tell of it with their heartbeats."""
+    told = _patrols(beats)
+    if not told:
+        return Tone.WARN, "还没有巡检"
+    newest = told[0]
+    parts = [f"每 {newest['days']} 天逐个核对一遍"]
+    if newest["unseen"]:
+        many = "1000 个以上" if newest["unseen"] >= 1000 else f"{newest['unseen']} 个"
+        parts.append(f"{many}文件还没有核对过")
+    elif newest["since"]:
+        since = datetime.fromisoformat(newest["since"])
+        parts.append(f"{local_time(since, 'short')} 以来全部核对过")
+    damaged = damaged_files(beats)
+    if damaged:
+        parts.append(f"{damaged} 个文件与登记不符，见审计记录“文件损坏”")
+    return (Tone.BAD if damaged else Tone.OK), "；".join(parts)
 
 
 def _lag(head: Row, projected: int) -> float:
@@ -220,6 +251,7 @@ def headline(
     list_unreadable: bool = False,
     unstamped: Sequence[str] = (),
     unanchored: Sequence[str] = (),
+    damaged: int = 0,
 ) -> Answer:
     """The worst that is true, in one sentence. `waiting`: how long entries have waited for a cosigner, when that is late."""
     silent = [each.kind for each in processes if each.tone is not Tone.OK]
@@ -235,6 +267,9 @@ def headline(
         return Answer(
             tone=Tone.BAD, headline=f"入账晚了 {lag_seconds:.0f} s", detail="报送没有丢，页面上的结果会晚。"
         )
+    if damaged:
+        detail = "请从备份把它们放回，十分钟以内自动复核；是哪些、怎样不符，见审计记录“文件损坏”。"
+        return Answer(tone=Tone.BAD, headline=f"{damaged} 个文件与登记不符", detail=detail)
     if waiting is not None:
         told = age_text(waiting)
         if codes_stopped:

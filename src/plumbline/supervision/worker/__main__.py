@@ -32,6 +32,7 @@ from plumbline.supervision.worker.due import Worker
 from plumbline.supervision.worker.errands import Errands
 from plumbline.supervision.worker.key_rounds import KeyRounds
 from plumbline.supervision.worker.own_replay import OwnReplay
+from plumbline.supervision.worker.patrol import Patrol, PatrolSettingsProblem, cycle_from_env
 from plumbline.supervision.worker.publishing import Publisher
 from plumbline.supervision.worker.scanning import Scanning
 from plumbline.supervision.worker.stamping import Stamping
@@ -83,6 +84,10 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     platform = Platform.from_env()
+    try:
+        cycle = cycle_from_env()
+    except PatrolSettingsProblem as problem:
+        raise SystemExit(str(problem)) from None
     heartbeat = Heartbeat(platform.conninfo("plumb_worker"), "worker")
     heartbeat.start()
     worker, signer = make_worker(platform)
@@ -103,6 +108,13 @@ def main() -> None:
         tell=lambda told: heartbeat.detail.__setitem__("scanner", told),
     )
     scanning.start()
+    patrol = Patrol(
+        platform.conninfo("plumb_worker"),
+        worker.files,
+        cycle,
+        tell=lambda told: heartbeat.detail.__setitem__("patrol", told),
+    )
+    patrol.start()
     errands = Errands(platform)
     settle()
     print("worker ready", flush=True)
@@ -118,6 +130,7 @@ def main() -> None:
             _log.error("waiting for an operator, signing stopped: %s", stopped)
             stop.wait(SIGNING_STOPPED_WAIT_S)
     errands.stop()
+    patrol.stop()
     scanning.stop()
     anchoring.stop()
     stamping.stop()
