@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -697,13 +697,18 @@ def genuine(world: World) -> tuple[CaseFile, dict[str, Any], bytes]:
 
 @contextmanager
 def _gateway_process(
-    platform: Platform, *, tls: tuple[Path, Path, Path] | None = None, **env: str
+    platform: Platform,
+    *,
+    tls: tuple[Path, Path, Path] | None = None,
+    bounds: Sequence[str] = (),
+    **env: str,
 ) -> Iterator[str]:
-    """One more gateway with its own limits on its own port; yields its public address."""
+    """One more gateway with its own limits on its own port; yields its public address. `bounds`: of the system, as prlimit takes them."""
     port = free_port()
     scheme = "https" if tls else "http"
     url = f"{scheme}://127.0.0.1:{port}"
-    command = [
+    command = ["prlimit", *bounds, "--"] if bounds else []
+    command += [
         sys.executable,
         "-m",
         "granian",

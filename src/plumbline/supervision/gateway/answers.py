@@ -170,6 +170,9 @@ def problem_of(error: Exception, request: Request) -> Problem:
     if isinstance(error, PoolTimeout | psycopg.OperationalError):
         _log.warning("the database is not to be had: %s", type(error).__name__)
         return Problem(slug="unavailable", retry_after_s=5)
+    if isinstance(error, MemoryError):  # whatever was begun is undone with its transaction
+        _log.error("no memory at %s", request.url.path)
+        return Problem(slug="unavailable", detail="平台的内存用完了，这一次没有收下", retry_after_s=10)
     if isinstance(error, OSError) and (told := _of_the_store(error)):
         return told
     _log.error("unforeseen failure at %s", request.url.path, exc_info=error)

@@ -30,7 +30,7 @@ def _answer(error: Exception) -> tuple[int, dict[str, str], dict[str, object]]:
     async def endpoint(_: object) -> None:
         raise error
 
-    request = SimpleNamespace(url=SimpleNamespace(path="/x/v1/files"), method="POST")
+    request = SimpleNamespace(url=SimpleNamespace(path="/x/v1/files"), method="POST", scope={})
     answer = asyncio.run(guarded(endpoint)(request))  # type: ignore[arg-type]
     return answer.status_code, dict(answer.headers), json.loads(answer.body)
 
@@ -45,6 +45,12 @@ def test_a_store_that_takes_nothing_answers_503_with_a_remedy(number: int, told:
     assert headers["retry-after"] == "60"
     assert told in str(body["detail"])
     assert body["remedy"]
+
+
+def test_who_has_no_memory_left_says_come_again() -> None:
+    status, headers, body = _answer(MemoryError())
+    assert (status, headers["retry-after"]) == (503, "10")
+    assert "内存" in str(body["detail"]) and body["remedy"]
 
 
 def test_any_other_refusal_of_the_system_is_a_fault_of_ours() -> None:
