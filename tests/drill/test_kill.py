@@ -18,6 +18,7 @@ from plumbline.drill.kill.matrix import ACTIONS, SESSION, UNSEEN, Matrix, cell, 
 from plumbline.drill.kill.moments import Moments
 from plumbline.drill.kill.site import Site
 from plumbline.drill.kill.storm import Killer, Load, storm
+from plumbline.drill.kill.worker_storm import WorkerStorm
 from plumbline.evidence.mark import Head
 from plumbline.exchange.personal import PersonalFields, make_record
 from plumbline.supervision.journal import failpoints
@@ -33,6 +34,7 @@ SLICE = [
     ("file file.after_fsync=error", False),
     ("file file.after_rename=error", True),
     ("file file.after_entry=error", True),
+    ("key key.linked=kill", True),
     ("append append.before_commit=session", False),
     ("project project.before_commit=session", False),
     ("append append.after_commit=kill", True),
@@ -296,3 +298,19 @@ def test_a_file_whose_fsync_failed_is_not_gone_on_with(
     with pytest.raises(OSError, match="input"):
         store.store(b"a report")
     assert list((tmp_path / "incoming").iterdir()) == []
+
+
+@pytest.mark.clause("BJ 4.1.7-a")
+@pytest.mark.service
+def test_workers_that_are_killed_at_their_work_leave_each_application_its_one_decision(site: Site) -> None:
+    site.start(gateways=1, others=("projector",))
+    ledger = Ledger()
+    storm_of_workers = WorkerStorm(site, ledger, kills=25, seed=3)
+    storm_of_workers.run()
+    site.stop()
+    site.start(gateways=1)
+    storm_of_workers.finish()
+    verdict = check(site, ledger, projection=False)
+    assert storm_of_workers.broken + verdict.broken == []
+    assert storm_of_workers.killed == 25
+    assert storm_of_workers.at_work >= 15 and storm_of_workers.sent >= 15

@@ -42,11 +42,16 @@ def main() -> None:
     run()
 
 
-def _prepare() -> None:
+def put_in_bugs() -> None:
+    """The bugs that the environment names; only tests of the drill name any."""
     for bug in filter(None, os.environ.get(BUG, "").split("+")):
         from plumbline.drill.kill.bugs import put_in
 
         put_in(bug)
+
+
+def _prepare() -> None:
+    put_in_bugs()
     path = Path(os.environ[SWITCH])
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)

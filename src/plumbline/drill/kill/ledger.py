@@ -74,9 +74,16 @@ class Ledger:
         """Note the next message: one that claims nothing, one with a claim, one with a personal part, in turn."""
         serial = self.serial()
         if serial % 3 == 2:
-            record = make_record(f"{serial:032x}", PersonalFields(name=f"演练{serial}"))
-            return self.message(registered_person(site, record), (record,))
+            return self._person(site, serial)
         return self.message(received(site, serial) if serial % 3 else number_taken(site, serial))
+
+    def person(self, site: Any) -> Upload:
+        """Note a message about a person of whom the platform has no key yet."""
+        return self._person(site, self.serial())
+
+    def _person(self, site: Any, serial: int) -> Upload:
+        record = make_record(f"{serial:032x}", PersonalFields(name=f"演练{serial}"))
+        return self.message(registered_person(site, record), (record,))
 
     def file(self, size: int) -> Upload:
         """Note a file of random bytes that is about to be sent."""

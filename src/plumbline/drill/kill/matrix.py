@@ -33,7 +33,7 @@ UNSEEN = "register.unseen"
 class Cell:
     """One fault at one place."""
 
-    #: append, file, project, register, sign.
+    #: append, file, key, project, register, sign.
     step: str
     point: str
     action: str
@@ -89,6 +89,7 @@ _FILE = (
     Point("append.after_sign", "entry"),
     Point("file.after_entry", "entry"),
 )
+_KEY = tuple(Point(name, False) for name in ("key.temp_written", "key.linked", "key.folder_synced"))
 _PROJECT = ("project.after_rows", "project.before_commit", "project.after_commit")
 _REGISTER = (
     "register.before_append",
@@ -111,6 +112,7 @@ def cells() -> list[Cell]:
     """The whole matrix, in a fixed order."""
     names = {
         "append": [p.name for p in _APPEND],
+        "key": [p.name for p in _KEY],
         "sign": [p.name for p in _SIGN] + list(_PUBLISH),
         "file": [p.name for p in _FILE],
         "project": list(_PROJECT),
@@ -149,6 +151,7 @@ class Matrix:
         """Each cell, then the platform is whole again before the next."""
         by_step: dict[str, Callable[[Cell], None]] = {
             "append": self._message,
+            "key": self._message,
             "sign": self._message,
             "file": self._file,
             "project": self._project,
@@ -243,9 +246,9 @@ class Matrix:
             self._struck(name, pid, cell)
 
     def _message(self, cell: Cell) -> None:
-        upload = self.ledger.next(self.site)
+        upload = self.ledger.person(self.site) if cell.step == "key" else self.ledger.next(self.site)
         self._strike(cell, upload)
-        expected = next(p.durable for p in (*_APPEND, *_SIGN) if p.name == cell.point)
+        expected = next(p.durable for p in (*_APPEND, *_KEY, *_SIGN) if p.name == cell.point)
         found = self.site.wait(lambda: [find_message(self.site, upload)], "数据库应答")[0]
         if found != int(expected):
             self._breach(cell, f"故障后应有 {int(expected)} 条入账，有 {found} 条")

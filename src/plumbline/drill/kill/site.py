@@ -232,6 +232,10 @@ class Site:
         around = self.surroundings | self.surroundings_of.get(name, {})
         return self.platform.environment() | bug | fast | around | {child.SWITCH: str(self.switch(name))}
 
+    def process_environment(self, name: str) -> dict[str, str]:
+        """The whole environment of a process of this site, for one that the site does not look after."""
+        return dict(os.environ) | self._environment(name)
+
     def switch(self, name: str) -> Path:
         """The socket that arms failpoints of a process."""
         return self.platform.data_dir / f"{name}.switch"

@@ -41,6 +41,9 @@ NAMES = frozenset(
         "project.after_commit",
         "register.before_append",
         "register.after_append",
+        "key.temp_written",
+        "key.linked",
+        "key.folder_synced",
         "publish.before_row",
         "publish.after_row",
     }

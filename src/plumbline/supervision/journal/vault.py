@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from plumbline.evidence.gm.sealing import KEY_SIZE, SealBroken, sm4_gcm_open, sm4_gcm_seal
 from plumbline.exchange.personal import PersonalFields, PersonalRecord, record_digest, text_problem_of
 from plumbline.exchange.problems import FieldProblem, Problem
+from plumbline.supervision.journal.failpoints import hit
 from plumbline.supervision.journal.keys import sync_folder, write_temporary
 
 #: How the file of an SM4 key begins; 16 bytes follow. An AES key is its 32 bytes alone.
@@ -128,12 +129,15 @@ class Vault:
         """The first one makes the key, whoever comes at the same moment reads it: a link fails where a name is taken."""
         temporary = write_temporary(path, _new_key(is_national=self._is_national))
         try:
+            hit("key.temp_written")
             os.link(temporary, path)
         except FileExistsError:
             pass
         finally:
             temporary.unlink(missing_ok=True)
+        hit("key.linked")
         sync_folder(self._folder)
+        hit("key.folder_synced")
         if self.is_destroyed(subject):  # listed between our first look and the link
             self._unlink(subject)
             raise SubjectDestroyedError(subject)
