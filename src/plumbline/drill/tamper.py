@@ -25,7 +25,7 @@ Progress = Callable[[str], None]
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", type=float, default=0.02, help="城市的规模（默认 0.02）")
-    parser.add_argument("--rows", type=int, default=3, help="每一列改几行（默认 3）")
+    parser.add_argument("--rows", type=int, default=5, help="每一列改几行（默认 5）")
     parser.add_argument("--clean", type=int, default=20, help="至少几次没有改动的核对（默认 20）")
     parser.add_argument("--port", type=int, help="演示城市的端口（默认任取一个）")
     parser.add_argument(
@@ -82,6 +82,7 @@ def _tampered(
     import psycopg
 
     from plumbline.drill.tampering.acts import unwatched
+    from plumbline.drill.tampering.stamps import stamp_newest
     from plumbline.embedded.postgres import Cluster
     from plumbline.supervision.boot import DATABASE, reopen
 
@@ -89,6 +90,7 @@ def _tampered(
     running = cluster.start()
     try:
         platform = reopen(data_dir, running)
+        stamp_newest(platform)
         counts["重建、重新投影、还原后核对，无误报"] = 0
         _clean_again(platform, counts, alarms)
         with psycopg.connect(running.dsn(DATABASE), autocommit=True) as conn:

@@ -63,7 +63,7 @@ class Acts:
     conn: psycopg.Connection
     tally: Tally
     seed: int
-    rows: int = 3
+    rows: int = 5
     #: `table` or `table.column`: these alone; empty means all.
     only: Collection[str] = ()
     #: One column of each table in so many, by the seed; 1 means every column.

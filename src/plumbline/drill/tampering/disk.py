@@ -23,7 +23,7 @@ class Disk:
     tiles: Path
     marks: Path
     seed: int
-    count: int = 3
+    count: int = 5
 
     def run(self, check_files: Check, check_log: Check) -> None:
         """Everything that can be done to a file."""
