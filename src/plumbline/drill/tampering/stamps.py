@@ -1,4 +1,4 @@
-"""A time stamp in the city (城市里的时间戳): the demo names no authority, so the drill runs the small one that is built in, for one round."""
+"""A time stamp in the city (城市里的时间戳): the demo names no authority, so the drill runs the small built-in one, for one round."""
 
 from __future__ import annotations
 

@@ -7,7 +7,12 @@ from pathlib import Path
 
 from jinja2 import Environment
 
-from plumbline.supervision.pages.verification import CodeEntryPage, ComplaintPage, VerificationPage
+from plumbline.supervision.pages.verification import (
+    CodeEntryPage,
+    ComplaintPage,
+    RefusedPage,
+    VerificationPage,
+)
 from plumbline.web.jinja import page_environment
 
 TEMPLATE_FOLDER = Path(__file__).parents[1] / "gateway" / "templates"
@@ -32,3 +37,8 @@ def code_entry_html(page: CodeEntryPage, static_url: str = "/static/") -> str:
 def complaint_html(page: ComplaintPage, static_url: str = "/static/") -> str:
     """Return the answer to a complaint sent without script."""
     return public_environment(static_url).get_template("complaint_received.html").render(page=page)
+
+
+def refused_html(page: RefusedPage, static_url: str = "/static/") -> str:
+    """Return what a browser is told when its form was not taken."""
+    return public_environment(static_url).get_template("refused.html").render(page=page)

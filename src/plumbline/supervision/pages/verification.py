@@ -298,3 +298,16 @@ def file_answer(
         ],
         "problem_number": problem_number,
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedPage:
+    """A form that never came as far as its page: too large, too slow, at an address that cannot be (没有收到的表单)."""
+
+    headline: str
+    remedy: str
+    detail: str = ""
+    #: Where the reader can go on, and what the link says.
+    back: str = "/"
+    back_word: str = "回到首页"
+    is_demo: bool = False

@@ -32,7 +32,7 @@ from plumbline.supervision.worker.due import Worker
 from plumbline.supervision.worker.errands import Errands
 from plumbline.supervision.worker.key_rounds import KeyRounds
 from plumbline.supervision.worker.own_replay import OwnReplay
-from plumbline.supervision.worker.patrol import Patrol, PatrolSettingsProblem, cycle_from_env
+from plumbline.supervision.worker.patrol import Patrol, cycle_or_exit
 from plumbline.supervision.worker.publishing import Publisher
 from plumbline.supervision.worker.scanning import Scanning
 from plumbline.supervision.worker.stamping import Stamping
@@ -84,10 +84,6 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     platform = Platform.from_env()
-    try:
-        cycle = cycle_from_env()
-    except PatrolSettingsProblem as problem:
-        raise SystemExit(str(problem)) from None
     heartbeat = Heartbeat(platform.conninfo("plumb_worker"), "worker")
     heartbeat.start()
     worker, signer = make_worker(platform)
@@ -111,7 +107,7 @@ def main() -> None:
     patrol = Patrol(
         platform.conninfo("plumb_worker"),
         worker.files,
-        cycle,
+        cycle_or_exit(),
         tell=lambda told: heartbeat.detail.__setitem__("patrol", told),
     )
     patrol.start()

@@ -71,6 +71,14 @@ def cycle_from_env(env: Mapping[str, str] = os.environ) -> timedelta:
     return timedelta(days=int(told))
 
 
+def cycle_or_exit() -> timedelta:
+    """The cycle of this process; a setting that cannot be used ends it with one plain sentence."""
+    try:
+        return cycle_from_env()
+    except PatrolSettingsProblem as problem:
+        raise SystemExit(f"{problem}。") from None
+
+
 def damage_of(path: Path, sha256: str, size: int) -> tuple[str, int]:
     """(what is wrong with a stored file, empty for nothing; bytes read). Read from the disk, not from the system's memory of it."""
     digest, read = hashlib.sha256(), 0

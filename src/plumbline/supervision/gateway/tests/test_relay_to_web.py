@@ -140,3 +140,12 @@ def test_a_large_body_waits_in_a_file_and_passes_whole(web: str) -> None:
         _post(web, content=b"x" * (KEPT_IN_MEMORY_BYTES * 3 + 1)).json()["bytes"]
         == KEPT_IN_MEMORY_BYTES * 3 + 1
     )
+
+
+def test_a_person_is_told_on_a_page_and_a_program_in_problem_details(web: str) -> None:
+    length = {"Content-Length": str(MAX_BODY_BYTES + 1)}
+    page = _post(web, content=b"x", headers=length | {"Accept": "text/html,application/xhtml+xml"})
+    assert (page.status_code, page.headers["content-type"]) == (413, "text/html; charset=utf-8")
+    assert "没有收到：内容太大" in page.text and "返回上一页" in page.text and "uid" not in page.text
+    told = _post(web, content=b"x", headers=length)
+    assert told.headers["content-type"] == "application/problem+json"
