@@ -191,7 +191,7 @@ class Story:
         self.dice = random.Random(arguments.seed)  # noqa: S311 (a drill that can be repeated)
         self.counts: dict[str, int | float | str] = {}
         self.broken: list[str] = []
-        self.left_out: list[str] = []
+        self.lacking: list[str] = []
 
     def require(self, held: object, sentence: str) -> None:
         """One promise."""
@@ -293,7 +293,7 @@ class Story:
         """A C2SP implementation that is not ours: its witness follows our log, its verifier reads our cosigner."""
         path: Path | None = self.arguments.oracle
         if path is None or not (path / "aics_witness").is_dir():
-            self.left_out.append("没有给出别人写的 C2SP 实现（--oracle），没有互证")
+            self.lacking.append("没有给出别人写的 C2SP 实现（--oracle），没有互证")
             return
         from plumbline.drill.cosign_oracle import run_oracle
 
@@ -329,5 +329,5 @@ def run_story(arguments: argparse.Namespace) -> Outcome:
         seconds=time.monotonic() - began,
         counts=story.counts,
         broken=tuple(story.broken),
-        left_out=tuple(story.left_out),
+        lacking=tuple(story.lacking),
     )

@@ -28,8 +28,10 @@ class Outcome:
     counts: Mapping[str, int | float | str]
     #: What broke a promise, one plain Chinese sentence each; empty when all held.
     broken: tuple[str, ...] = ()
-    #: What was not tried, and why.
+    #: What this drill never tries, or was asked not to, and why.
     left_out: tuple[str, ...] = ()
+    #: What was not tried because a part is missing here (a program, a file system, somebody else's implementation).
+    lacking: tuple[str, ...] = ()
     ran_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     #: The figure that says how often it was tried; unnamed, any number will do.
     deed: str = ""
@@ -51,7 +53,7 @@ class Outcome:
         lines = [f"演练 {self.drill}（种子 {self.seed}），{self.seconds:.0f} 秒"]
         lines += [f"  {name}：{value}" for name, value in self.counts.items()]
         lines += [f"  不成立：{sentence}" for sentence in self.broken]
-        lines += [f"  没有试：{sentence}" for sentence in self.left_out]
+        lines += [f"  没有试：{sentence}" for sentence in (*self.lacking, *self.left_out)]
         found = "全部成立" if self.held else f"{len(self.broken)} 项不成立" if self.broken else _NOTHING
         lines.append(f"  结论：{found}")
         return "\n".join(lines)
@@ -68,7 +70,7 @@ class Outcome:
             "held": self.held,
             "counts": dict(self.counts),
             "broken": list(self.broken),
-            "left_out": list(self.left_out),
+            "left_out": [*self.lacking, *self.left_out],
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", "utf-8")

@@ -129,7 +129,7 @@ def run_story(arguments: argparse.Namespace) -> Outcome:
     program, begun = arguments.clamd or shutil.which("clamd"), time.monotonic()
     if not program:
         told = ("这台机器上没有 clamd：请装 clamav-daemon，或用 --clamd 给出程序",)
-        return Outcome(drill="scan", seed=arguments.seed, seconds=0.0, counts={"上传": 0}, left_out=told)
+        return Outcome(drill="scan", seed=arguments.seed, seconds=0.0, counts={"上传": 0}, lacking=told)
     with _folder() as folder, _settings(f"unix:{folder}/s"), open_site() as site:
         clamd = Clamd(program, folder)
         story = Story(site, clamd, random.Random(arguments.seed))  # noqa: S311 - a drill repeats itself

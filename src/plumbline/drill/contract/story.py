@@ -62,7 +62,7 @@ def run_story(arguments: argparse.Namespace) -> Outcome:
     begun = time.monotonic()
     os.environ.update(_FAST)
     counts: dict[str, int | float | str] = {}
-    left_out = list(_LEFT_OUT)
+    left_out, lacking = list(_LEFT_OUT), list[str]()
     if arguments.pages_every > 1:
         left_out.append(f"网页的请求每 {arguments.pages_every} 个试了一个")
     if arguments.examples < _WANTED:
@@ -73,7 +73,7 @@ def run_story(arguments: argparse.Namespace) -> Outcome:
             fill_city(platform, arguments.seed, arguments.scale)
         senders, known = enrol(platform), known_of(platform)
         course = open_course(url, platform.public_url, senders, known)
-        broken = _interface(course, arguments, counts, left_out)
+        broken = _interface(course, arguments, counts, lacking)
         print("网页", flush=True)
         seen = sweep_pages(platform, url, senders, every=arguments.pages_every)
         counts |= {"网页请求": seen.count, "网页不成立": sum(seen.kinds.values())}
@@ -91,6 +91,7 @@ def run_story(arguments: argparse.Namespace) -> Outcome:
         counts=counts,
         broken=tuple(broken),
         left_out=tuple(left_out),
+        lacking=tuple(lacking),
     )
 
 
@@ -98,7 +99,7 @@ def _interface(
     course: Course,
     arguments: argparse.Namespace,
     counts: dict[str, int | float | str],
-    left_out: list[str],
+    lacking: list[str],
 ) -> list[str]:
     """By hand, and by the description."""
     senders = course.senders
@@ -111,7 +112,7 @@ def _interface(
         print("由描述生成的请求", flush=True)
         course.generated(arguments.examples, arguments.seed)
     else:
-        left_out.append("没有装 schemathesis（requirements/contract.in），由描述生成的请求没有试")
+        lacking.append("没有装 schemathesis（requirements/contract.in），由描述生成的请求没有试")
     course.asking.line.close()
     counts |= {
         "接口": len(course.operations),

@@ -49,16 +49,22 @@ def _on_small_disk(bug: str) -> Iterator[tuple[Site, None]]:
 
 
 @contextmanager
+def failing_files(site: Site) -> Iterator[tuple[Site, Any]]:
+    """The site with its folders on a file system whose fsync can be made to fail; raises :class:`NotTried` without FUSE."""
+    try:
+        with lossy_folders(site) as mounted:
+            try:
+                yield site, mounted
+            finally:
+                site.stop()
+    except NoFuse as absent:
+        raise NotTried(str(absent)) from None
+
+
+@contextmanager
 def _on_failing_files(bug: str) -> Iterator[tuple[Site, Any]]:
-    with open_site(bug) as site:
-        try:
-            with lossy_folders(site) as mounted:
-                try:
-                    yield site, mounted
-                finally:
-                    site.stop()
-        except NoFuse as absent:
-            raise NotTried(str(absent)) from None
+    with open_site(bug) as site, failing_files(site) as both:
+        yield both
 
 
 @contextmanager
@@ -171,7 +177,8 @@ def run_story(arguments: argparse.Namespace) -> Outcome:
         seconds=time.monotonic() - began,
         counts=found.counts,
         broken=tuple(found.broken),
-        left_out=(*found.left_out, *LEFT_OUT),
+        lacking=tuple(found.left_out),
+        left_out=LEFT_OUT,
     )
 
 

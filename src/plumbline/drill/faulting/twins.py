@@ -431,21 +431,19 @@ def both_before(course: Course) -> None:
 
 def mark_gone(course: Course) -> None:
     """The mark is lost, or damaged: nothing is signed; with the mark back it goes on."""
+    site = course.site
     course.some(2)
     kept = _mark(course).read_bytes()
-    for what in (b"", kept[:-3] + b"00\n", None):
-        course.site.stop()
+    for what in (b"", kept[:-3] + b"00\n", None, kept):
+        site.stop()
         if what is None:
             _mark(course).unlink()
         else:
             _mark(course).write_bytes(what)
-        course.site.start(gateways=len(course.site.ports))
-        _signs_nothing(course, "水位读不出来，" if what is not None else "水位不在，", (0,))
-        course.site.stop()
-        _mark(course).write_bytes(kept)
-        course.site.start(gateways=len(course.site.ports))
-        course.some(2)
-        kept = _mark(course).read_bytes()
+        site.start(gateways=len(site.ports))
+        if what != kept:
+            _signs_nothing(course, "水位读不出来，" if what is not None else "水位不在，", (0,))
+    course.some(2)
 
 
 TWINS = {

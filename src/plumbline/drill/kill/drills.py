@@ -97,7 +97,7 @@ def run_power(arguments: argparse.Namespace) -> Outcome:
     began, ledger = time.monotonic(), Ledger()
     counts: dict[str, int | float | str] = {}
     broken: list[str] = []
-    left_out = [_SETTINGS]
+    lacking: list[str] = []
     with open_site() as site:
         try:
             with lossy_folders(site) as mounted:
@@ -121,14 +121,15 @@ def run_power(arguments: argparse.Namespace) -> Outcome:
         except NotBack as error:
             broken.append(f"平台没有恢复：{error}")
         except NoFuse as absent:
-            left_out.insert(0, f"断电：{absent}")
+            lacking.append(f"断电：{absent}")
     return Outcome(
         drill="power",
         seed=arguments.seed,
         seconds=time.monotonic() - began,
         counts=counts,
         broken=tuple(broken),
-        left_out=tuple(left_out),
+        left_out=(_SETTINGS,),
+        lacking=tuple(lacking),
         deed="断电",
     )
 

@@ -80,6 +80,8 @@ class Site:
     crash_window: float = 0.0
     #: What the supervising process said.
     told: list[str] = field(default_factory=list)
+    #: What runs beside the gateways.
+    others: tuple[str, ...] = ("projector", "worker")
     _keeper: DatabaseKeeper | None = None
     _supervisor: Supervisor | None = None
     _transport: Ed25519Signer | None = None
@@ -214,11 +216,12 @@ class Site:
 
     # Processes ----------------------------------------------------------------------------------------
 
-    def start(self, gateways: int = 2, others: tuple[str, ...] = ("projector", "worker")) -> None:
-        """Start the processes; from the main thread, which also has to :meth:`tend` them."""
+    def start(self, gateways: int = 2, others: tuple[str, ...] | None = None) -> None:
+        """Start the processes, beside the gateways the same as before; from the main thread, which also has to :meth:`tend` them."""
+        self.others = self.others if others is None else others
         if len(self.ports) != gateways:
             self.ports = [free_port() for _ in range(gateways)]
-        specs = [self._spec(name) for name in others]
+        specs = [self._spec(name) for name in self.others]
         specs += [self._gateway(number, port) for number, port in enumerate(self.ports)]
         # A drill kills more often than a machine fails: each death counts alone, so that the pause stays short.
         self._supervisor = Supervisor(

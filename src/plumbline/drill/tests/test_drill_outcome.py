@@ -59,15 +59,38 @@ def test_what_was_not_tried_did_not_hold(tmp_path: Path, counts: dict[str, int |
     assert "什么也没有试" in line
 
 
-def test_broken_promise_ends_with_one(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    found = outcome(broken=("回执 3 对应的入账不在日志里",))
+def ended(monkeypatch: pytest.MonkeyPatch, found: Outcome, *options: str) -> int:
     drill = command.Drill(
         name="kill", summary="", add_options=lambda parser: None, run=lambda arguments: found
     )
     monkeypatch.setattr(command, "drills", lambda: [drill])
     parser = argparse.ArgumentParser()
     command.add_commands(parser)
-    assert command.run_drill(parser.parse_args(["kill", "--seed", "7"])) == 1
+    return command.run_drill(parser.parse_args(["kill", "--seed", "7", *options]))
+
+
+def test_broken_promise_ends_with_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(monkeypatch, outcome(broken=("回执 3 对应的入账不在日志里",))) == 1
     assert "回执 3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("found", "options", "code"),
+    [
+        (outcome(), ["--complete"], 0),
+        (outcome(left_out=("两台主机",)), ["--complete"], 0),
+        (outcome(lacking=("没有 strace",)), [], 0),
+        (outcome(lacking=("没有 strace",)), ["--complete"], 1),
+    ],
+)
+def test_where_a_part_is_missing_a_drill_that_is_to_be_complete_ends_with_one(
+    monkeypatch: pytest.MonkeyPatch, found: Outcome, options: list[str], code: int, tmp_path: Path
+) -> None:
+    assert ended(monkeypatch, found, *options, "--out", str(tmp_path / "kill.json")) == code
+    assert json.loads((tmp_path / "kill.json").read_text("utf-8"))["left_out"] == [
+        *found.lacking,
+        *found.left_out,
+    ]
+    assert all(each in found.text() for each in found.lacking)
