@@ -15,7 +15,7 @@ from plumbline.drill.kill.power import NoFuse, PowerCuts, lossy_folders
 from plumbline.drill.kill.site import Site
 from plumbline.drill.kill.storm import Load
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.fuse]
 
 
 @pytest.fixture

@@ -98,6 +98,23 @@ class Story:
         self._verify({})
         stage.site.stop()
 
+    def between_messages(self) -> None:
+        """The target is a moment with a name between two deliveries: the smallest recovery there is."""
+        stage = self.stage
+        stage.site.start(gateways=1)
+        backup = stage.recovery.base_backup()
+        self._send(self.messages // 2)
+        stage.site.settle()
+        stage.recovery.point("moment")
+        before = {name for each in stage.senders for name in _names(each)}
+        self._send(self.messages // 2)
+        after = {name for each in stage.senders for name in _names(each)} - before
+        self._go_back(backup, "recovery_target_name = 'moment'")
+        lost = self._lost()
+        self.breaches(set_breaches("恢复以后缺的", map(str, after), map(str, lost)))
+        self._recover(lost)
+        stage.site.stop()
+
     def between_steps(self) -> None:
         """The target lies between the steps of reports: each gets the code again that stands on its paper."""
         stage = self.stage
@@ -384,6 +401,7 @@ def _entries(stage: Stage, lost: set[tuple[str, str]]) -> list[str]:
 
 SCENES: dict[str, Callable[[Story], None]] = {
     "什么也没缺": Story.nothing_lost,
+    "两次报送之间": Story.between_messages,
     "报告三步之间": Story.between_steps,
     "换钥、停用与销毁": Story.keys_and_destruction,
     "正在报送": Story.in_flight,

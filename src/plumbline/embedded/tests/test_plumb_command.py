@@ -186,14 +186,20 @@ def test_s(): pass
 def test_b(): pytest.skip("no browser here")
 @pytest.mark.replay
 def test_r(): assert {replay}
+@pytest.mark.fuse
+def test_f(): pytest.skip("no power cuts")
 """
 
 
 def guarded(tmp_path: Path, ring: str, *options: str, replay: str = "True") -> tuple[int, str]:
     (tmp_path / "test_rings.py").write_text(RINGS.format(replay=replay))
-    marks = "[pytest]\nmarkers =\n service: s\n browser: b\n replay: r\n"
+    marks = "[pytest]\nmarkers =\n service: s\n browser: b\n replay: r\n fuse: f\n"
     (tmp_path / "pytest.ini").write_text(marks)
-    settings = {**os.environ, "PLUMB_RING": ring, "PYTHONPATH": str(ROOT / "tests")}
+    settings = {
+        **os.environ,
+        "PLUMB_RING": ring,
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(tmp_path)]),
+    }
     argv = [sys.executable, "-m", "pytest", "-p", "ring_guard", "-p", "no:cacheprovider", "-q", *options, "."]
     result = subprocess.run(argv, cwd=tmp_path, env=settings, capture_output=True, text=True, check=False)
     return result.returncode, result.stdout
@@ -205,6 +211,20 @@ def test_a_whole_run_without_a_browser_test_fails(tmp_path: Path) -> None:
     assert "没有运行任何浏览器测试" in output
     assert "跳过 1 项：no browser here" in output
     assert "没有运行任何服务测试" not in output
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_power_cuts_that_were_skipped_fail_a_run_where_they_could_be_made_and_are_told_elsewhere(
+    tmp_path: Path, is_there: bool
+) -> None:
+    """The guard's own question is answered by a plugin beside it, for /dev/fuse itself is as it is here."""
+    answer = "import ring_guard as guard\nlabel, _, absent = guard.CONDITIONAL['fuse']\n"
+    answer += f"guard.CONDITIONAL['fuse'] = (label, lambda: {is_there}, absent)\n"
+    (tmp_path / "answering.py").write_text(answer)
+    code, output = guarded(tmp_path, "whole", "-p", "answering")
+    assert code == 70  # there is no browser test either
+    assert ("失败：没有运行任何断电与 fsync 出错测试" in output) is is_there
+    assert ("注意：本机打不开 /dev/fuse" in output) is not is_there
 
 
 def test_lanes_count_as_one_run(tmp_path: Path) -> None:
