@@ -11,6 +11,7 @@ from plumbline.drill.outcome import Outcome
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=40, help="杀死联署方的次数（默认 40）")
+    parser.add_argument("--until", default="", help="做到名称含这几个字的一场为止（默认各场都做）")
     parser.add_argument("--port", type=int, default=8140, help="平台端口（默认 8140）")
     parser.add_argument(
         "--oracle", type=Path, help="别人写的 C2SP 实现（aics_witness、aics_tlog）所在的文件夹"

@@ -191,6 +191,7 @@ class Story:
         self.dice = random.Random(arguments.seed)  # noqa: S311 (a drill that can be repeated)
         self.counts: dict[str, int | float | str] = {}
         self.broken: list[str] = []
+        self.left_out: list[str] = []
         self.lacking: list[str] = []
 
     def require(self, held: object, sentence: str) -> None:
@@ -318,9 +319,14 @@ def run_story(arguments: argparse.Namespace) -> Outcome:
                 ("整台主机恢复到备份", story.restored),
                 ("另写一段历史", story.rewritten),
             )
-            for name, scene in scenes:
+            if not any(arguments.until in name for name, _ in scenes):
+                raise SystemExit(f"--until {arguments.until}：没有这一场；有 {'、'.join(dict(scenes))}")
+            for number, (name, scene) in enumerate(scenes, 1):
                 print(f"联署演练：{name}", flush=True)
                 scene()
+                if arguments.until and arguments.until in name:
+                    story.left_out += [f"{each}（这次只做到“{name}”）" for each, _ in scenes[number:]]
+                    break
         finally:
             stage.close()
     return Outcome(
@@ -329,5 +335,6 @@ def run_story(arguments: argparse.Namespace) -> Outcome:
         seconds=time.monotonic() - began,
         counts=story.counts,
         broken=tuple(story.broken),
+        left_out=tuple(story.left_out),
         lacking=tuple(story.lacking),
     )

@@ -178,6 +178,36 @@ def test_a_python_without_venv_and_pip_gets_one_sentence(
         plumb.installer(str(tmp_path / "v"), True)
 
 
+@pytest.mark.parametrize(
+    ("programs", "fonts", "wanted"),
+    [
+        (("chromium", "fc-list"), "wqy-microhei.ttc", None),
+        (("chromium", "fc-list"), "", ["fonts-wqy-microhei"]),
+        (("chromium",), "", ["fontconfig", "fonts-wqy-microhei"]),
+        (("fc-list",), "", ["chromium", "fonts-wqy-microhei"]),
+        (("fc-list",), "wqy-microhei.ttc", ["chromium"]),
+    ],
+)
+def test_a_chinese_font_is_installed_wherever_there_is_none(
+    plumb: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    programs: tuple[str, ...],
+    fonts: str,
+    wanted: list[str] | None,
+) -> None:
+    """Chromium without one shows boxes, whoever installed it."""
+    for name in (*programs, "apt-get"):
+        (tmp_path / name).write_text(f"#!/bin/sh\n[ -z '{fonts}' ] || echo '{fonts}'\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(plumb.os, "geteuid", lambda: 0)
+    asked: list[list[str]] = []
+    monkeypatch.setattr(plumb, "call", lambda command, settings: asked.append(command))
+    plumb.ensure_chromium()
+    assert [command[5:] for command in asked if "install" in command] == ([wanted] if wanted else [])
+
+
 RINGS = """
 import pytest
 @pytest.mark.service
