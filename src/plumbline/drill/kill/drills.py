@@ -55,7 +55,7 @@ def run_kill(arguments: argparse.Namespace) -> Outcome:
             workers = WorkerStorm(site, ledger, arguments.worker_kills, arguments.seed)
             workers.run()
             site.stop()
-            site.start(gateways=len(site.ports))
+            site.start(gateways=len(site.ports), others=("projector", "worker"))
             workers.finish()
             broken += workers.broken
             counts |= {"随机击杀的上传": arguments.uploads, "击杀": killer.killed.total()}

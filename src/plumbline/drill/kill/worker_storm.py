@@ -66,7 +66,7 @@ class WorkerStorm:
         sender.start()
         try:
             for line in process.stdout:
-                if line.strip() == "killed":  # whatever a worker prints goes by here as well
+                if line.rstrip().endswith("killed"):  # what a worker prints goes by here as well, and may be cut in mid-line
                     self.killed += 1
                     self.at_work += self._waiting() > 0
                 self.site.tend()
