@@ -14,7 +14,10 @@ def _options(parser: argparse.ArgumentParser) -> None:
         "--examples", type=int, default=500, help="每个接口由描述生成多少个请求，几种身份一起（默认 500）"
     )
     parser.add_argument("--scale", type=float, default=0.02, help="先填一座多大的演示城市（默认 0.02）")
-    parser.add_argument("--pages-every", type=int, default=1, help="网页的请求每几个试一个（默认都试）")
+    parser.add_argument(
+        "--pages-every", type=int, default=1, help="网页的请求每几个试一个（默认都试，0 为不试）"
+    )
+    parser.add_argument("--hand-every", type=int, default=1, help="手写的恶意请求每几个试一个（默认都试）")
     parser.add_argument("--no-bugs", action="store_true", help="不试故意的缺陷")
 
 

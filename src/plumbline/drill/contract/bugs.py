@@ -11,6 +11,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+from starlette.types import Message
 
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.gateway import app
@@ -26,7 +27,12 @@ def _surrogate(endpoint: Endpoint) -> Endpoint:
         body = await request.body()
         if b"\\ud8" in body:
             body.decode("unicode_escape").encode("utf-8")
-        return await endpoint(request)
+
+        async def again() -> Message:
+            # The product reads the body from the connection itself: without this it waits for bytes that were read here.
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return await endpoint(Request(request.scope, again))
 
     return answer
 
@@ -95,6 +101,9 @@ BUGS: dict[str, tuple[str, str, Any]] = {
     "type": ("/x/v1/log/mark", "GET", _type),
     "mute": ("/x/v1/files", "POST", _mute),
 }
+
+#: Those that requests made from the description have to find too.
+SHOWN_BY_DESCRIPTION = ("lax", "shape", "type")
 
 
 def gateway() -> Starlette:

@@ -58,7 +58,7 @@ class Course:
             self.by_operation[planned.operation.name if planned.operation else "（没有描述）"] += 1
 
     def hostile(
-        self, senders: Sequence[Sender], *, every: int = 1, only: Callable[[Planned], bool] = lambda _: True
+        self, senders: Sequence[Sender], *, every: int = 1, only: Callable[[Planned], object] = lambda _: True
     ) -> None:
         """What was made by hand; of each operation's requests only every so-manieth, and only those that are wanted."""
         whole = self.operations
@@ -95,10 +95,17 @@ class Course:
                     [sender],
                 )
 
-    def generated(self, examples: int, seed: int, told: Any = print) -> None:
-        """What Schemathesis makes of the description, in the name of everybody."""
+    def generated(
+        self,
+        examples: int,
+        seed: int,
+        *,
+        only: Callable[[Operation], bool] = lambda _: True,
+        told: Any = print,
+    ) -> None:
+        """What Schemathesis makes of the description, in the name of everybody; of the operations only those that are wanted."""
         kinds = len(self.document["components"]["schemas"]["Message"]["oneOf"])
-        for operation in self.operations:
+        for operation in filter(only, self.operations):
             by_kind = kinds if operation.name in ("sendEntry", "sendBatch") else 0
             count = 0
             for planned in generated.plan(operation, examples=examples, seed=seed, kinds=by_kind):

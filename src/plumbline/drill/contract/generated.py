@@ -32,9 +32,10 @@ def is_there() -> bool:
 
 
 def plan(operation: Operation, *, examples: int, seed: int, kinds: int = 0) -> Iterator[Planned]:
-    """So many requests, half of them allowed and half forbidden; of messages some of every kind."""
-    for document in _documents(operation.document, operation, kinds):
-        share = max(2, examples // max(1, kinds))
+    """So many requests, half of them allowed and half forbidden; of messages some of every kind, as far as there are enough."""
+    tried = max(1, min(kinds, examples // 2))
+    for document in _documents(operation.document, operation, kinds and -(-kinds // tried)):
+        share = max(2, examples // (tried if kinds else 1))
         for is_valid in (True, False):
             for number, case in enumerate(
                 _cases(document, operation, share - share // 2, seed, is_valid=is_valid)
@@ -42,8 +43,8 @@ def plan(operation: Operation, *, examples: int, seed: int, kinds: int = 0) -> I
                 yield _planned(operation, case, is_valid=is_valid, number=number)
 
 
-def _documents(document: Mapping[str, Any], operation: Operation, kinds: int) -> Iterator[dict[str, Any]]:
-    """The description without what the generator cannot send; for messages, once with each kind alone."""
+def _documents(document: Mapping[str, Any], operation: Operation, every: int) -> Iterator[dict[str, Any]]:
+    """The description without what the generator cannot send; for messages, once with each so-manieth kind alone."""
     whole = copy.deepcopy(dict(document))
     for methods in whole["paths"].values():
         for told in methods.values():
@@ -53,11 +54,11 @@ def _documents(document: Mapping[str, Any], operation: Operation, kinds: int) ->
     whole["paths"] = {
         operation.path: {operation.method.lower(): whole["paths"][operation.path][operation.method.lower()]}
     }
-    if not kinds:
+    if not every:
         yield whole
         return
     choices = whole["components"]["schemas"]["Message"]["oneOf"]
-    for chosen in choices:
+    for chosen in choices[::every]:
         one = copy.deepcopy(whole)
         one["components"]["schemas"]["Message"] = chosen
         one["components"]["schemas"] = _reached(one)

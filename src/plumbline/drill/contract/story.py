@@ -65,6 +65,10 @@ def run_story(arguments: argparse.Namespace) -> Outcome:
     left_out, lacking = list(_LEFT_OUT), list[str]()
     if arguments.pages_every > 1:
         left_out.append(f"网页的请求每 {arguments.pages_every} 个试了一个")
+    if not arguments.pages_every:
+        left_out.append("网页没有试（--pages-every 0）")
+    if arguments.hand_every > 1:
+        left_out.append(f"手写的恶意请求每 {arguments.hand_every} 个试了一个")
     if arguments.examples < _WANTED:
         left_out.append(f"每个接口生成 {arguments.examples} 个请求，目标是 {_WANTED} 个")
     with own_platform() as (platform, url, _):
@@ -74,10 +78,11 @@ def run_story(arguments: argparse.Namespace) -> Outcome:
         senders, known = enrol(platform), known_of(platform)
         course = open_course(url, platform.public_url, senders, known)
         broken = _interface(course, arguments, counts, lacking)
-        print("网页", flush=True)
-        seen = sweep_pages(platform, url, senders, every=arguments.pages_every)
-        counts |= {"网页请求": seen.count, "网页不成立": sum(seen.kinds.values())}
-        broken += seen.sentences
+        if arguments.pages_every:
+            print("网页", flush=True)
+            seen = sweep_pages(platform, url, senders, every=arguments.pages_every)
+            counts |= {"网页请求": seen.count, "网页不成立": sum(seen.kinds.values())}
+            broken += seen.sentences
         if not arguments.no_bugs:
             print("故意的缺陷", flush=True)
             missed = missed_bugs(platform, senders, known)
@@ -104,8 +109,8 @@ def _interface(
     """By hand, and by the description."""
     senders = course.senders
     print(f"接口 {len(course.operations)} 个，身份 {len(senders)} 种：手写的恶意请求", flush=True)
-    course.hostile(trusted(senders)[:3])
-    course.hostile(senders[-4:], every=7)
+    course.hostile(trusted(senders)[:3], every=arguments.hand_every)
+    course.hostile(senders[-4:], every=7 * arguments.hand_every)
     course.large(senders[0])
     by_hand = course.asking.asked
     if generated.is_there():
@@ -217,12 +222,25 @@ def _await_gateway(url: str, seconds: float = 120.0) -> None:
 
 
 def missed_bugs(platform: Platform, senders: Sequence[Sender], known: Mapping[str, str]) -> list[str]:
-    """Faults that the drill's own hostile requests do not find, each on the operation that has it."""
+    """Faults that the drill's own requests do not find, each on the operation that has it: all by hand, some by the description."""
+    paths = {name: path for name, (path, _, _) in bugs.BUGS.items()}
     with spoilt_gateway(platform, list(bugs.BUGS)) as url:
         course: Course = open_course(url, url, senders, known)
-        course.hostile(senders[:1])
+        course.hostile(
+            senders[:1], only=lambda planned: planned.operation and planned.operation.path in paths.values()
+        )
+        by_hand, course.broken_at = course.broken_at, set()
+        shown = {paths[name] for name in bugs.SHOWN_BY_DESCRIPTION}
+        if generated.is_there():
+            course.generated(8, 1, only=lambda operation: operation.path in shown)
         course.asking.line.close()
-    return [name for name, (path, _, _) in bugs.BUGS.items() if path not in course.broken_at]
+    missed = [name for name, path in paths.items() if path not in by_hand]
+    if generated.is_there():
+        found = course.broken_at
+        missed += [
+            f"{name}（由描述生成的请求）" for name in bugs.SHOWN_BY_DESCRIPTION if paths[name] not in found
+        ]
+    return missed
 
 
 def _behind(platform: Platform, seconds: float = 300.0) -> list[str]:
