@@ -407,7 +407,9 @@ def _workshop_commands(commands: Commands) -> None:
     bench.add_argument("names", nargs="*", help="P0 P1a P1b P2 P3 P4 P5 P6 P7 P8 P13（默认全部）")
     bench.add_argument("--out", help="把结果写成 JSON 放进这个文件夹")
     bench.add_argument("--rounds", type=int, default=5)
-    bench.add_argument("--grown", action="store_true", help="P3、P5 长到一千万行（约一小时，要 40 GB）")
+    size = bench.add_mutually_exclusive_group()
+    size.add_argument("--grown", action="store_true", help="P3、P5 长到一千万行（约一小时，要 40 GB）")
+    size.add_argument("--small", action="store_true", help="持续集成用：只做 P3 P5 P6 P8，一百秒以内，太吵不算没过")
     bench.set_defaults(run=_bench)
 
     from plumbline.drill.command import add_commands

@@ -1,5 +1,4 @@
-"""P6: the log in memory (存证日志): batch append beside the bare hash loop and beside pymerkle, and how
-proofs scale."""
+"""P6: the log in memory (存证日志): batch append beside the bare hash loop and beside pymerkle."""
 
 from __future__ import annotations
 
@@ -54,6 +53,12 @@ class Sizes:
     peer: int = 20_000
     small: int = 1000
     proofs: int = 2000
+    #: Proofs that a peer makes a round: each costs it as much as its whole tree.
+    peer_proofs: int = 20
+    #: A tree in which it makes a few more, for information; 0: none.
+    peer_many: int = 200_000
+    #: Up to so many leaves the steps of a proof are counted.
+    steps: int = 1_000_000
 
 
 def leaf_data(count: int) -> list[bytes]:
@@ -146,16 +151,25 @@ class StoredLog:
     """A log as the database keeps it: leaf hashes, and nodes from level 8 up; here in memory."""
 
     def __init__(self, count: int) -> None:
-        self.leaves = [leaf_hash(each) for each in leaf_data(count)]
-        grown = Frontier.empty().append(self.leaves)
+        self.leaves: list[bytes] = []
+        self.frontier = Frontier.empty()
+        #: (level, start) → hash.
+        self.nodes: dict[tuple[int, int], bytes] = {}
+        self.grow_to(count)
+
+    def grow_to(self, count: int) -> None:
+        """Append leaves until there are so many."""
+        hashes = [leaf_hash(each.to_bytes(LEAF_BYTES, "big")) for each in range(len(self.leaves), count)]
+        grown = self.frontier.append(hashes)
+        self.leaves += hashes
         self.frontier = grown.frontier
-        self._nodes = {(each.level, each.start): each.hash for each in grown.nodes}
+        self.nodes |= {(each.level, each.start): each.hash for each in grown.nodes}
 
     def source(self) -> LeafAndNodeSource:
         """A fresh source, as each request has its own."""
         return LeafAndNodeSource(
             len(self.leaves),
-            lambda level, start: self._nodes.get((level, start)),
+            lambda level, start: self.nodes.get((level, start)),
             lambda start, end: self.leaves[start:end],
         )
 

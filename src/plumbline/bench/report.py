@@ -22,11 +22,13 @@ class Measured:
     cpu_us: float = 0.0
     #: Lines printed under the comparison: configuration, generator, proofs.
     notes: list[str] = field(default_factory=list)
+    #: Whether only a certain miss is one, as in a run that must not fail for noise.
+    is_firm: bool = False
 
     @property
     def verdict(self) -> Verdict:
         """Against the goal's gate."""
-        return self.comparison.verdict(self.goal.gate)
+        return self.comparison.verdict(self.goal.gate, firmly=self.is_firm)
 
 
 def number(value: float) -> str:
@@ -88,9 +90,15 @@ def write(folder: Path, machine: dict[str, str], results: list[Measured]) -> Pat
     return path
 
 
-def exit_status(results: list[Measured]) -> int:
-    """0: every gate reached. 1: one missed. 3: none missed, but one without a verdict."""
+def exit_status(results: list[Measured], *, noise: int = 3) -> int:
+    """0: every gate reached. 1: one missed. `noise`: none missed, but one without a verdict."""
     verdicts = {each.verdict for each in results}
     if Verdict.MISS in verdicts:
         return 1
-    return 3 if Verdict.NOISY in verdicts else 0
+    return noise if Verdict.NOISY in verdicts else 0
+
+
+def unjudged(results: list[Measured]) -> str:
+    """A sentence that names what was too noisy for a verdict; empty when nothing was."""
+    names = [each.goal.name for each in results if each.verdict is Verdict.NOISY]
+    return f"太吵，不下结论：{'、'.join(names)}（不算过，也不算没过）" if names else ""

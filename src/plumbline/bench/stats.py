@@ -60,13 +60,29 @@ class Comparison:
             return stray(self.limit)
         return max(map(stray, (self.limit, self.ours, self.reckoned_with)))
 
-    def verdict(self, gate: float | None) -> Verdict:
-        """Against a gate: a noisy limit proves nothing, in neither direction. Without a gate there is nothing to judge."""
+    def verdict(self, gate: float | None, *, firmly: bool = False) -> Verdict:
+        """Against a gate: a noisy limit proves nothing, in neither direction. Without a gate there is nothing to judge.
+
+        `firmly`, for a run that must not fail falsely (decision 0042): what is certain is said however noisy the limit was; a miss where it
+        was quiet counts only when the whole interval lies below the gate.
+        """
         if gate is None:
             return Verdict.INFORMATION
+        if firmly:
+            return self._firm(gate)
         if self.noise > NOISE:
             return Verdict.NOISY
         return Verdict.PASS if self.ratio >= gate else Verdict.MISS
+
+    def _firm(self, gate: float) -> Verdict:
+        """Certain is what holds however rounds are paired: our worst with the limit's best, or our best with its worst."""
+        worst, best = min(self.ours) / max(self.limit), max(self.ours) / min(self.limit)
+        is_quiet = self.noise <= NOISE
+        if worst >= gate or (is_quiet and self.ratio >= gate):
+            return Verdict.PASS
+        if best < gate or (is_quiet and self.interval[1] < gate):
+            return Verdict.MISS
+        return Verdict.NOISY
 
 
 #: What a leg measures: a rate per second, or one for each way to lay the work out.
