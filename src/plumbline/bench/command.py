@@ -16,6 +16,7 @@ from plumbline.bench import (
     p1b_project,
     p2_peers,
     p3_growth,
+    p4_peers,
     p4_verify,
     p6_log,
     p6_proofs,
@@ -172,6 +173,8 @@ def _verify(run: _Run) -> Found:
     with run.world() as world:
         profile = run.profile
         yield from p4_verify.measure_limits(world, run.goals, run.rounds, profile.questions, profile.few)
+    with run.world() as world:
+        yield from p4_peers.measure(world, run.goals, run.rounds, profile.questions, profile.few)
 
 
 def _verify_growth(run: _Run) -> Found:
@@ -188,7 +191,9 @@ def _log(run: _Run) -> Found:
         p6_log.measure_peer(run.goals["P6-pymerkle"], run.profile.log, run.rounds)
         or "P6 peer absent: pymerkle"
     )
-    yield from p6_proofs.measure_peer(run.goals, run.profile.log, run.rounds) or ["P6-proofs peer absent: pymerkle"]
+    yield from p6_proofs.measure_peer(run.goals, run.profile.log, run.rounds) or [
+        "P6-proofs peer absent: pymerkle"
+    ]
     yield p6_proofs.measure_steps(run.goals["P6-steps"], run.profile.log)
 
 

@@ -180,7 +180,9 @@ def measure_growth(
     ]
     cpu = sides[1].server_s / sides[1].timed * 1e6
     read = Comparison(ours=(1 / many,), limit=(1 / few,))
-    told = [f"pages that a look-up touches, the most of {_EXPLAINED}: {many} beside {few}; counted by EXPLAIN, no clock has a part in it"]
+    told = [
+        f"pages that a look-up touches, the most of {_EXPLAINED}: {many} beside {few}; counted by EXPLAIN, no clock has a part in it"
+    ]
     return [
         Measured(goal=goals["P5"], comparison=comparison, cpu_us=cpu, notes=notes),
         Measured(goal=goals["P5-pages"], comparison=read, notes=told),

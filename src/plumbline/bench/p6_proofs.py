@@ -1,4 +1,4 @@
-"""P6: proofs of inclusion (存证日志的证明): from a stored log beside pymerkle's stored tree, and how many steps one takes as the log grows."""
+"""P6: proofs of inclusion (存证日志的证明): from a stored log beside pymerkle's stored tree; steps of one as the log grows."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _FEW = 5
 
 
 class SqliteLog:
-    """The log in an SQLite file, laid out as in the database: leaf hashes, and nodes from level 8 up. Nothing is remembered between proofs."""
+    """The log in an SQLite file, laid out as in the database: leaf hashes, nodes from level 8 up. Nothing is remembered between proofs."""
 
     def __init__(self, file: Path, log: StoredLog) -> None:
         self._size = len(log.leaves)
@@ -83,11 +83,15 @@ class SqliteLog:
         self._conn.close()
 
     def _node(self, level: int, start: int) -> bytes | None:
-        row = self._conn.execute("SELECT hash FROM node WHERE level = ? AND start = ?", (level, start)).fetchone()
+        row = self._conn.execute(
+            "SELECT hash FROM node WHERE level = ? AND start = ?", (level, start)
+        ).fetchone()
         return row[0] if row else None
 
     def _leaves(self, start: int, end: int) -> list[bytes]:
-        rows = self._conn.execute("SELECT hash FROM leaf WHERE idx >= ? AND idx < ? ORDER BY idx", (start, end))
+        rows = self._conn.execute(
+            "SELECT hash FROM leaf WHERE idx >= ? AND idx < ? ORDER BY idx", (start, end)
+        )
         return [digest for (digest,) in rows]
 
 
@@ -135,7 +139,7 @@ def measure_peer(goals: dict[str, Goal], sizes: Sizes, rounds: int) -> list[Meas
         with closing(SqliteLog(folder / "ours.sqlite", log)) as stored:
             comparison = interleave(theirs, lambda _: _rate(stored, picks, log), rounds, warm=False)
         notes = [
-            f"both from an SQLite file, n = {number(sizes.peer)}, {len(picks)} leaves a round, same leaves, root and paths, verified on both "
+            f"both from an SQLite file, n = {number(sizes.peer)}, {len(picks)} leaves a round, same leaves, root, paths, verified on both "
             "sides; the peer without its cache of subtrees, as we remember nothing between proofs",
             *_of_many(folder, sizes.peer_many),
         ]

@@ -1,4 +1,4 @@
-"""`plumbline drill` (演练): runs a drill by name, keeps its result on request, tells the age of the kept ones."""
+"""`plumbline drill` (演练): runs a drill by name, keeps its result on request, tells the age of kept ones and of the newest bench."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from plumbline.drill.outcome import Outcome, ages
+from plumbline.drill.outcome import Outcome, age_of_measurement, ages
 
 #: Where the results of full drills stand in the repository.
 KEPT = Path("docs/drills")
+#: Beside them, those of the bench.
+BENCHED = "bench"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         )
         drill.add_options(command)
         command.set_defaults(run_drill=drill.run)
-    command = commands.add_parser("ages", help="各项完整演练多久以前做过")
+    command = commands.add_parser("ages", help="各项完整演练和最近一次测量多久以前做过")
     command.add_argument("folder", nargs="?", default=str(KEPT))
     command.set_defaults(run_drill=None)
 
@@ -67,8 +69,9 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
 def run_drill(arguments: argparse.Namespace) -> int:
     """0: every promise held; 1: one did not, or with `--complete` something was not tried for want of a part."""
     if arguments.run_drill is None:
-        lines = ages(Path(arguments.folder), datetime.now(UTC))
-        print("\n".join(lines) or f"{arguments.folder} 里没有演练结果")
+        folder, now = Path(arguments.folder), datetime.now(UTC)
+        lines = ages(folder, now) or [f"{folder} 里没有演练结果"]
+        print("\n".join([*lines, age_of_measurement(folder.parent / BENCHED, now)]))
         return 0
     outcome: Outcome = arguments.run_drill(arguments)
     print(outcome.text(), file=sys.stdout if outcome.held else sys.stderr)

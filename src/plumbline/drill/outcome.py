@@ -82,11 +82,25 @@ def ages(folder: Path, now: datetime) -> list[str]:
     for path in sorted(folder.glob("*.json")):
         kept = json.loads(path.read_text("utf-8"))
         ran_at = datetime.fromisoformat(kept["ran_at"])
-        age = now - ran_at
-        line = f"演练 {kept['drill']}：{ran_at.date()} 在 {kept['commit']} 上做过，{age.days} 天前"
-        if age > STALE_AFTER:
-            line += f"；超过 {STALE_AFTER.days} 天，请重做"
+        line = f"演练 {kept['drill']}：{ran_at.date()} 在 {kept['commit']} 上做过，{_since(ran_at, now)}"
         if not kept["held"]:
             line += f"；{len(kept['broken'])} 项不成立" if kept["broken"] else f"；{_NOTHING}"
         lines.append(line)
     return lines
+
+
+def age_of_measurement(folder: Path, now: datetime) -> str:
+    """A Chinese line on the newest bench result kept in `folder`: its age, a warning where it is stale, and what it missed."""
+    kept = [json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")]
+    if not kept:
+        return f"测量：{folder} 里没有留存的结果"
+    last = max(kept, key=lambda each: datetime.fromisoformat(each["at"]))
+    ran_at = datetime.fromisoformat(last["at"])
+    line = f"测量：{ran_at.date()} 在 {last['commit']} 上做过，{_since(ran_at, now)}"
+    missed = sum(row["verdict"] == "MISS" for row in last["results"])
+    return line + (f"；{missed} 项没到门槛" if missed else "")
+
+
+def _since(ran_at: datetime, now: datetime) -> str:
+    age = now - ran_at
+    return f"{age.days} 天前" + (f"；超过 {STALE_AFTER.days} 天，请重做" if age > STALE_AFTER else "")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plumbline.bench.peers.checks import Peer
 
+#: For Content-Length alone.
+_LENGTH = ("django.middleware.common.CommonMiddleware",)
 
-def configure(peer: Peer, urls: str, options: Mapping[str, Any] | None = None) -> None:
+
+def configure(
+    peer: Peer, urls: str, options: Mapping[str, Any] | None = None, middleware: Sequence[str] = _LENGTH
+) -> None:
     """Settings for one database and the addresses in module `urls`; `options` are the connection's."""
     import django
     from django.conf import settings
@@ -17,7 +22,7 @@ def configure(peer: Peer, urls: str, options: Mapping[str, Any] | None = None) -
         SECRET_KEY="measured and thrown away",  # noqa: S106 - signs nothing
         ALLOWED_HOSTS=["*"],
         ROOT_URLCONF=urls,
-        MIDDLEWARE=["django.middleware.common.CommonMiddleware"],  # for Content-Length alone
+        MIDDLEWARE=list(middleware),
         USE_TZ=True,
         LOGGING={
             "version": 1,

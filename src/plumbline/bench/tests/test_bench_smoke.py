@@ -23,7 +23,11 @@ from plumbline.supervision.journal.heads import read_head, root_at
 from plumbline.supervision.projection.curve_rows import pack
 
 TINY = Profile(
-    messages=40, reports=3, peak_s=1, few=30, log=Sizes(leaves=600, peer=300, small=100, proofs=20)
+    messages=40,
+    reports=3,
+    peak_s=1,
+    few=30,
+    log=Sizes(leaves=600, peer=300, small=100, proofs=20, peer_proofs=3, peer_many=400, steps=3000),
 )
 
 
@@ -31,9 +35,10 @@ TINY = Profile(
 def test_each_measurement_keeps_its_correctness_through_a_killed_database() -> None:
     shown: list[str] = []
     described, results = measure(["P0", "P1a", "P1b", "P6"], 1, TINY, shown.append)
-    assert {each.goal.name for each in results} - {"P6-pymerkle"} == {
+    assert {each.goal.name for each in results} - {"P6-pymerkle", "P6-proofs", "P6-proofs-filled"} == {
         "P0",
         "P6",
+        "P6-steps",
         "P1a",
         "P1a-bare",
         "P1a-together",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from plumbline.drill import command
-from plumbline.drill.outcome import STALE_AFTER, Outcome, ages
+from plumbline.drill.outcome import STALE_AFTER, Outcome, age_of_measurement, ages
 
 AT = datetime(2026, 11, 23, 3, tzinfo=UTC)
 
@@ -94,3 +94,30 @@ def test_where_a_part_is_missing_a_drill_that_is_to_be_complete_ends_with_one(
         *found.left_out,
     ]
     assert all(each in found.text() for each in found.lacking)
+
+
+@pytest.mark.parametrize(
+    ("age", "warned"), [(timedelta(days=3), False), (STALE_AFTER + timedelta(days=1), True)]
+)
+def test_the_newest_kept_measurement_tells_its_age_and_what_it_missed(
+    tmp_path: Path, age: timedelta, warned: bool
+) -> None:
+    for at, commit, verdicts in (
+        (AT - timedelta(days=9), "0ld", ["MISS", "MISS"]),
+        (AT, "abc", ["PASS", "MISS", "noisy – no verdict"]),
+    ):
+        kept = {"at": at.isoformat(), "commit": commit, "results": [{"verdict": each} for each in verdicts]}
+        (tmp_path / f"{commit}.json").write_text(json.dumps(kept))
+    line = age_of_measurement(tmp_path, AT + age)
+    assert line.startswith(f"测量：{AT.date()} 在 abc 上做过，{age.days} 天前")
+    assert ("请重做" in line) is warned
+    assert line.endswith("1 项没到门槛")
+    assert "没有留存" in age_of_measurement(tmp_path / "none", AT)
+
+
+def test_the_ages_of_the_repository_tell_drills_and_measurement(capsys: pytest.CaptureFixture[str]) -> None:
+    root = Path(__file__).parents[4]
+    assert command.run_drill(argparse.Namespace(run_drill=None, folder=str(root / "docs" / "drills"))) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].startswith("测量：20")
+    assert len(lines) == 1 + len(list((root / "docs" / "drills").glob("*.json")))
