@@ -53,10 +53,12 @@ class Sizes:
     peer: int = 20_000
     small: int = 1000
     proofs: int = 2000
-    #: Proofs that a peer makes a round: each costs it as much as its whole tree.
-    peer_proofs: int = 20
-    #: A tree in which it makes a few more, for information; 0: none.
-    peer_many: int = 200_000
+    #: Of the logs that lie in files beside each other.
+    stored: int = 200_000
+    #: Proofs that a peer makes of it a round: each costs it as much as its whole tree.
+    peer_proofs: int = 6
+    #: A smaller one of which it makes a few more, for information; 0: none.
+    stored_few: int = 20_000
     #: Up to so many leaves the steps of a proof are counted.
     steps: int = 1_000_000
 

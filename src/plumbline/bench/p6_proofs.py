@@ -54,9 +54,9 @@ assert again == paths
 print(json.dumps({"plain": plain_rate, "filled": filled_rate, "root": root.hex(), "paths": paths}))
 """
 #: How often we prove in a round what the peer proves once: a leg of ours would be a few milliseconds.
-_REPEATS = 10
-#: Leaves of the large tree that are proven for information.
-_FEW = 5
+_REPEATS = 30
+#: Leaves of the smaller log that are proven for information.
+_FEW = 20
 
 
 class SqliteLog:
@@ -122,15 +122,15 @@ def measure_peer(goals: dict[str, Goal], sizes: Sizes, rounds: int) -> list[Meas
     """Ours ÷ pymerkle, each from an SQLite file over the same leaves; empty when the peer is absent. Raises :class:`Lost`."""
     with tempfile.TemporaryDirectory(prefix="plb-", dir="/tmp") as name:
         folder = Path(name)
-        log, picks = StoredLog(sizes.peer), scattered(sizes.peer, sizes.peer_proofs)
-        first = peer_proofs(folder, sizes.peer, picks)  # it also fills its file
+        log, picks = StoredLog(sizes.stored), scattered(sizes.stored, sizes.peer_proofs)
+        first = peer_proofs(folder, sizes.stored, picks)  # it also fills its file
         if first is None:
             return []
         check_peer(first, log, picks)
         filled: list[float] = []
 
         def theirs(_: int) -> float:
-            told = peer_proofs(folder, sizes.peer, picks)
+            told = peer_proofs(folder, sizes.stored, picks)
             assert told is not None
             check_peer(told, log, picks)
             filled.append(told["filled"])
@@ -139,9 +139,9 @@ def measure_peer(goals: dict[str, Goal], sizes: Sizes, rounds: int) -> list[Meas
         with closing(SqliteLog(folder / "ours.sqlite", log)) as stored:
             comparison = interleave(theirs, lambda _: _rate(stored, picks, log), rounds, warm=False)
         notes = [
-            f"both from an SQLite file, n = {number(sizes.peer)}, {len(picks)} leaves a round, same leaves, root, paths, verified on both "
+            f"both from an SQLite file, n = {number(sizes.stored)}, {len(picks)} leaves a round, same leaves, root, paths, verified on both "
             "sides; the peer without its cache of subtrees, as we remember nothing between proofs",
-            *_of_many(folder, sizes.peer_many),
+            *_of_few(folder, sizes.stored_few),
         ]
     remembering = Comparison(ours=comparison.ours, limit=tuple(filled))
     return [
@@ -172,14 +172,14 @@ def _rate(stored: SqliteLog, picks: Sequence[int], log: StoredLog) -> float:
     return _REPEATS * len(picks) / took
 
 
-def _of_many(folder: Path, size: int) -> list[str]:
+def _of_few(folder: Path, size: int) -> list[str]:
     if not size:
         return []
     log, picks = StoredLog(size), scattered(size, _FEW)
     told = peer_proofs(folder, size, picks)
     assert told is not None
     check_peer(told, log, picks)
-    with closing(SqliteLog(folder / "many.sqlite", log)) as stored:
+    with closing(SqliteLog(folder / "few.sqlite", log)) as stored:
         ours = _rate(stored, picks, log)
     return [
         f"n = {number(size)}, {_FEW} leaves once: ours {number(ours)}/s, the peer {number(told['plain'])}/s: {ours / told['plain']:.0f} ×"

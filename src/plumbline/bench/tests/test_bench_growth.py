@@ -91,7 +91,7 @@ def test_a_peer_that_proves_something_else_voids_the_run() -> None:
 def test_pymerkle_proves_the_same_from_its_file() -> None:
     if find_spec("pymerkle") is None:
         pytest.skip("P6-proofs is not tried: pymerkle not installed (pip install pymerkle)")
-    sizes = Sizes(peer=300, peer_proofs=3, peer_many=0)
+    sizes = Sizes(stored=300, peer_proofs=3, stored_few=0)
     gated, filled = p6_proofs.measure_peer(read_goals(), sizes, 1)
     assert gated.verdict in (Verdict.PASS, Verdict.MISS, Verdict.NOISY)
     assert filled.verdict is Verdict.INFORMATION
@@ -99,7 +99,7 @@ def test_pymerkle_proves_the_same_from_its_file() -> None:
 
 def test_an_absent_peer_of_the_proofs_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(p6_proofs, "_PEER", "print('null')")
-    assert p6_proofs.measure_peer(read_goals(), Sizes(peer=300, peer_proofs=3), 1) == []
+    assert p6_proofs.measure_peer(read_goals(), Sizes(stored=300, peer_proofs=3), 1) == []
 
 
 @pytest.fixture(scope="module")
