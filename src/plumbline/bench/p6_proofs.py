@@ -139,8 +139,8 @@ def measure_peer(goals: dict[str, Goal], sizes: Sizes, rounds: int) -> list[Meas
         with closing(SqliteLog(folder / "ours.sqlite", log)) as stored:
             comparison = interleave(theirs, lambda _: _rate(stored, picks, log), rounds, warm=False)
         notes = [
-            f"both from an SQLite file, n = {number(sizes.stored)}, {len(picks)} leaves a round, same leaves, root, paths, verified on both "
-            "sides; the peer without its cache of subtrees, as we remember nothing between proofs",
+            f"both from an SQLite file, n = {number(sizes.stored)}, {len(picks)} leaves a round, same leaves, root, paths, verified on "
+            "both sides; the peer without its cache of subtrees, as we remember nothing between proofs",
             *_of_few(folder, sizes.stored_few),
         ]
     remembering = Comparison(ours=comparison.ours, limit=tuple(filled))

@@ -27,7 +27,9 @@ TINY = Profile(
     reports=3,
     peak_s=1,
     few=30,
-    log=Sizes(leaves=600, peer=300, small=100, proofs=20, stored=400, peer_proofs=3, stored_few=300, steps=3000),
+    log=Sizes(
+        leaves=600, peer=300, small=100, proofs=20, stored=400, peer_proofs=3, stored_few=300, steps=3000
+    ),
 )
 
 

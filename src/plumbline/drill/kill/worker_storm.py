@@ -66,7 +66,9 @@ class WorkerStorm:
         sender.start()
         try:
             for line in process.stdout:
-                if line.rstrip().endswith("killed"):  # what a worker prints goes by here as well, and may be cut in mid-line
+                if line.rstrip().endswith(
+                    "killed"
+                ):  # what a worker prints goes by here as well, and may be cut in mid-line
                     self.killed += 1
                     self.at_work += self._waiting() > 0
                 self.site.tend()
