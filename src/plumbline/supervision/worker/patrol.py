@@ -163,6 +163,8 @@ class Patrol:
             wait = PERIOD_S
             try:
                 with psycopg.connect(self._conninfo, row_factory=dict_row, autocommit=True) as conn:
+                    # nobody waits for it: what a crash takes is looked at again
+                    conn.execute("SET synchronous_commit = off")
                     self._follow(conn)
             except psycopg.Error as error:
                 _log.warning("the patrol of files goes on later: %s", type(error).__name__)
