@@ -58,10 +58,10 @@ GROWN = Profile(entries=10_000_000, many=1_670_000)
 
 #: Continuous integration, in 100 s: what can be judged on a host that others disturb.
 SMALL = Profile(
-    messages=150,
+    messages=100,
     log=p6_log.Sizes(leaves=50_000, proofs=500, stored_few=0, steps=200_000),
     entries=50_000,
-    few=1500,
+    few=5000,
     many=15_000,
     questions=2000,
     curves=16,

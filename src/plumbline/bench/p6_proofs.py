@@ -279,7 +279,8 @@ def measure_steps(goal: Goal, sizes: Sizes) -> Measured:
         f"the worst proof: n = {number(first.size)}: {first.total} steps, n = {number(last.size)}: {last.total} "
         f"(× {last.total / first.total:.2f} while log₂ n × {log2(last.size) / log2(first.size):.2f})",
     ]
-    return Measured(goal=goal, comparison=Comparison(ours=(_allowance(tightest),), limit=(1.0,)), notes=notes)
+    comparison = Comparison(ours=(_allowance(tightest),), limit=(1.0,), is_counted=True)
+    return Measured(goal=goal, comparison=comparison, notes=notes)
 
 
 def _allowance(steps: Steps) -> float:

@@ -10,6 +10,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from math import log2
 
 from plumbline.bench.goals import Goal
@@ -82,8 +83,8 @@ def measure(goals: dict[str, Goal], count: int, rounds: int) -> list[Measured]:
         made = curves(round_, count)
         return _points_a_byte(made, sum(map(entropy_bytes, made)))
 
-    found = interleave(floor, ours, rounds, warm=False)
-    wide = interleave(lambda _: 1 / FLOAT4, ours, rounds, warm=False)
+    found = replace(interleave(floor, ours, rounds, warm=False), is_counted=True)
+    wide = replace(interleave(lambda _: 1 / FLOAT4, ours, rounds, warm=False), is_counted=True)
     return [
         Measured(goal=goals["P8"], comparison=found, notes=[_speed(count)]),
         Measured(goal=goals["P8-float4"], comparison=wide),

@@ -36,6 +36,8 @@ class Comparison:
     limit: tuple[float, ...]
     #: Figures that both were reckoned with, where there are any: what strays among them makes the ratio stray too.
     reckoned_with: tuple[float, ...] = ()
+    #: Whether it was counted and not timed, so that it is the same on any host and always judged.
+    is_counted: bool = False
 
     @property
     def ratios(self) -> list[float]:
@@ -63,12 +65,12 @@ class Comparison:
     def verdict(self, gate: float | None, *, firmly: bool = False) -> Verdict:
         """Against a gate: a noisy limit proves nothing, in neither direction. Without a gate there is nothing to judge.
 
-        `firmly`, for a run that must not fail falsely (decision 0042): what is certain is said however noisy the limit was; a miss where it
-        was quiet counts only when the whole interval lies below the gate.
+        `firmly`, for a run that must not fail falsely (decision 0042): what is certain is said however noisy the limit was, and a miss is
+        one only where all that is likely lies below the gate by more than a quiet limit may stray.
         """
         if gate is None:
             return Verdict.INFORMATION
-        if firmly:
+        if firmly and not self.is_counted:
             return self._firm(gate)
         if self.noise > NOISE:
             return Verdict.NOISY
@@ -80,7 +82,8 @@ class Comparison:
         is_quiet = self.noise <= NOISE
         if worst >= gate or (is_quiet and self.ratio >= gate):
             return Verdict.PASS
-        if best < gate or (is_quiet and self.interval[1] < gate):
+        below = gate * (1 - NOISE)
+        if best < below or (is_quiet and self.interval[1] < below):
             return Verdict.MISS
         return Verdict.NOISY
 
