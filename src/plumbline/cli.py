@@ -410,7 +410,7 @@ def _workshop_commands(commands: Commands) -> None:
     size = bench.add_mutually_exclusive_group()
     size.add_argument("--grown", action="store_true", help="P3、P5 长到一千万行（约一小时，要 40 GB）")
     size.add_argument(
-        "--small", action="store_true", help="持续集成用：只做 P3 P5 P6 P8，一百秒以内，太吵不算没过"
+        "--small", action="store_true", help="持续集成用：只做 P3 P5 P6 P8，两三分钟，太吵不算没过"
     )
     bench.set_defaults(run=_bench)
 

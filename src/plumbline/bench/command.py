@@ -56,7 +56,7 @@ class Profile:
 #: The drill `growth`: ten million rows on each side that grows.
 GROWN = Profile(entries=10_000_000, many=1_670_000)
 
-#: Continuous integration, in 100 s: what can be judged on a host that others disturb.
+#: Continuous integration, in two or three minutes: what can be judged on a host that others disturb.
 SMALL = Profile(
     messages=100,
     log=p6_log.Sizes(leaves=50_000, proofs=500, stored_few=0, steps=200_000),
