@@ -36,13 +36,13 @@ _log = logging.getLogger("plumbline.worker")
 
 _DUE = """
 (SELECT encode(sha256, 'hex') AS sha256, bytes, damage FROM ops.file
-  WHERE damage <> '' AND checked_at < clock_timestamp() - %(again)s ORDER BY checked_at LIMIT %(batch)s)
+  WHERE damage <> '' AND checked_at < now() - %(again)s ORDER BY checked_at LIMIT %(batch)s)
 UNION ALL
 (SELECT encode(sha256, 'hex'), bytes, damage FROM ops.file
-  WHERE state <> 'announced' AND damage = '' AND checked_at IS NULL ORDER BY changed_at LIMIT %(batch)s)
+  WHERE state <> 'announced' AND damage = '' AND checked_at IS NULL LIMIT %(batch)s)
 UNION ALL
 (SELECT encode(sha256, 'hex'), bytes, damage FROM ops.file
-  WHERE state <> 'announced' AND damage = '' AND checked_at < clock_timestamp() - %(cycle)s ORDER BY checked_at LIMIT %(batch)s)
+  WHERE state <> 'announced' AND damage = '' AND checked_at < now() - %(cycle)s ORDER BY checked_at LIMIT %(batch)s)
 """
 _SAID = "UPDATE ops.file SET checked_at = clock_timestamp(), damage = %s WHERE sha256 = decode(%s, 'hex') AND damage = %s"
 _EVENT = """
