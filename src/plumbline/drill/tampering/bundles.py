@@ -7,7 +7,7 @@ import zipfile
 
 from plumbline.drill.tampering.acts import Tally
 from plumbline.sdk.bundle.trust import Trust
-from plumbline.sdk.bundle.verify import verify_bundle
+from plumbline.sdk.bundle.verify import BundleCheck, verify_bundle
 
 
 def _zipped(members: dict[str, bytes], order: list[zipfile.ZipInfo]) -> bytes:
@@ -25,12 +25,24 @@ def _zipped(members: dict[str, bytes], order: list[zipfile.ZipInfo]) -> bytes:
     return made.getvalue()
 
 
+def _checked(data: bytes, trust: Trust) -> BundleCheck:
+    """As `plumbline verify` checks it, with everybody who is trusted."""
+    return verify_bundle(
+        data,
+        log_keys=[*trust.log_keys, *trust.cosigners],
+        roots=trust.roots,
+        code_keys=trust.code_keys,
+        authorities=trust.authorities,
+        ended=trust.ended,
+    )
+
+
 def said_of(data: bytes, trust: Trust, genuine: frozenset[str] = frozenset()) -> list[str]:
     """What `plumbline verify` objects to in a bundle; where it objects to nothing, what it does not say of the genuine one.
 
     A bundle without the platform's statement of completeness is a bundle too: verify says that it has none.
     """
-    check = verify_bundle(data, log_keys=trust.log_keys, roots=trust.roots, code_keys=trust.code_keys)
+    check = _checked(data, trust)
     if not check.ok:
         return [step.sentence_zh for step in check.steps if not step.ok]
     return [step.sentence_zh for step in check.steps if genuine and step.sentence_zh not in genuine]
@@ -41,7 +53,7 @@ def change_members(data: bytes, trust: Trust, tally: Tally) -> None:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         order = archive.infolist()
         members = {info.filename: archive.read(info) for info in order}
-    check = verify_bundle(data, log_keys=trust.log_keys, roots=trust.roots, code_keys=trust.code_keys)
+    check = _checked(data, trust)
     genuine = frozenset(step.sentence_zh for step in check.steps)
     if said := said_of(_zipped(members, order), trust, genuine):
         tally.broken.append(f"案卷包原样重新打包，核验却不通过：{said[0]}")
