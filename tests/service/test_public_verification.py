@@ -211,6 +211,21 @@ def test_the_registered_document_itself_is_shown(world, genuine) -> None:
     world.refused(world.http.get(f"{world.url}/v/2611HC0AAAAAAAAAAAAAA/document"), 404, "not-found")
 
 
+def test_a_document_that_was_changed_on_the_disk_is_not_shown_as_the_registered_one(world, genuine) -> None:
+    """Not by one bit: what stands in its place there must not speak for it."""
+    _, decision, pdf = genuine
+    address = f"{world.url}/v/{decision['code']}/document"
+    path = world.platform.folder("files") / hashlib.sha256(pdf).hexdigest()[:2] / hashlib.sha256(pdf).hexdigest()
+    try:
+        path.write_bytes(pdf[:-1] + bytes([pdf[-1] ^ 1]))
+        answer = world.http.get(address)
+        told = world.refused(answer, 503, "unavailable")
+        assert "与登记的摘要不符" in told["detail"] and answer.headers["retry-after"] == "600"
+    finally:
+        path.write_bytes(pdf)
+    assert world.http.get(address).content == pdf
+
+
 def test_a_complaint_becomes_an_entry_with_a_number_and_a_finding(world, genuine) -> None:
     code = genuine[1]["code"]
     answer = world.http.post(

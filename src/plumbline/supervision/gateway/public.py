@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +28,7 @@ from plumbline.supervision.gateway.public_page import (
     typed_text,
     unknown_page,
 )
+from plumbline.supervision.journal.files import FileDigestMismatch
 from plumbline.supervision.journal.vault import SealedRecord, SubjectDestroyedError
 from plumbline.supervision.pages.public_rendering import code_entry_html, complaint_html, verification_html
 from plumbline.supervision.pages.verification import CodeEntryPage, ComplaintPage
@@ -36,6 +38,8 @@ from plumbline.web.security import CONTENT_SECURITY_POLICY
 #: What has no place in the name of a file that a browser stores.
 _UNSAFE = re.compile(r"[^0-9A-Za-z.-]+")
 _SHA = re.compile(r"[0-9a-f]{64}")
+_DAMAGED = "平台存的原件与登记的摘要不符，不能给出；请用您手里的文件验签，或联系监督机构"
+_log = logging.getLogger("plumbline.gateway")
 _FIELDS = {"grade", "strength", "structural_part", "tested_on", "client", "number", "other"}
 _KEYS = {"part": "structural_part", "date": "tested_on"}
 HEADERS = {
@@ -215,6 +219,11 @@ async def document(request: Request) -> Response:
         raise Problem(slug="not-found", detail="没有登记的原件，或者还没有查验")
     if told := await _withheld(context, row["pdf_sha256"]):
         raise Problem(slug="not-found", detail=told)
+    try:  # whoever changed the bytes on the disk, or whatever did, must not speak in the registered document's place
+        await run_in_threadpool(context.files.require_whole, row["pdf_sha256"])
+    except FileDigestMismatch:
+        _log.error("document %s is not what was registered", row["pdf_sha256"])
+        raise Problem(slug="unavailable", detail=_DAMAGED, retry_after_s=600) from None
     return FileResponse(
         context.files.path(row["pdf_sha256"]),
         media_type="application/pdf",

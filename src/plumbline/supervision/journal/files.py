@@ -54,6 +54,12 @@ class FileStore:
             raise FileDigestMismatch(sha256)
         return data
 
+    def require_whole(self, sha256: str) -> None:
+        """Hold a stored file against its name, without taking it into memory; raises FileNotFoundError or :class:`FileDigestMismatch`."""
+        with self.path(sha256).open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                raise FileDigestMismatch(sha256)
+
     def store(self, data: bytes) -> str:
         """Store bytes; durable on return. Returns the SHA-256."""
         temporary = self._incoming / secrets.token_hex(16)
