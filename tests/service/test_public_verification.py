@@ -215,12 +215,17 @@ def test_a_document_that_was_changed_on_the_disk_is_not_shown_as_the_registered_
     """Not by one bit: what stands in its place there must not speak for it."""
     _, decision, pdf = genuine
     address = f"{world.url}/v/{decision['code']}/document"
-    path = world.platform.folder("files") / hashlib.sha256(pdf).hexdigest()[:2] / hashlib.sha256(pdf).hexdigest()
+    path = (
+        world.platform.folder("files") / hashlib.sha256(pdf).hexdigest()[:2] / hashlib.sha256(pdf).hexdigest()
+    )
     try:
         path.write_bytes(pdf[:-1] + bytes([pdf[-1] ^ 1]))
         answer = world.http.get(address)
         told = world.refused(answer, 503, "unavailable")
         assert "与登记的摘要不符" in told["detail"] and answer.headers["retry-after"] == "600"
+        page = world.http.get(address, headers={"Accept": "text/html"})
+        assert (page.status_code, page.headers["retry-after"]) == (503, "600")
+        assert "原件现在不能给出" in page.text and f'href="/v/{decision["code"]}"' in page.text
     finally:
         path.write_bytes(pdf)
     assert world.http.get(address).content == pdf

@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
-from plumbline.bench.gateways import Application, Gateways
+from plumbline.bench.gateways import Application, Gateways, Leg
 from plumbline.bench.goals import Goal
 from plumbline.bench.growth import grow_reports, template
-from plumbline.bench.machine import cpu_seconds
 from plumbline.bench.p1a_accept import Lost
 from plumbline.bench.p2_peers import Kind, environment
 from plumbline.bench.p4_verify import Asking, question
@@ -46,43 +45,20 @@ FEWER = 8
 _CALLERS = (8, 32, 64)
 
 
-@dataclass(slots=True)
-class Beside:
+@dataclass(slots=True, kw_only=True)
+class Beside(Asking):
     """Questions to a peer, each answered as the gateway answers it."""
 
-    world: World
-    gateways: Gateways
     #: Code → the gateway's answer.
     expected: dict[str, bytes]
-    count: int
-    cpu_s: float = 0.0
-    timed: int = 0
-    _codes: list[str] = field(init=False)
 
-    def __post_init__(self) -> None:
-        self._codes = list(self.expected)
-
-    def rates(self, leg: int) -> list[float]:
-        """Answers a second for each number of callers; other codes each leg. Raises :class:`Lost`."""
-        return [self._rate(leg, callers) for callers in _CALLERS]
-
-    def _rate(self, leg: int, callers: int) -> float:
-        start = (leg + 1) * 7919
-        picks = [self._codes[(start + 31 * each) % len(self._codes)] for each in range(self.count)]
-        pids = [*self.gateways.pids, self.world.running.pid]
-        load = self.gateways.start_load([question(code) for code in picks], callers)
-        used = cpu_seconds(pids)
-        load.go()
-        answered = load.finish()
-        if leg >= 0:
-            self.cpu_s += cpu_seconds(pids) - used
-            self.timed += self.count
+    def _check(self, answered: Leg, picks: Sequence[str]) -> None:
+        """Each is the gateway's, byte by byte."""
         wanted = Counter((200, self.expected[code]) for code in picks)
         if other := Counter(answered.answers) - wanted:
             raise Lost(f"the peer answers what we do not: {next(iter(other))}")
         if len(answered.answers) != self.count:
             raise Lost(f"{self.count} questions to the peer, {len(answered.answers)} answers")
-        return self.count / answered.seconds
 
 
 def answers_of(gateways: Gateways, codes: Sequence[str]) -> list[tuple[int, bytes]]:
@@ -129,7 +105,14 @@ def beside(world: World, goal: Goal, amount: tuple[int, int], kind: Kind, codes:
             raise Lost(f"{len(codes)} registered codes, {len(found)} answers")
         expected = dict(zip(codes, (body for _, body in found), strict=True))
         asking = Asking(world, ours, codes, count)
-        peer = Beside(world, theirs, expected, max(1, count // FEWER))
+        peer = Beside(
+            world=world,
+            gateways=theirs,
+            codes=codes,
+            count=max(1, count // FEWER),
+            callers=_CALLERS,
+            expected=expected,
+        )
         comparison = interleave(peer.rates, asking.rates, rounds, warm=rounds > 1)
     finally:
         ours.stop()
@@ -137,7 +120,7 @@ def beside(world: World, goal: Goal, amount: tuple[int, int], kind: Kind, codes:
     notes = [
         f"1 process each, best of three numbers of callers on both sides, {number(len(codes))} reports; {number(peer.timed)} answers of "
         "the peer are ours byte by byte, refusals too but for their number",
-        f"{kind.told()}; the peer takes {peer.cpu_s / peer.timed * 1e6:.0f} µs of CPU an answer",
+        f"{kind.told()}; the peer takes {peer.server_s / peer.timed * 1e6:.0f} µs of CPU an answer",
     ]
     cpu_us = asking.server_s / asking.timed * 1e6
     return Measured(goal=goal, comparison=comparison, cpu_us=cpu_us, notes=notes)

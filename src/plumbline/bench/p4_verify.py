@@ -41,15 +41,16 @@ class Asking:
     gateways: Gateways
     codes: Sequence[str]
     count: int
+    callers: Sequence[int] = _CALLERS
     server_s: float = 0.0
     timed: int = 0
 
     def rates(self, leg: int) -> list[float]:
-        """Answers a second for each number of callers."""
-        return [self.rate(leg, callers) for callers in _CALLERS]
+        """Answers a second for each number of callers; the best counts."""
+        return [self.rate(leg, callers) for callers in self.callers]
 
     def rate(self, leg: int, callers: int = CONNECTIONS) -> float:
-        """Answers a second, each 200 and 真; other codes each leg."""
+        """Answers a second, each as it has to be; other codes each leg. Raises :class:`Lost`."""
         chance = random.Random(f"{leg} {callers}")  # noqa: S311 - picks codes
         picks = [chance.choice(self.codes) for _ in range(self.count)]
         pids = [*self.gateways.pids, self.world.running.pid]
@@ -60,12 +61,13 @@ class Asking:
         if leg >= 0:
             self.server_s += cpu_seconds(pids) - used
             self.timed += self.count
-        self._check(answered, set(picks))
+        self._check(answered, picks)
         return self.count / answered.seconds
 
-    def _check(self, answered: Leg, picks: set[str]) -> None:
+    def _check(self, answered: Leg, picks: Sequence[str]) -> None:
+        """Each is 200 and 真."""
         told = answered.accepted
-        if len(told) != self.count or {each["code"] for each in told} != picks:
+        if len(told) != self.count or {each["code"] for each in told} != set(picks):
             raise Lost(f"{self.count} questions, {len(told)} answers")
         if any(each["state"] != "genuine" for each in told):
             raise Lost(f"a registered code is answered with {told[0]['state']}")

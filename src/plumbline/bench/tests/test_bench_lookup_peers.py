@@ -62,7 +62,8 @@ def test_a_peer_of_the_look_up_answers_as_we_do_and_is_measured(
             assert f'"state":"{state}"' in body.decode()
         p4_peers.check_refusals(ours, theirs)
         bodies = [body for _, body in told]
-        peer = p4_peers.Beside(world, theirs, dict(zip(codes, bodies, strict=True)), 30)
+        expected = dict(zip(codes, bodies, strict=True))
+        peer = p4_peers.Beside(world=world, gateways=theirs, codes=codes, count=30, expected=expected)
         assert min(peer.rates(0)) > 0
         peer.expected = dict(zip(codes, [*bodies[1:], bodies[0]], strict=True))
         with pytest.raises(Lost, match="what we do not"):

@@ -21,6 +21,7 @@ from plumbline.exchange.problems import Problem, field_problem
 from plumbline.exchange.uids import new_uid
 from plumbline.supervision.gateway.answers import json_response
 from plumbline.supervision.gateway.context import Context, client_of, context_of, read_body, require_media
+from plumbline.supervision.gateway.page_refusals import is_browser, refusal
 from plumbline.supervision.gateway.public_page import (
     check_answer,
     offers_document,
@@ -39,6 +40,11 @@ from plumbline.web.security import CONTENT_SECURITY_POLICY
 _UNSAFE = re.compile(r"[^0-9A-Za-z.-]+")
 _SHA = re.compile(r"[0-9a-f]{64}")
 _DAMAGED = "平台存的原件与登记的摘要不符，不能给出；请用您手里的文件验签，或联系监督机构"
+#: What a person is told in the place of the document.
+_NO_DOCUMENT = {
+    "not-found": ("没有原件可看", "请核对监管码，或回到这份报告看它的状态。"),
+    "unavailable": ("原件现在不能给出", "报告的登记不受影响；请稍后再看。"),
+}
 _log = logging.getLogger("plumbline.gateway")
 _FIELDS = {"grade", "strength", "structural_part", "tested_on", "client", "number", "other"}
 _KEYS = {"part": "structural_part", "date": "tested_on"}
@@ -210,7 +216,17 @@ def _too_many(context: Context, request: Request, problem: Problem, code: str) -
 
 
 async def document(request: Request) -> Response:
-    """The registered document itself: viewers lie, so the page shows what was registered."""
+    """The registered document itself: viewers lie, so the page shows what was registered. A person is told on a page why there is none."""
+    try:
+        return await _document(request)
+    except Problem as problem:
+        words = _NO_DOCUMENT.get(problem.slug)
+        if words is None or not is_browser(request):
+            raise
+        return refusal(request, problem, words, (f"/v/{request.path_params['code'][:80]}", "回到这份报告"))
+
+
+async def _document(request: Request) -> Response:
     context = context_of(request)
     context.lookups.take(client_of(request))
     parsed = parse_code(request.path_params["code"][:80])

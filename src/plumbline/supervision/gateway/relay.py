@@ -9,13 +9,11 @@ from tempfile import SpooledTemporaryFile
 
 import httpx
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from plumbline.exchange.problems import Problem
-from plumbline.supervision.gateway.answers import problem_response
 from plumbline.supervision.gateway.context import client_of, next_part, scheme_of
-from plumbline.supervision.pages.public_rendering import refused_html
-from plumbline.supervision.pages.verification import RefusedPage
+from plumbline.supervision.gateway.page_refusals import refusal
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 #: Larger bodies wait in a file: many at once must not fill the memory.
@@ -74,9 +72,10 @@ class Relay:
                 )
                 incoming = await self._client.send(outgoing, stream=True)
         except Problem as problem:
-            return _refused(request, problem)
+            return refusal(request, problem, _WORDS[problem.slug])
         except httpx.InvalidURL:  # control characters: web has no such address
-            return _refused(request, Problem(slug="not-found", detail="地址里有不能用的字符"))
+            told = Problem(slug="not-found", detail="地址里有不能用的字符")
+            return refusal(request, told, _WORDS[told.slug])
         except ClientDisconnect:  # cut in the middle: nobody is there to be told
             return Response(None, 400)
         except httpx.HTTPError:
@@ -90,21 +89,12 @@ class Relay:
         return response
 
 
-#: What a person who filled in a form is told; a program gets problem details.
+#: What a person who filled in a form is told of what is refused here.
 _WORDS = {
     "too-slow": ("没有收到：内容来得太慢", "请检查网络，返回上一页再提交一次。"),
     "too-large": ("没有收到：内容太大", "请减小所附的文件，返回上一页再提交一次。"),
     "not-found": ("没有这个网页", "请核对地址。"),
 }
-
-
-def _refused(request: Request, problem: Problem) -> Response:
-    """A page for a browser, problem details for a program."""
-    words = _WORDS.get(problem.slug)
-    if words is None or "text/html" not in request.headers.get("accept", ""):
-        return problem_response(problem)
-    page = RefusedPage(headline=words[0], remedy=words[1], detail=problem.detail)
-    return HTMLResponse(refused_html(page), problem.kind.status, {"Cache-Control": "no-store"})
 
 
 async def _chunks(incoming: httpx.Response) -> AsyncIterator[bytes]:

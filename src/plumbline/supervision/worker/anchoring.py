@@ -7,7 +7,6 @@ next round asks what the chain holds and goes on from there.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,6 +29,7 @@ from plumbline.supervision.journal.anchoring import (
 )
 from plumbline.supervision.journal.cosigning import Published, newest_published
 from plumbline.supervision.journal.outside_lists import ListProblem
+from plumbline.supervision.worker.background import Background
 from plumbline.supervision.worker.evm import Account, ChainProblem
 
 PERIOD_S = 10.0
@@ -187,33 +187,20 @@ class _Visit:
         self._account.send(signed)
 
 
-class Anchoring:
+class Anchoring(Background):
     """A thread of its own."""
 
     def __init__(self, conninfo: str, marks: Path, keys: Path) -> None:
-        self._conninfo = conninfo
+        super().__init__(conninfo, "anchors", pause_s=PERIOD_S)
         self._rounds = AnchorRounds(marks, keys)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="anchors", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
 
     def stop(self) -> None:
         """End. What is at work may be cut off anywhere: the chain is asked again."""
-        self._stop.set()
-        self._thread.join(1)
+        super().stop()
         self._rounds.close()
 
-    def _run(self) -> None:
-        while not self._stop.wait(PERIOD_S):
-            try:
-                with psycopg.connect(self._conninfo, autocommit=True) as conn:
-                    while not self._stop.is_set():
-                        self._rounds.round(conn)
-                        self._stop.wait(PERIOD_S)
-            except psycopg.Error as error:
-                _log.warning("anchors are tried again: %s %s", type(error).__name__, error)
-            except Exception:  # whatever a node answered, reception knows nothing of it
-                _log.exception("anchors are tried again")
+    def follow(self, conn: psycopg.Connection) -> None:
+        """A round every few seconds."""
+        while not self._stop.is_set():
+            self._rounds.round(conn)
+            self._stop.wait(PERIOD_S)

@@ -11,7 +11,6 @@ import errno
 import hashlib
 import logging
 import os
-import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -21,12 +20,15 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 
 from plumbline.supervision.journal.files import FileStore
+from plumbline.supervision.worker.background import Background
 
 #: Every file is looked at once in so long.
 CYCLE = timedelta(days=7)
 #: A damaged one again after so long: whoever put it back wants to know.
 AGAIN = timedelta(minutes=10)
 PERIOD_S = 30.0
+#: Until it begins, and until it is tried again.
+PAUSE_S = 2.0
 BATCH = 20
 CHUNK = 1 << 20
 #: So fast the disk is read at most, bytes a second: a terabyte takes fourteen hours of the week.
@@ -96,7 +98,7 @@ def damage_of(path: Path, sha256: str, size: int) -> tuple[str, int]:
     return ("" if digest.hexdigest() == sha256 and read == size else CHANGED), read
 
 
-class Patrol:
+class Patrol(Background):
     """Looks at files whose turn it is. Any number of workers may do it: what one of them found is entered once."""
 
     def __init__(
@@ -107,19 +109,14 @@ class Patrol:
         *,
         tell: Callable[[dict[str, Any]], None] = lambda told: None,
     ) -> None:
-        self._conninfo, self._files, self._cycle, self._tell = conninfo, files, cycle, tell
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="patrol", daemon=True)
+        super().__init__(conninfo, "patrol", pause_s=PAUSE_S, ends_in_s=5.0)
+        self._files, self._cycle, self._tell = files, cycle, tell
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the file that is being read."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(5)
+    def connected(self) -> psycopg.Connection[DictRow]:
+        """With rows by name. Nobody waits for what is written: what a crash takes is looked at again."""
+        conn = psycopg.connect(self._conninfo, row_factory=dict_row, autocommit=True)
+        conn.execute("SET synchronous_commit = off")
+        return conn
 
     def round(self, conn: psycopg.Connection[DictRow]) -> int:
         """Look at a batch; returns how many files were looked at."""
@@ -157,21 +154,8 @@ class Patrol:
             "since": since,
         }
 
-    def _run(self) -> None:
-        wait = 1.0
-        while not self._stop.wait(wait):
-            wait = PERIOD_S
-            try:
-                with psycopg.connect(self._conninfo, row_factory=dict_row, autocommit=True) as conn:
-                    # nobody waits for it: what a crash takes is looked at again
-                    conn.execute("SET synchronous_commit = off")
-                    self._follow(conn)
-            except psycopg.Error as error:
-                _log.warning("the patrol of files goes on later: %s", type(error).__name__)
-            except Exception:  # one odd file must not end the patrol of all others
-                _log.exception("the patrol of files goes on later")
-
-    def _follow(self, conn: psycopg.Connection[DictRow]) -> None:
+    def follow(self, conn: psycopg.Connection[DictRow]) -> None:
+        """Look at files whose turn it is, and tell how they stand."""
         wait = 0.0
         while not self._stop.wait(wait):
             looked = self.round(conn)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +16,7 @@ from psycopg.rows import DictRow, dict_row
 
 from plumbline.supervision.journal.files import FileStore
 from plumbline.supervision.scanner import Policy, Scanned, Scanner, ScannerProblem, ScanSettings
+from plumbline.supervision.worker.background import Background
 
 PERIOD_S = 1.0
 #: A scanner that is out of reach is asked again after so long.
@@ -44,7 +44,7 @@ VALUES ('worker', 'file.quarantined', %s, 'done', 'scan', %s::jsonb)
 """
 
 
-class Scanning:
+class Scanning(Background):
     """Asks the scanner about every stored file once. Any number of workers may do it: the first verdict stands, with one event."""
 
     def __init__(
@@ -55,23 +55,20 @@ class Scanning:
         *,
         tell: Callable[[dict[str, str]], None] = lambda told: None,
     ) -> None:
-        self._conninfo, self._files, self._settings, self._tell = conninfo, files, settings, tell
+        super().__init__(conninfo, "scan", pause_s=PERIOD_S, ends_in_s=5.0)
+        self._files, self._settings, self._tell = files, settings, tell
         self._scanner = Scanner(settings.address)
         self._deaths: Counter[str] = Counter()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="scan", daemon=True)
 
     def start(self) -> None:
         """Begin, unless the policy asks nobody; what the status page says of the scanner is told in any case."""
         self._tell({"policy": self._settings.policy.value, "version": "", "problem": ""})
         if self._settings.policy is not Policy.OFF:
-            self._thread.start()
+            super().start()
 
-    def stop(self) -> None:
-        """End after the file that is being scanned."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(5)
+    def connected(self) -> psycopg.Connection[DictRow]:
+        """With rows by name."""
+        return psycopg.connect(self._conninfo, row_factory=dict_row, autocommit=True)
 
     def round(self, conn: psycopg.Connection[DictRow]) -> int:
         """Scan what waits; returns how many files got a verdict. Raises :class:`ScannerProblem` and psycopg.Error."""
@@ -108,20 +105,7 @@ class Scanning:
             self._scanner.version()
         del self._deaths[digest]
 
-    def _run(self) -> None:
-        wait = 0.0
-        while not self._stop.wait(wait):
-            wait = PERIOD_S
-            try:
-                with psycopg.connect(self._conninfo, row_factory=dict_row, autocommit=True) as conn:
-                    self._follow(conn)
-            except psycopg.Error as error:
-                _log.warning("scanning is tried again: %s", type(error).__name__)
-            except Exception:  # one odd file must not end the scanning of all others
-                _log.exception("scanning is tried again")
-                wait = PAUSE_S
-
-    def _follow(self, conn: psycopg.Connection[DictRow]) -> None:
+    def follow(self, conn: psycopg.Connection[DictRow]) -> None:
         """Scan what comes until the end, and tell how the scanner is."""
         wait = 0.0
         while not self._stop.wait(wait):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,6 +22,7 @@ from plumbline.supervision.journal.stamping import (
     last_stamped,
     stamp,
 )
+from plumbline.supervision.worker.background import Background
 
 PERIOD_S = 5.0
 TIMEOUT_S = 10.0
@@ -102,32 +102,15 @@ class StampRounds:
         conn.execute(_STANDS, values | {"behind": newest.head > size, "name": source.name})
 
 
-class Stamping:
+class Stamping(Background):
     """A thread of its own. Any number of workers may do it: at worst a checkpoint more is stamped."""
 
     def __init__(self, conninfo: str, marks: Path) -> None:
-        self._conninfo = conninfo
+        super().__init__(conninfo, "timestamps", pause_s=PERIOD_S)
         self._rounds = StampRounds(marks)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="timestamps", daemon=True)
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End; an answer that is under way is lost, and asked for again."""
-        self._stop.set()
-        self._thread.join(1)
-
-    def _run(self) -> None:
-        while not self._stop.wait(PERIOD_S):
-            try:
-                with psycopg.connect(self._conninfo, autocommit=True) as conn:
-                    while not self._stop.is_set():
-                        self._rounds.round(conn)
-                        self._stop.wait(PERIOD_S)
-            except psycopg.Error as error:
-                _log.warning("time stamps are tried again: %s %s", type(error).__name__, error)
-            except Exception:  # whatever an authority answered, reception knows nothing of it
-                _log.exception("time stamps are tried again")
+    def follow(self, conn: psycopg.Connection) -> None:
+        """A round every few seconds."""
+        while not self._stop.is_set():
+            self._rounds.round(conn)
+            self._stop.wait(PERIOD_S)

@@ -50,7 +50,8 @@ def _post(web: str, *, client: str = "192.0.2.7", trusted: tuple[str, ...] = (),
     async def story() -> httpx.Response:
         relay = Relay(web)
         app = Starlette(routes=[Route("/{rest:path}", relay.answer, methods=["POST"])])
-        app.state.context = SimpleNamespace(trusted_proxies=frozenset(trusted))
+        platform = SimpleNamespace(demo=True)
+        app.state.context = SimpleNamespace(trusted_proxies=frozenset(trusted), platform=platform)
         transport = httpx.ASGITransport(app, client=(client, 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
             answer = await http.post("/somewhere/", **request)
@@ -146,6 +147,11 @@ def test_a_person_is_told_on_a_page_and_a_program_in_problem_details(web: str) -
     length = {"Content-Length": str(MAX_BODY_BYTES + 1)}
     page = _post(web, content=b"x", headers=length | {"Accept": "text/html,application/xhtml+xml"})
     assert (page.status_code, page.headers["content-type"]) == (413, "text/html; charset=utf-8")
-    assert "没有收到：内容太大" in page.text and "返回上一页" in page.text and "uid" not in page.text
+    assert (
+        "演示数据" in page.text
+        and "没有收到：内容太大" in page.text
+        and "返回上一页" in page.text
+        and "uid" not in page.text
+    )
     told = _post(web, content=b"x", headers=length)
     assert told.headers["content-type"] == "application/problem+json"
