@@ -66,9 +66,8 @@ class WorkerStorm:
         sender.start()
         try:
             for line in process.stdout:
-                if line.rstrip().endswith(
-                    "killed"
-                ):  # what a worker prints goes by here as well, and may be cut in mid-line
+                # what a worker prints goes by here as well, and may be cut in mid-line
+                if line.rstrip().endswith("killed"):
                     self.killed += 1
                     self.at_work += self._waiting() > 0
                 self.site.tend()

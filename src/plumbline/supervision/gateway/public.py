@@ -39,7 +39,7 @@ from plumbline.web.security import CONTENT_SECURITY_POLICY
 #: What has no place in the name of a file that a browser stores.
 _UNSAFE = re.compile(r"[^0-9A-Za-z.-]+")
 _SHA = re.compile(r"[0-9a-f]{64}")
-_DAMAGED = "平台存的原件与登记的摘要不符，不能给出；请用您手里的文件验签，或联系监督机构"
+_DAMAGED = "平台存的原件不在，或与登记的摘要不符，不能给出；请用您手里的文件验签，或联系监督机构"
 #: What a person is told in the place of the document.
 _NO_DOCUMENT = {
     "not-found": ("没有原件可看", "请核对监管码，或回到这份报告看它的状态。"),
@@ -231,13 +231,13 @@ async def _document(request: Request) -> Response:
     context.lookups.take(client_of(request))
     parsed = parse_code(request.path_params["code"][:80])
     row = None if isinstance(parsed, CodeProblem) else await _find(context, parsed.text)
-    if row is None or not offers_document(row) or not context.files.has(row["pdf_sha256"]):
+    if row is None or not offers_document(row):
         raise Problem(slug="not-found", detail="没有登记的原件，或者还没有查验")
     if told := await _withheld(context, row["pdf_sha256"]):
         raise Problem(slug="not-found", detail=told)
     try:  # whoever changed the bytes on the disk, or whatever did, must not speak in the registered document's place
         await run_in_threadpool(context.files.require_whole, row["pdf_sha256"])
-    except FileDigestMismatch:
+    except (FileDigestMismatch, FileNotFoundError):
         _log.error("document %s is not what was registered", row["pdf_sha256"])
         raise Problem(slug="unavailable", detail=_DAMAGED, retry_after_s=600) from None
     return FileResponse(
