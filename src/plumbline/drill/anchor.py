@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from plumbline.drill.command import Drill
+from plumbline.drill.node_option import add_node_option
 from plumbline.drill.outcome import Outcome
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=100, help="故障的次数（默认 100）")
-    parser.add_argument(
-        "--node",
-        type=Path,
-        default=Path("tests/chain/node_modules/ganache/dist/node/cli.js"),
-        help="ganache 的 cli.js",
-    )
+    add_node_option(parser)
 
 
 def _run(arguments: argparse.Namespace) -> Outcome:

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import argparse
 import random
-import subprocess
 import tempfile
 import time
-from argparse import Namespace
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psycopg
 
 from plumbline.domain.basics.identifiers import party_id
+from plumbline.drill.evm_chain import EvmProcess, enlist
+from plumbline.drill.node_option import NODE_REMEDY
 from plumbline.drill.outcome import Outcome
-from plumbline.embedded.ports import free_port
 from plumbline.embedded.postgres import Cluster
 from plumbline.evidence.anchor import log_id
 from plumbline.exchange.messages.registry import PartyRegistered
 from plumbline.exchange.uids import new_uid
 from plumbline.sdk.anchor.findings import anchor_findings
 from plumbline.sdk.anchor.node import Node
-from plumbline.supervision.anchor_commands import run_anchors
 from plumbline.supervision.boot import DATABASE, DEMO_OPERATOR, Settings, prepare
 from plumbline.supervision.journal.anchoring import CHAINS
 from plumbline.supervision.journal.append import Journal
@@ -36,51 +33,12 @@ from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.worker.anchoring import AnchorRounds
 from plumbline.supervision.worker.evm import Account
 
-NAME, WAIT_S = "drill.chain/1", 120.0
-KEY = "0x" + "17" * 32
+NAME = "drill.chain/1"
 STATION = party_id(DEMO_OPERATOR.uscc).hex()
 _STANDING = "SELECT state, size, problem FROM ops.anchor_chain"
 _KEPT = """
 SELECT c.note FROM journal.anchor a JOIN journal.checkpoint c ON c.origin = a.origin AND c.size = a.size ORDER BY a.size
 """
-
-
-class EvmProcess:
-    """A ganache node with a folder of its own, so that it can be killed and started again."""
-
-    def __init__(self, program: Path, folder: Path) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.http = httpx.Client(trust_env=False, timeout=60)
-        self._command = ["node", str(program), "--logging.quiet", "--server.port", str(self.port)]
-        self._command += [f"--wallet.accounts={KEY},1000000000000000000000", "--database.dbPath", str(folder)]
-        self.process: subprocess.Popen[bytes] | None = None
-        self.start()
-
-    def start(self) -> None:
-        """Start and wait until it answers."""
-        quiet = subprocess.DEVNULL
-        self.process = subprocess.Popen(self._command, stdin=quiet, stdout=quiet, stderr=quiet)
-        until = time.monotonic() + WAIT_S
-        while True:
-            try:
-                self.call("eth_chainId")
-                return
-            except httpx.HTTPError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.05)
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait(60)
-
-    def call(self, method: str, *parameters: Any) -> Any:
-        """One JSON-RPC question."""
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
-        return self.http.post(self.url, json=body).json().get("result")
 
 
 class Stage:
@@ -114,13 +72,7 @@ class Stage:
 
     def register(self) -> None:
         """The contract and the list, as an operator makes them."""
-        key = self.platform.folder("keys") / f"anchor-{NAME.replace('/', '_')}.key"
-        key.write_text(KEY)
-        key.chmod(0o600)
-        told = {"url": self.node.url, "chain_id": 1337, "contract": None, "deploy": True, "every": 1}
-        told |= {"trust_domain": "演练", "confirmations": 2, "max_gwei": None, "by": "演练"}
-        if run_anchors(self.platform, Namespace(what="add", name=NAME, **told)):
-            raise RuntimeError("the chain could not be registered")
+        enlist(self.platform, self.node, NAME, confirmations=2)
 
     def append(self) -> None:
         """A few entries and a checkpoint."""
@@ -276,9 +228,7 @@ def _rewrite(stage: Stage, broken: list[str]) -> None:
 def run_story(arguments: argparse.Namespace) -> Outcome:
     """All of it."""
     if not arguments.node.exists():
-        raise SystemExit(
-            f"没有 {arguments.node}：请执行 npm ci --prefix tests/chain，或用 --node 给出 ganache 的 cli.js"
-        )
+        raise SystemExit(f"没有 {arguments.node}：{NODE_REMEDY}")
     began, broken = time.monotonic(), list[str]()
     with tempfile.TemporaryDirectory(prefix="plumb-anchor-", dir="/tmp") as name:
         stage = Stage(Path(name), arguments.node, arguments.seed)

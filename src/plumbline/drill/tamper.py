@@ -6,17 +6,19 @@ import argparse
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plumbline.drill.command import Drill
+from plumbline.drill.node_option import NODE_REMEDY, add_node_option
 from plumbline.drill.outcome import Outcome
 
 if TYPE_CHECKING:
     import psycopg
 
-    from plumbline.drill.tampering.acts import Tally
+    from plumbline.drill.tampering.acts import Audit, Tally
     from plumbline.supervision.config import Platform
 
 PARTS = ("facts", "journal", "files", "history", "bundle", "committed")
@@ -28,6 +30,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=int, default=5, help="每一列改几行（默认 5）")
     parser.add_argument("--clean", type=int, default=20, help="至少几次没有改动的核对（默认 20）")
     parser.add_argument("--port", type=int, help="演示城市的端口（默认任取一个）")
+    add_node_option(parser)
     parser.add_argument(
         "--only",
         action="append",
@@ -63,6 +66,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         counts=counts,
         broken=sentences([*alarms, *tally.broken]),
         left_out=tuple(left),
+        lacking=() if arguments.node.exists() else (f"没有 {arguments.node}，城市没有上链：{NODE_REMEDY}",),
         deed="改动全部次数",
     )
 
@@ -92,12 +96,14 @@ def _tampered(
         platform = reopen(data_dir, running)
         stamp_newest(platform)
         counts["重建、重新投影、还原后核对，无误报"] = 0
-        _clean_again(platform, counts, alarms)
-        with psycopg.connect(running.dsn(DATABASE), autocommit=True) as conn:
-            conn.execute("SET session_replication_role = replica")
-            tamper(conn, platform, tally, arguments, counts)
-            left = unwatched(conn)
-        _clean_again(platform, counts, alarms)
+        with _chain(platform, arguments) as chain:
+            _clean_again(platform, counts, alarms)
+            with psycopg.connect(running.dsn(DATABASE), autocommit=True) as conn:
+                alarms += [f"误报（上链）：{each}" for each in (chain(conn) if chain else [])]
+                conn.execute("SET session_replication_role = replica")
+                tamper(conn, platform, tally, arguments, counts, chain=chain)
+                left = unwatched(conn)
+            _clean_again(platform, counts, alarms)
     finally:
         cluster.stop()
     counts |= {f"{area}：改动次数": number for area, number in tally.tried.items()}
@@ -111,6 +117,18 @@ def _tampered(
     if tally.untouched:
         left.append(f"总账里没有行的表，没有改：{'、'.join(tally.untouched)}")
     return [*left, *(f"数据库拒绝，没有改成：{each}" for each in tally.refused[:10]), *LEFT_OUT]
+
+
+@contextmanager
+def _chain(platform: Platform, arguments: argparse.Namespace) -> Iterator[Audit | None]:
+    """What asks a chain of the drill's own; None where its node is not installed."""
+    if not arguments.node.exists():
+        yield None
+        return
+    from plumbline.drill.tampering.chains import anchored
+
+    with anchored(platform, arguments.node) as asked:
+        yield asked
 
 
 def _clean_again(platform: Platform, counts: dict[str, int | float | str], alarms: list[str]) -> None:
@@ -139,9 +157,12 @@ def tamper(
     tally: Tally,
     arguments: argparse.Namespace,
     counts: dict[str, int | float | str],
+    *,
+    chain: Audit | None = None,
 ) -> None:
     """All parts, or those of `--only`; nothing else may write meanwhile. `conn` is a superuser's, in autocommit, without triggers."""
     from plumbline.drill.tampering.acts import Acts
+    from plumbline.drill.tampering.chains import back_date_anchors
     from plumbline.drill.tampering.committed import commit_some
     from plumbline.supervision.config import ROLES
     from plumbline.supervision.journal.audit_checkpoints import Kept
@@ -162,7 +183,9 @@ def tamper(
     if "journal" in parts:
         keys = PlatformKeys.load(platform.folder("keys"))
         kept = Kept.of(platform.folder("marks"), keys.log_sm2.public_key.point if keys.log_sm2 else b"")
-        acts.journal(kept)
+        acts.journal(kept, chain)
+        if chain:
+            back_date_anchors(conn, tally, chain)
         acts.cosigner_rows(kept)
         _say(f"总账与日志：改了 {tally.tried['日志']} 次；联署方：{tally.tried['联署方']} 次")
     if tables:
@@ -233,6 +256,7 @@ def _bundle(conn: psycopg.Connection, platform: Platform, tally: Tally) -> None:
 LEFT_OUT = (
     "数据库的函数、触发器、授权与行级策略（不是行；由测试 test_grants、test_rights 核对）",
     "同时掌握数据库、日志密钥和签名主机磁盘（水位、发布记录）的人：只有别处留存的回执、检查点和外部联署能发现",
+    "上链凭据里的交易号与日志序号：只说到链上哪里去看，以合同里存的为准",
     "发布过的分片文件被删（由日志重新生成，不算证据）",
     "日志第二期及以后各期的行（城市只有一期；由 test_next_epoch 核对）",
 )

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import psycopg
 
+from plumbline.evidence.anchor import AnchorPlace
 from plumbline.evidence.attachments import ANCHOR_TYPE, format_attachment
 from plumbline.sdk.anchor.findings import anchor_findings
 from plumbline.sdk.anchor.node import MAX_ANSWER, TIMEOUT_S, Node
@@ -140,33 +141,41 @@ def _list(platform: Platform, known: tuple[AnchorChain, ...]) -> int:
 
 
 _KEPT = """
-SELECT a.name, a.proof, c.note FROM journal.anchor a JOIN journal.checkpoint c ON c.origin = a.origin AND c.size = a.size
+SELECT a.name, a.size, a.proof, c.note
+  FROM journal.anchor a JOIN journal.checkpoint c ON c.origin = a.origin AND c.size = a.size
  ORDER BY a.name, a.received_at
 """
+
+
+def unheld(conn: psycopg.Connection, known: tuple[AnchorChain, ...]) -> tuple[int, list[str]]:
+    """(anchors that are kept, a sentence for each that its chain does not hold, or not where and when the line says)."""
+    rows = conn.execute(_KEPT).fetchall()
+    chains, wrong = {each.name: each for each in known}, list[str]()
+    with client((each.url for each in known), timeout_s=TIMEOUT_S, max_bytes=MAX_ANSWER + 1) as http:
+        for name, size, proof, note in rows:
+            label, chain = f"{name} 对 {size} 条的上链：", chains.get(name)
+            if chain is None:
+                wrong.append(f"{label}这条链不在名单里")
+                continue
+            try:
+                line = format_attachment(name, ANCHOR_TYPE, AnchorPlace.decode(bytes(proof or b"")).encode())
+            except ValueError:
+                wrong.append(f"{label}凭据读不懂")
+                continue
+            try:
+                findings = anchor_findings(note + line, [chain.trusted], Node(chain.url, http))
+            except FetchFailed as problem:
+                wrong.append(f"{label}节点没有答复（{problem}）")
+                continue
+            wrong += [label + told.zh for told in findings if told.standing != "holds" or told.is_moved]
+    return len(rows), wrong
 
 
 def _check(platform: Platform, known: tuple[AnchorChain, ...]) -> int:
     """Ask each chain for every anchor that is kept."""
     with psycopg.connect(platform.conninfo("plumb_gateway")) as conn:
-        rows = conn.execute(_KEPT).fetchall()
-    chains, wrong = {each.name: each for each in known}, 0
-    with client((each.url for each in known), timeout_s=TIMEOUT_S, max_bytes=MAX_ANSWER + 1) as http:
-        for name, proof, note in rows:
-            chain = chains.get(name)
-            if chain is None:
-                print(f"{name}：不在名单里")
-                wrong += 1
-                continue
-            line = format_attachment(name, ANCHOR_TYPE, bytes(proof))
-            try:
-                findings = list(anchor_findings(note + line, [chain.trusted], Node(chain.url, http)))
-            except FetchFailed as problem:
-                print(f"{name}：节点没有答复（{problem}）")
-                wrong += 1
-                continue
-            for told in findings:
-                if told.standing != "holds":
-                    print(told.zh)
-                    wrong += 1
-    print(f"上链 {len(rows)} 个，链上都有。" if not wrong else f"上链 {len(rows)} 个，{wrong} 个没有核对上。")
+        kept, wrong = unheld(conn, known)
+    for sentence in wrong:
+        print(sentence)
+    print(f"上链 {kept} 个，链上都有。" if not wrong else f"上链 {kept} 个，{len(wrong)} 处没有核对上。")
     return 1 if wrong else 0

@@ -78,8 +78,8 @@ class Acts:
                     self.tally.empty.append(relation.name)
                 self._table(relation, "plumb_projector", partial(_projection, {relation.name}), _is_named_row)
 
-    def journal(self, kept: Kept) -> None:
-        """Every table of schema journal."""
+    def journal(self, kept: Kept, chain: Audit | None = None) -> None:
+        """Every table of schema journal; `chain` asks the chain for every anchor that is kept."""
         for relation in relations(self.conn, "journal"):
             if not self._chosen(relation):
                 continue
@@ -91,7 +91,8 @@ class Acts:
                 self.tally.broken.append(f"journal.{relation.name} 有行，演练却不知道核对怎样点名它的行")
                 continue
             if narrowed.name in SIGNED_ELSEWHERE:
-                self._columns(narrowed, "plumb_gateway", lambda conn: audit_journal(conn, kept), named)
+                asked = chain if narrowed.name == "anchor" else None
+                self._columns(narrowed, "plumb_gateway", partial(_with_chain, kept, asked), named)
                 continue
             self._table(narrowed, "plumb_gateway", lambda conn: audit_journal(conn, kept), named, ddl=False)
 
@@ -239,6 +240,11 @@ def unwatched(conn: psycopg.Connection) -> list[str]:
     reason = "O 类（运行数据，不从总账重建，PROTOCOL §1），不在核对之列"
     told.append("整行删去一个联署：只有它的联署方自己看得出来")
     return [*told, f"schema ops 的 {len(names)} 张表是 {reason}：{'、'.join(names)}"]
+
+
+def _with_chain(kept: Kept, chain: Audit | None, conn: psycopg.Connection) -> list[str]:
+    """What the audit says, and what `plumbline anchors check` says, which goes over the network and is no part of it."""
+    return audit_journal(conn, kept) + (chain(conn) if chain else [])
 
 
 def _projection(only: Collection[str], conn: psycopg.Connection) -> list[str]:

@@ -24,6 +24,8 @@ class AnchorFinding:
     zh: str
     en: str
     at: datetime | None = None
+    #: The line says another place or another time than the chain: a re-organisation, or somebody changed the line.
+    is_moved: bool = False
 
 
 def anchor_findings(
@@ -112,9 +114,12 @@ def _held(contract: TrustedContract, held: Held, place: AnchorPlace | None, node
         raise NodeProblem("节点的答复自相矛盾：写着检查点的块比最新的块还新")
     at = datetime.fromtimestamp(held.block_time, UTC)
     when = at.astimezone().isoformat(timespec="seconds")
+    stands = (held.block_number, block, held.block_time)
+    is_moved = place is not None and (place.block_number, place.block_hash, place.block_time) != stands
     moved = ""
-    if place is not None and (place.block_number, place.block_hash) != (held.block_number, block):
-        moved = f"凭据里写的是第 {place.block_number} 块，链重组以后换了块。"
+    if place is not None and is_moved:
+        claimed = place.at.astimezone().isoformat(timespec="seconds")
+        moved = f"凭据里写的是 {claimed} 的第 {place.block_number} 块，与链上的不同：链重组以后换了块，或凭据被改过；以链上的为准。"
     domain = contract.trust_domain or "您没有写明"
     zh = (
         f"在 {when} 之前已存在，写在 {contract.name}（链 {contract.chain_id}）第 {held.block_number} 块，"
@@ -124,4 +129,6 @@ def _held(contract: TrustedContract, held: Held, place: AnchorPlace | None, node
         f"It existed before {when}: block {held.block_number} of {contract.name} (chain {contract.chain_id}), "
         f"{later} blocks since (trust domain: {contract.trust_domain or 'not named by you'})."
     )
-    return AnchorFinding(name=contract.name, standing="holds", zh=zh, en=en, at=at)
+    if is_moved:
+        en += " The line names another block or time: the chain was re-organised, or the line was changed; the chain decides."
+    return AnchorFinding(name=contract.name, standing="holds", zh=zh, en=en, at=at, is_moved=is_moved)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -64,9 +65,16 @@ def test_the_state_of_the_contract_decides_and_the_line_only_says_where_to_look(
     assert open_checkpoint(note + line, log.verifiers).checkpoint.size == 3
     for each in (note, note + line):
         (told,) = _asked(each, _chain(root))
-        assert told.standing == "holds" and "第 7 块，其后又有 9 块" in told.zh
+        assert told.standing == "holds" and not told.is_moved and "第 7 块，其后又有 9 块" in told.zh
     moved = _asked(note + line, _chain(root, eth_getBlockByNumber={"hash": f"0x{'08' * 32}"}))
-    assert moved[0].standing == "holds" and "换了块" in moved[0].zh
+    assert moved[0].standing == "holds" and moved[0].is_moved and "换了块" in moved[0].zh
+    earlier = replace(PLACE, block_time=PLACE.block_time - 86_400)
+    (dated,) = _asked(note + format_attachment(CONTRACT.name, ANCHOR_TYPE, earlier.encode()), _chain(root))
+    assert (dated.standing, dated.is_moved, dated.at) == (
+        "holds",
+        True,
+        PLACE.at,
+    ) and "以链上的为准" in dated.zh
     assert _asked(note + line, _chain(bytes(32)))[0].standing == "fails"
     assert _asked(note, _chain(bytes(32)))[0].standing == "unchecked"
     assert _asked(note, _chain(b"x" * 32))[0].standing == "fails"

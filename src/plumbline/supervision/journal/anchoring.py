@@ -205,7 +205,7 @@ def anchor_problems(conn: psycopg.Connection, chains: tuple[AnchorChain, ...]) -
                 found.append(f"{label}没有这样的检查点")
             elif name not in known:
                 found.append(f"{label}{CHAINS.file} 里没有这条链（停用的也要留在名单里）")
-            elif problem := _place_problem(bytes(proof), at, known[name]):
+            elif problem := _place_problem(bytes(proof or b""), at, known[name]):
                 found.append(label + problem)
     return found
 
