@@ -7,6 +7,7 @@ import hashlib
 import secrets
 import threading
 
+import psycopg
 import pytest
 
 pytestmark = pytest.mark.service
@@ -255,3 +256,44 @@ def test_a_file_that_is_not_of_its_stated_type_is_refused_and_nothing_is_kept(wo
     assert _at_once(world, data, data).status_code == 201
     world.refused(_announce(world, data, kind="image/jpeg"), 422, "file-type-mismatch")
     assert _announce(world, data).status_code == 200
+
+
+@pytest.mark.parametrize("left", [b"other bytes", None])
+def test_a_file_that_rotted_or_is_gone_is_healed_by_whoever_sends_it_again(world, left) -> None:
+    """Whatever has become of the stored copy, "stored already" is never said of bytes that are not these."""
+    data = secrets.token_bytes(3000)
+    digest = hashlib.sha256(data).hexdigest()
+    assert _at_once(world, data, data).status_code == 201
+    stored = world.platform.folder("files") / digest[:2] / digest
+    stored.unlink() if left is None else stored.write_bytes(left)
+    answer = _announce(world, data)
+    assert (answer.status_code, answer.headers["upload-offset"]) == (201, "0")
+    world.refused(_patch(world, answer.headers["location"], bytes(3000), 0), 422, "file-digest-mismatch")
+    assert _at_once(world, data, data).status_code == 201
+    assert stored.read_bytes() == data
+    assert _announce(world, data).status_code == 200
+    world.settle()
+    entries = world.rows("SELECT id FROM fact.event WHERE kind = 'blob.stored' AND subject = %s", [digest])
+    assert len(entries) == 1
+
+
+def test_a_large_file_that_the_patrol_found_damaged_is_healed_too(world) -> None:
+    """One that nobody found is believed: holding it against its hash at each announcement would cost more than its bytes."""
+    data = secrets.token_bytes(17 * 1024 * 1024)
+    digest = hashlib.sha256(data).hexdigest()
+    path = _announce(world, data).headers["location"]
+    half = len(data) // 2
+    assert _patch(world, path, data[:half], 0).status_code == 204
+    assert _patch(world, path, data[half:], half).status_code == 204
+    stored = world.platform.folder("files") / digest[:2] / digest
+    stored.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert _announce(world, data).status_code == 200
+    with psycopg.connect(world.platform.conninfo("plumb_worker"), autocommit=True) as conn:
+        conn.execute(
+            "UPDATE ops.file SET damage = '字节与登记的摘要不符', checked_at = now() WHERE sha256 = %s",
+            [bytes.fromhex(digest)],
+        )
+    path = _announce(world, data).headers["location"]
+    assert _patch(world, path, data[:half], 0).status_code == 204
+    assert _patch(world, path, data[half:], half).status_code == 204
+    assert stored.read_bytes() == data

@@ -1,6 +1,7 @@
 """Resumable files (文件续传): tus 1.0 core and creation, own small server; the hash is announced first and checked at the end.
 
-A finished file is durable before its row, the row before the entry `blob.stored`. A file that is there already is not sent again.
+A finished file is durable before its row, the row before the entry `blob.stored`. A file that is there already is not sent again,
+unless its stored bytes are damaged: whoever still has them heals it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import binascii
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import re
 from datetime import datetime
@@ -25,7 +27,7 @@ from plumbline.exchange.uids import derived_uid
 from plumbline.supervision.gateway.content import content_problem
 from plumbline.supervision.gateway.context import Context, context_of, received, require_media, stated_at_of
 from plumbline.supervision.journal.failpoints import hit
-from plumbline.supervision.journal.files import FileDigestMismatch
+from plumbline.supervision.journal.files import FileDigestMismatch, FileStore
 from plumbline.supervision.journal.keys import write_private
 
 MAX_FILE_BYTES = 512 * 1024 * 1024
@@ -39,6 +41,7 @@ MEDIA_TYPES = frozenset(
 _METADATA_REMEDY = "写 sha256 和 media_type，名与值之间一个空格，值用 base64，两项之间用逗号"
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _TUS = {"Tus-Resumable": "1.0.0"}
+_log = logging.getLogger("plumbline.gateway")
 
 
 def _metadata(header: str) -> dict[str, str]:
@@ -72,7 +75,7 @@ async def create(request: Request) -> Response:
     sha256 = str(note["sha256"])
     upload = _upload_id(key.party, sha256)
     location = {"Location": f"/x/v1/files/{upload}", **_TUS}
-    if await run_in_threadpool(context.files.has, sha256):
+    if await _is_whole(context, sha256):
         # a crash, or another request, may stand between the file's name and its entry: the announcement heals it
         await run_in_threadpool(context.files.make_durable, sha256)
         stored = context.files.path(sha256)
@@ -90,6 +93,27 @@ async def create(request: Request) -> Response:
     else:
         await _row(context, note, "announced")
     return Response(None, 201, location | {"Upload-Offset": str(reached)})
+
+
+async def _is_whole(context: Context, sha256: str) -> bool:
+    """Whether a file is stored and nothing is known of damage to it. A large one is held against its hash only when the patrol has
+    found it damaged: whoever announces it again and again must not cost more than the bytes would."""
+    if not await run_in_threadpool(context.files.has, sha256):
+        return False
+    async with context.pool.connection() as conn:
+        found = await conn.execute("SELECT damage FROM ops.file WHERE sha256 = %s", [bytes.fromhex(sha256)])
+        row = await found.fetchone()
+    return await run_in_threadpool(_holds, context.files, sha256, row is not None and row[0] != "")
+
+
+def _holds(files: FileStore, sha256: str, doubted: bool) -> bool:
+    try:
+        if doubted or files.path(sha256).stat().st_size <= MAX_CHUNK_BYTES:
+            files.require_whole(sha256)
+    except (FileDigestMismatch, OSError) as error:
+        _log.error("stored file %s is sent again: %s", sha256, error)
+        return False
+    return True
 
 
 def _announced(request: Request, party: str) -> dict[str, object]:
