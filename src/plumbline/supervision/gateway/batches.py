@@ -43,7 +43,7 @@ Answer = dict[str, object]
 async def post_batch(request: Request) -> Response:
     """Receive up to 64 submissions of one sender; 200 with an answer for each, in their order."""
     context, began = context_of(request), time.perf_counter()
-    got = await received(request, MAX_BODY_BYTES, several=True)
+    got = await received(request, MAX_BODY_BYTES, several=True, is_trial=True)
     found, key = await context.door.admit_batch(got, stated_times_of(request))
     require_media(request, JSON)
     found = _within_rate(context, key, found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Scope
 
 from plumbline.exchange.problems import Problem, field_problem
-from plumbline.exchange.signatures import Target
+from plumbline.exchange.signatures import MAX_SKEW_S, Target
 from plumbline.supervision.attachments import Attachments
 from plumbline.supervision.config import Platform
 from plumbline.supervision.gateway.appender import Appender
@@ -39,10 +40,12 @@ from plumbline.supervision.scanner import Policy
 #: A body may take so long, and a second more for each so many bytes that have come: who sends slower holds a place that others need.
 BODY_GRACE_S = 30.0
 SLOWEST_BYTES_A_SECOND = 4096
-#: More of a body is read only when it is known whose it is, and while there is room for it in memory.
-UNKNOWN_BYTES = 256 * 1024
+#: More of a body is read only when it is known whose it is, and while there is room for it in memory: a thousand strangers hold 64 MB.
+UNKNOWN_BYTES = 64 * 1024
 #: Room for large bodies in one process: eight of the largest messages.
 LARGE_BODIES_BYTES = 128 * 1024 * 1024
+#: Whoever tries messages with sandbox keys shares one sender's room: the organisation that they name may be somebody else's.
+SANDBOX = "sandbox"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "testclient"})
 
 
@@ -157,37 +160,40 @@ def require_media(request: Request, *types: str) -> None:
 
 
 async def read_body(
-    request: Request, limit: int, large: Callable[[int], Awaitable[None]] | None = None
+    request: Request, limit: int, large: Callable[[int], Awaitable[float]] | None = None
 ) -> bytes:
     """The body, refused as soon as it is larger than `limit`. `large` is asked once, with how large it may become, before more than
-    :data:`UNKNOWN_BYTES` of it are kept; it raises what is to be answered instead."""
+    :data:`UNKNOWN_BYTES` of it are kept; it raises what is to be answered instead, or says until when (monotonic) it may come in."""
     announced = next((value for name, value in request.scope["headers"] if name == b"content-length"), b"0")
     size = int(announced) if announced.isdigit() else 0
     if size > limit:
         raise Problem(slug="too-large", detail=f"声明了 {announced.decode()} 字节，最多 {limit} 字节")
+    until = math.inf
     if large is not None and size > UNKNOWN_BYTES:
-        await large(size)
+        until = await large(size)
         large = None
     body = bytearray()
     began = time.monotonic()
     while True:
-        part, is_last = await next_part(request, began, len(body))
+        part, is_last = await next_part(request, began, len(body), until)
         if len(body) + len(part) > limit:
             raise Problem(slug="too-large", detail=f"超过 {limit} 字节")
         if is_last and not body:
             return part  # came in one piece: not copied
         if large is not None and len(body) + len(part) > UNKNOWN_BYTES:
-            await large(limit)
+            until = await large(limit)
             large = None
         body += part
         if is_last:
             return bytes(body)
 
 
-async def next_part(request: Request, began: float, size: int) -> tuple[bytes, bool]:
-    """(piece, whether it is the last) of a body that `began` to be read (monotonic), of which `size` bytes are there; raises `too-slow`."""
+async def next_part(request: Request, began: float, size: int, until: float = math.inf) -> tuple[bytes, bool]:
+    """(piece, whether it is the last) of a body that `began` to be read (monotonic), of which `size` bytes are there and all must be
+    `until`; raises `too-slow`."""
+    due = min(until, began + BODY_GRACE_S + size / SLOWEST_BYTES_A_SECOND)
     try:
-        async with asyncio.timeout(began + BODY_GRACE_S + size / SLOWEST_BYTES_A_SECOND - time.monotonic()):
+        async with asyncio.timeout(due - time.monotonic()):
             message = await request.receive()
     except TimeoutError:
         detail = f"{time.monotonic() - began:.0f} 秒里只收到 {size} 字节"
@@ -233,22 +239,27 @@ def _first_of_each(lines: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(lines)}
 
 
-async def received(request: Request, limit: int, *, several: bool = False) -> Received:
-    """The request as the door takes it: target, headers, body within `limit`, times. Of several messages each has a time of its own."""
+async def received(
+    request: Request, limit: int, *, several: bool = False, is_trial: bool = False
+) -> Received:
+    """The request as the door takes it: target, headers, body within `limit`, times. Of several messages each has a time of its own.
+    A large body of a sandbox key is read only where a trial is asked for (`is_trial`)."""
     require_secure(request)
     demo_time = context_of(request).demo_time
     clock = demo_time.fresh() or await demo_time.look()
     target, headers = target_of(request), _first_of_each(request.scope["headers"])
     stated_at = None if several else stated_at_of(request)
 
-    async def large(size: int) -> None:
+    async def large(size: int) -> float:
         context = context_of(request)
         at = max(stated_times_of(request), default=None)
         head = request.state.received = Received(
             target=target, headers=headers, stated_at=at, body=b"", arrived_at=clock.received()
         )
-        _, key = await context.door.identify(head, is_trial=True)
-        request.state.give_back = context.room.take(key.party, size)
+        signed, key = await context.door.identify(head, is_trial=is_trial)
+        request.state.give_back = context.room.take(SANDBOX if key.sandbox else key.party, size)
+        # later its signature would be too old: nobody holds room for what will be refused
+        return time.monotonic() + max(0.0, signed.created + MAX_SKEW_S - time.time())
 
     got = request.state.received = Received(
         target=target,

@@ -66,6 +66,8 @@ class Seen:
     """What the door has come to know of a request when it answers or refuses (已知来者)."""
 
     key: KnownKey | None = None
+    #: Its headers are signed with that key; whether the body is what they say may not be known yet.
+    is_identified: bool = False
     #: Signed with that key, and by its contents unchanged.
     is_proved: bool = False
 
@@ -186,6 +188,7 @@ class Door:
         await self._require_valid(key, now, received.stated_at)
         if not verify(key.algorithm, key.material, signed.base, signed.signature):
             raise Problem(slug="signature-invalid", detail=f"用密钥 {signed.key_id} 验不过")
+        received.seen.is_identified = True
         return signed, key
 
     async def open(self, received: Received, *, is_trial: bool = False) -> tuple[Submission, Proof, Message]:

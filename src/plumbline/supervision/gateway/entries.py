@@ -69,7 +69,7 @@ def stored_note(message: Message, accepted: Accepted | None) -> Stored:
 async def post_entry(request: Request) -> Response:
     """Receive one submission; 201 for a new entry, 200 for one that was there with the same bytes."""
     context = context_of(request)
-    got = await received(request, MAX_BODY_BYTES)
+    got = await received(request, MAX_BODY_BYTES, is_trial=True)
     with context.appender.coming():  # its body is whole: who sends slowly, or stops, holds up nobody
         pending, message, key = await context.door.admit(got)
         # by now it is known who is refused: the refusal stands in the exchange monitor

@@ -12,11 +12,11 @@ from plumbline.exchange.problems import Problem
 
 
 class Room:
-    """Memory for large bodies (大报文的内存): so many bytes at a time, of one process, half of them for one sender; the next one is to
-    come again. Of one event loop alone, hence without a lock."""
+    """Memory for large bodies (大报文的内存): so many bytes at a time, of one process, a quarter of them for one sender; the next one is
+    to come again. Of one event loop alone, hence without a lock."""
 
     def __init__(self, size: int) -> None:
-        self._most_of_one = size // 2
+        self._most_of_one = size // 4
         self._left = size
         self._taken: Counter[str] = Counter()
 

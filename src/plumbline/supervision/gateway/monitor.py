@@ -173,7 +173,7 @@ class Monitor:
         """Whether one more refusal of this sender is written down."""
         seen = received.seen if received else None
         try:
-            self._refusals.take(seen.key.party if seen and seen.key and seen.is_proved else "")
+            self._refusals.take(seen.key.party if seen and seen.key and seen.is_identified else "")
         except Problem:
             return False
         return True

@@ -15,7 +15,7 @@ from plumbline.supervision.gateway.monitor import Monitor
 
 
 def request(party: str = "") -> Request:
-    seen = Seen(key=SimpleNamespace(party=party), is_proved=True) if party else Seen()  # type: ignore[arg-type]
+    seen = Seen(key=SimpleNamespace(party=party), is_identified=True) if party else Seen()  # type: ignore[arg-type]
     received = SimpleNamespace(seen=seen, body=b"{}", headers={})
     return Request(
         {

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.gateway import context
-from plumbline.supervision.gateway.context import read_body, require_media
+from plumbline.supervision.gateway.context import SANDBOX, read_body, received, require_media
 from plumbline.supervision.gateway.limits import Room
 
 DISCONNECT = {"type": "http.disconnect"}
@@ -96,6 +99,25 @@ def test_a_body_that_comes_too_slowly_is_refused_and_one_that_comes_is_waited_fo
         asyncio.run(read_body(dripping(10), 100))
 
 
+def test_a_large_body_holds_its_place_no_longer_than_its_signature_holds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However fast it comes: what would be refused for its age when it is whole is not waited for."""
+    monkeypatch.setattr(context, "UNKNOWN_BYTES", 4)
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0.02)
+        return piece(b"x" * 3, more=True)
+
+    async def large(_: int) -> float:
+        return time.monotonic() + 0.2
+
+    request = Request({"type": "http", "method": "POST", "path": "/", "headers": []}, receive)
+    with pytest.raises(Problem) as caught:
+        asyncio.run(read_body(request, 1_000_000, large))
+    assert caught.value.slug == "too-slow"
+
+
 @pytest.mark.parametrize(
     ("headers", "read", "may_become"),
     [
@@ -110,10 +132,11 @@ def test_whose_it_is_is_asked_before_a_body_grows_large(
     asked: list[tuple[int, int]] = []
     pieces = [piece(b"123", more=True), piece(b"456", more=True), piece(b"789")]
 
-    async def large(size: int) -> None:
+    async def large(size: int) -> float:
         asked.append((3 - len(left), size))
         if refusing:
             raise Problem(slug="key-unknown")
+        return time.monotonic() + 60
 
     for refusing in (False, True):
         request, left = coming(*pieces, headers=headers)
@@ -129,7 +152,7 @@ def test_whose_it_is_is_asked_before_a_body_grows_large(
 def test_a_small_body_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context, "UNKNOWN_BYTES", 4)
 
-    async def large(_: int) -> None:
+    async def large(_: int) -> float:
         raise AssertionError
 
     assert asyncio.run(read_body(coming(piece(b"12", more=True), piece(b"34"))[0], 10, large)) == b"1234"
@@ -137,15 +160,16 @@ def test_a_small_body_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_room_for_large_bodies_is_bounded_and_no_sender_takes_it_all() -> None:
     room = Room(100)
-    mine = [room.take("a", 25), room.take("a", 25)]
+    mine = [room.take("a", 12), room.take("a", 13)]
     with pytest.raises(Problem) as caught:
         room.take("a", 1)
     assert (caught.value.slug, caught.value.retry_after_s) == ("queue-full", 2)
-    room.take("b", 40)
+    for other in ("b", "c", "d"):
+        room.take(other, 25)
     with pytest.raises(Problem):
-        room.take("c", 11)
+        room.take("e", 1)
     [give_back() for give_back in mine]
-    room.take("a", 50)
+    room.take("a", 25)
 
 
 @pytest.mark.parametrize(
@@ -167,3 +191,44 @@ def test_every_type_that_is_stated_has_to_be_the_right_one(stated: list[bytes], 
         with pytest.raises(Problem) as caught:
             require_media(request, "application/json")
         assert caught.value.slug == "media-type"
+
+
+class _Door:
+    """Knows a sandbox key, where a trial is asked for."""
+
+    async def identify(self, received: Any, *, is_trial: bool = False) -> tuple[Any, Any]:
+        if not is_trial:
+            raise Problem(slug="key-unknown", detail="沙箱密钥")
+        return SimpleNamespace(created=time.time() - 100), SimpleNamespace(sandbox=True, party="named")
+
+
+@pytest.mark.parametrize("is_trial", [True, False])
+def test_sandbox_keys_share_a_room_of_their_own_and_have_none_where_they_may_not_act(is_trial: bool) -> None:
+    """Whoever applied in the name of an organisation takes nothing of its room."""
+    clock = SimpleNamespace(received=lambda: datetime.now(UTC))
+    room = Room(4_000_000)
+    told = SimpleNamespace(
+        platform=SimpleNamespace(public_url="http://testclient", demo=False),
+        demo_time=SimpleNamespace(fresh=lambda: clock),
+        trusted_proxies=frozenset(),
+        door=_Door(),
+        room=room,
+    )
+    request, left = coming(piece(b"x" * 100_000), headers=[(b"content-length", b"100000")])
+    request.scope |= {
+        "app": SimpleNamespace(state=SimpleNamespace(context=told)),
+        "client": ("127.0.0.1", 1),
+        "scheme": "http",
+        "query_string": b"",
+        "raw_path": b"/x/v1/entries",
+        "state": {},
+    }
+    if is_trial:
+        assert len(asyncio.run(received(request, 1_000_000, is_trial=True)).body) == 100_000
+        assert dict(room._taken) == {SANDBOX: 100_000}
+        request.state.give_back()
+        assert not room._taken
+        return
+    with pytest.raises(Problem, match="沙箱密钥"):
+        asyncio.run(received(request, 1_000_000))
+    assert len(left) == 1 and not room._taken
