@@ -124,13 +124,13 @@ def _tell_security(platform: Platform, changed: dict[str, str]) -> None:
 
 
 def rebuild_outdated(platform: Platform, *, outdated: bool, progress: Callable[[str], None]) -> None:
-    """Make the fact tables anew when they are of another version's declaration; nothing runs yet that would read them.
+    """Make the fact tables anew when another version declared them, or made their rows; nothing runs yet that would read them.
 
     Raises :class:`SetupProblem`, with the tables as they were, when this version cannot project what they hold.
     """
     if not outdated:
         return
-    progress("表的结构变了，按存证日志重建")
+    progress("表的结构或内容的算法变了，按存证日志重建")
     try:
         rebuild({role: platform.conninfo(role) for role in ROLES})
     except RebuildRefused as refusal:

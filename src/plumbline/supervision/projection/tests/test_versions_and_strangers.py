@@ -98,6 +98,11 @@ def test_a_strangers_steps_change_no_object(tested):
     attempts = [tested.run("stranger"), tested.receive("stranger")]
     assert tested.row("sample", sample) == before
     assert "custody.foreign_commission" in tested.findings(received)
+    # nor is it an excuse to name a commission that nobody knows
+    invented = tested.receive("stranger", commission="ab" * 16)
+    assert tested.findings(invented) == {"custody.foreign_sender"}
+    (told,) = tested.rows("SELECT institution, about FROM fact.finding WHERE entry = %s", invented)
+    assert told["institution"] == told["about"] == tested.party("stranger")
     assert "custody.foreign_sender" in tested.findings(placed)
     fields = {"run": run, "step": "approval", "person": tested.person("approver"), "decision": "accepted"}
     review = tested.send("stranger", ReviewRecorded, **fields)
