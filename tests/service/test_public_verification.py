@@ -227,6 +227,9 @@ def test_a_document_that_was_changed_on_the_disk_is_not_shown_as_the_registered_
         assert (page.status_code, page.headers["retry-after"]) == (503, "600")
         path.unlink()
         world.refused(world.http.get(address), 503, "unavailable")
+        path.mkdir()  # a disk that does not let it be read
+        world.refused(world.http.get(address), 503, "unavailable")
+        path.rmdir()
         assert "原件现在不能给出" in page.text and f'href="/v/{decision["code"]}"' in page.text
     finally:
         path.write_bytes(pdf)

@@ -52,6 +52,7 @@ from plumbline.supervision.gateway.nonces import Nonces
 from plumbline.supervision.gateway.relay import Relay
 from plumbline.supervision.gateway.settings import GatewaySettings
 from plumbline.supervision.gateway.waiting import PositionWatch
+from plumbline.supervision.gateway.whole_files import WholeFiles
 from plumbline.supervision.heartbeat import Heartbeat
 from plumbline.supervision.journal.append import Journal
 from plumbline.supervision.journal.files import FileStore
@@ -106,6 +107,7 @@ def _context(platform: Platform, pool: AsyncConnectionPool, public: PublicPool) 
     directory = Directory(pool, key_encryption_key(platform.folder("keys")), cache_s=limits.key_cache_s)
     vault = Vault(platform.folder("subjects"), is_national=keys.log_sm2 is not None)
     gateway = platform.conninfo("plumb_gateway")
+    files = FileStore(platform.folder("files"))
     return Context(
         platform=platform,
         pool=pool,
@@ -114,7 +116,8 @@ def _context(platform: Platform, pool: AsyncConnectionPool, public: PublicPool) 
         directory=directory,
         door=Door(directory, vault, is_national=keys.log_sm2 is not None),
         appender=Appender(Journal(gateway, signer), queue_limit=limits.queue),
-        files=FileStore(platform.folder("files")),
+        files=files,
+        whole=WholeFiles(files),
         vault=vault,
         watch=PositionWatch(gateway, pool),
         live=LiveHub((platform.folder("keys") / "kek.bin").read_bytes()),

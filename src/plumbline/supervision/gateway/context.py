@@ -28,6 +28,7 @@ from plumbline.supervision.gateway.live import LiveHub
 from plumbline.supervision.gateway.monitor import Monitor
 from plumbline.supervision.gateway.nonces import Nonces
 from plumbline.supervision.gateway.waiting import PositionWatch
+from plumbline.supervision.gateway.whole_files import WholeFiles
 from plumbline.supervision.journal.files import FileStore
 from plumbline.supervision.journal.heads import CheckpointSigner
 from plumbline.supervision.journal.keys import PlatformKeys
@@ -62,6 +63,7 @@ class Context:
     door: Door
     appender: Appender
     files: FileStore
+    whole: WholeFiles
     vault: Vault
     watch: PositionWatch
     live: LiveHub

@@ -29,7 +29,7 @@ from plumbline.supervision.gateway.public_page import (
     typed_text,
     unknown_page,
 )
-from plumbline.supervision.journal.files import FileDigestMismatch
+from plumbline.supervision.journal.files import DOUBTED, FileDigestMismatch
 from plumbline.supervision.journal.vault import SealedRecord, SubjectDestroyedError
 from plumbline.supervision.pages.public_rendering import code_entry_html, complaint_html, verification_html
 from plumbline.supervision.pages.verification import CodeEntryPage, ComplaintPage
@@ -236,12 +236,15 @@ async def _document(request: Request) -> Response:
     if told := await _withheld(context, row["pdf_sha256"]):
         raise Problem(slug="not-found", detail=told)
     try:  # whoever changed the bytes on the disk, or whatever did, must not speak in the registered document's place
-        await run_in_threadpool(context.files.require_whole, row["pdf_sha256"])
-    except (FileDigestMismatch, FileNotFoundError):
-        _log.error("document %s is not what was registered", row["pdf_sha256"])
+        stored = await context.whole.require(row["pdf_sha256"])
+    except (FileDigestMismatch, OSError) as error:
+        _log.error("document %s is not what was registered: %s", row["pdf_sha256"], type(error).__name__)
+        async with context.pool.connection() as conn:
+            await conn.execute(DOUBTED, [[bytes.fromhex(row["pdf_sha256"])]])
         raise Problem(slug="unavailable", detail=_DAMAGED, retry_after_s=600) from None
     return FileResponse(
         context.files.path(row["pdf_sha256"]),
+        stat_result=stored,
         media_type="application/pdf",
         headers={
             "Content-Disposition": f'inline; filename="{_UNSAFE.sub("_", row["number"])}.pdf"',

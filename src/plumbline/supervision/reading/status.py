@@ -28,6 +28,8 @@ KINDS = {"gateway": "网关", "web": "网页", "projector": "入账", "worker": 
 LATE = timedelta(seconds=15)
 LOST = timedelta(seconds=60)
 ALARM_LAG_S = 5.0
+#: The largest file is read in half a minute; a disk that holds up a read longer than this does not answer.
+SILENT_PATROL = timedelta(minutes=10)
 #: A demo log may tell an older story: its entries are then timed by the log's own clock.
 STORY = timedelta(minutes=10)
 
@@ -113,7 +115,10 @@ def scanning_sentence(beats: Sequence[Row], *, waiting: int) -> tuple[Tone, str]
 
 
 def _patrols(beats: Sequence[Row]) -> list[dict[str, Any]]:
-    return [each["detail"]["patrol"] for each in beats if "patrol" in (each["detail"] or {})]
+    """What the workers that are there tell of their patrols, the newest first; of one that is gone its last word does not count."""
+    there = [each for each in beats if each["now"] - each["beat_at"] < LOST]
+    told = [each["detail"]["patrol"] for each in there if "patrol" in (each["detail"] or {})]
+    return sorted(told, key=lambda each: str(each["told_at"]), reverse=True)
 
 
 def damaged_files(beats: Sequence[Row]) -> int:
@@ -127,6 +132,7 @@ def patrol_sentence(beats: Sequence[Row]) -> tuple[Tone, str]:
     if not told:
         return Tone.WARN, "还没有巡检"
     newest = told[0]
+    late = _stopped(newest, datetime.now(UTC))
     parts = [f"每 {newest['days']} 天逐个核对一遍"]
     if newest["unseen"]:
         many = "1000 个以上" if newest["unseen"] >= 1000 else f"{newest['unseen']} 个"
@@ -137,7 +143,19 @@ def patrol_sentence(beats: Sequence[Row]) -> tuple[Tone, str]:
     damaged = damaged_files(beats)
     if damaged:
         parts.append(f"{damaged} 个文件与登记不符，见审计记录“文件损坏”")
-    return (Tone.BAD if damaged else Tone.OK), "；".join(parts)
+    if late:
+        parts.append(late)
+    return (Tone.BAD if damaged else Tone.WARN if late else Tone.OK), "；".join(parts)
+
+
+def _stopped(told: dict[str, Any], now: datetime) -> str:
+    """Why the patrol cannot be believed to walk, empty when it can: it says nothing any more, or files wait twice as long as they may."""
+    told_at = datetime.fromisoformat(told["told_at"])
+    if now - told_at > SILENT_PATROL:
+        return f"{local_time(told_at, 'short')} 以后没有动静，请看后台日志"
+    if told["since"] and now - datetime.fromisoformat(told["since"]) > 2 * timedelta(days=told["days"]):
+        return "跟不上：有文件超过两个周期没有核对，请查磁盘或放长周期（PLUMB_PATROL_DAYS）"
+    return ""
 
 
 def _lag(head: Row, projected: int) -> float:

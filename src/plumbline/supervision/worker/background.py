@@ -14,9 +14,19 @@ _log = logging.getLogger("plumbline.worker")
 class Background:
     """A thread that follows something in the database until it is stopped. What it does stands in :meth:`follow`."""
 
-    def __init__(self, conninfo: str, name: str, *, pause_s: float, ends_in_s: float = 1.0) -> None:
-        """`pause_s`: before it begins, and before it is tried again; `ends_in_s`: how long the end of what is under way is waited for."""
+    def __init__(
+        self,
+        conninfo: str,
+        name: str,
+        *,
+        pause_s: float,
+        first_s: float | None = None,
+        ends_in_s: float = 1.0,
+    ) -> None:
+        """`pause_s`: before it is tried again, and before it begins unless `first_s` says otherwise; `ends_in_s`: how long the end of
+        what is under way is waited for."""
         self._conninfo, self._name, self._pause_s, self._ends_in_s = conninfo, name, pause_s, ends_in_s
+        self._first_s = pause_s if first_s is None else first_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -39,7 +49,9 @@ class Background:
         raise NotImplementedError
 
     def _run(self) -> None:
-        while not self._stop.wait(self._pause_s):
+        wait = self._first_s
+        while not self._stop.wait(wait):
+            wait = self._pause_s
             try:
                 with self.connected() as conn:
                     self.follow(conn)

@@ -30,7 +30,7 @@ from plumbline.supervision.codes.shown import awaiting_codes, shown_claims
 from plumbline.supervision.journal.append import MAX_BATCH
 from plumbline.supervision.journal.demo_clock import DemoClock, read_demo_clock
 from plumbline.supervision.journal.failpoints import hit
-from plumbline.supervision.journal.files import FileDigestMismatch, FileStore
+from plumbline.supervision.journal.files import DOUBTED, FileDigestMismatch, FileStore
 from plumbline.supervision.journal.model import Outcome, Pending
 from plumbline.supervision.journal.submit import PlatformSender
 from plumbline.supervision.memory import clear_up
@@ -73,6 +73,8 @@ class Worker:
     demo: bool
     #: Object id → when (monotonic) it may be tried again: one that fails never holds up the others.
     failed: dict[str, float] = field(default_factory=dict)
+    #: Files that an examination found not to be whole.
+    doubted: list[str] = field(default_factory=list)
     #: A demo's clock, read anew for each round.
     clock: DemoClock = field(default_factory=DemoClock)
     #: What was entered a moment ago → until when (monotonic) the projection is waited for, before it is looked at again.
@@ -297,16 +299,20 @@ class Worker:
             "WHERE NOT r.examined AND r.id <> ALL(%s) ORDER BY r.idx LIMIT %s",
             [self._waiting(), BATCH + len(self.entered)],
         ).fetchall()
-        return self._work(self._fresh(rows), self._examine, "examination")
+        made = self._work(self._fresh(rows), self._examine, "examination")
+        if self.doubted:
+            conn.execute(DOUBTED, [[bytes.fromhex(each) for each in self.doubted]])
+            self.doubted.clear()
+        return made
 
     def _examine(self, row: dict[str, Any]) -> list[_Made]:
         try:
             data = self.files.read(row["pdf_sha256"])
-        except FileDigestMismatch:
-            data = b""
-        except FileNotFoundError:  # its row says stored, the disk says no: nothing is wrong with the others
-            _log.error("the file of registration %s is gone", row["id"])
+        except (FileDigestMismatch, OSError) as error:
+            # Our disk is at fault, not the report, and nothing is wrong with the others: it waits until its bytes are put back.
+            _log.error("the file of registration %s is not whole: %s", row["id"], type(error).__name__)
             self.failed[row["id"]] = time.monotonic() + RETRY_S
+            self.doubted.append(row["pdf_sha256"])
             return []
         stated = self._moment(row)[1]
         try:

@@ -11,8 +11,9 @@ import errno
 import hashlib
 import logging
 import os
+import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +37,21 @@ MOST_BYTES_A_SECOND = 20 * 1024 * 1024
 GONE, CHANGED = "文件不在", "字节与登记的摘要不符"
 _log = logging.getLogger("plumbline.worker")
 
+#: What the process itself lacks says nothing of a file.
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+#: Looked at in the future: by a clock that was wrong then, so that nobody knows when.
 _DUE = """
 (SELECT encode(sha256, 'hex') AS sha256, bytes, damage FROM ops.file
   WHERE damage <> '' AND checked_at < now() - %(again)s ORDER BY checked_at LIMIT %(batch)s)
 UNION ALL
 (SELECT encode(sha256, 'hex'), bytes, damage FROM ops.file
+  WHERE state <> 'announced' AND checked_at > now() + %(again)s LIMIT %(batch)s)
+UNION ALL
+(SELECT encode(sha256, 'hex'), bytes, damage FROM ops.file
   WHERE state <> 'announced' AND damage = '' AND checked_at IS NULL LIMIT %(batch)s)
 UNION ALL
 (SELECT encode(sha256, 'hex'), bytes, damage FROM ops.file
-  WHERE state <> 'announced' AND damage = '' AND checked_at < now() - %(cycle)s ORDER BY checked_at LIMIT %(batch)s)
+  WHERE state <> 'announced' AND damage = '' AND checked_at < now() - %(cycle)s ORDER BY checked_at NULLS FIRST LIMIT %(batch)s)
 """
 _SAID = "UPDATE ops.file SET checked_at = clock_timestamp(), damage = %s WHERE sha256 = decode(%s, 'hex') AND damage = %s"
 _EVENT = """
@@ -82,7 +89,8 @@ def cycle_or_exit() -> timedelta:
 
 
 def damage_of(path: Path, sha256: str, size: int) -> tuple[str, int]:
-    """(what is wrong with a stored file, empty for nothing; bytes read). Read from the disk, not from the system's memory of it."""
+    """(what is wrong with a stored file, empty for nothing; bytes read). Read from the disk, not from the system's memory of it.
+    Raises OSError for what this process lacks, handles or memory."""
     digest, read = hashlib.sha256(), 0
     try:
         with path.open("rb", buffering=0) as file:
@@ -94,6 +102,8 @@ def damage_of(path: Path, sha256: str, size: int) -> tuple[str, int]:
     except FileNotFoundError:
         return GONE, 0
     except OSError as error:
+        if error.errno in _OURS:
+            raise
         return f"文件读不出来（{errno.errorcode.get(error.errno or 0, type(error).__name__)}）", read
     return ("" if digest.hexdigest() == sha256 and read == size else CHANGED), read
 
@@ -119,11 +129,12 @@ class Patrol(Background):
         return conn
 
     def round(self, conn: psycopg.Connection[DictRow]) -> int:
-        """Look at a batch; returns how many files were looked at."""
+        """Look at a batch, or as much of it as a period lasts: damaged ones come again in time however large others are. Returns how
+        many files were looked at."""
         due = {"again": AGAIN, "cycle": self._cycle, "batch": BATCH}
-        looked = 0
+        looked, until = 0, time.monotonic() + PERIOD_S
         for row in conn.execute(_DUE, due).fetchall():
-            if self._stop.is_set():
+            if self._stop.is_set() or time.monotonic() > until:
                 break
             read = self._one(conn, row)
             looked += 1
@@ -152,6 +163,8 @@ class Patrol(Background):
             "damaged": row["damaged"],
             "unseen": row["unseen"],
             "since": since,
+            # whoever reads it sees whether the patrol still walks: heartbeats are another thread's
+            "told_at": datetime.now(UTC).isoformat(),
         }
 
     def follow(self, conn: psycopg.Connection[DictRow]) -> None:

@@ -55,7 +55,7 @@ class Scanning(Background):
         *,
         tell: Callable[[dict[str, str]], None] = lambda told: None,
     ) -> None:
-        super().__init__(conninfo, "scan", pause_s=PERIOD_S, ends_in_s=5.0)
+        super().__init__(conninfo, "scan", pause_s=PAUSE_S, first_s=0.0, ends_in_s=5.0)
         self._files, self._settings, self._tell = files, settings, tell
         self._scanner = Scanner(settings.address)
         self._deaths: Counter[str] = Counter()

@@ -70,10 +70,18 @@ def test_a_number_that_no_qr_code_holds_is_withheld_and_says_why(worker, length:
         assert "报告编号过长" in made.reasons[0].sentence
 
 
-def test_a_file_that_is_gone_waits_and_holds_nobody_up(worker) -> None:
-    rows = [{"id": "a" * 32, "pdf_sha256": "0" * 64}]
-    assert worker._each(rows, worker._examine, "examination") == 0
+@pytest.mark.parametrize("fault", ["gone", "changed", "unreadable"])
+def test_a_file_that_is_not_whole_waits_and_holds_nobody_up(worker, fault: str) -> None:
+    """The fault is our disk's: nothing of it is entered against the report, and the patrol is asked to look."""
+    digest = "0" * 64 if fault == "gone" else worker.files.store(b"%PDF-1.7 a report")
+    if fault == "changed":
+        worker.files.path(digest).write_bytes(b"%PDF-1.7 another!")
+    elif fault == "unreadable":
+        worker.files.path(digest).unlink()
+        worker.files.path(digest).mkdir()
+    assert worker._each([{"id": "a" * 32, "pdf_sha256": digest}], worker._examine, "examination") == 0
     assert worker._waiting() == ["a" * 32]
+    assert worker.doubted == [digest]
 
 
 class _Sender:

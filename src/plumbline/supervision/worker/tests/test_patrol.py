@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import random
@@ -42,6 +43,18 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path: Path) -> None:
     path.unlink()
     path.mkdir()
     assert damage_of(path, digest, len(data))[0] == "文件读不出来（EISDIR）"
+
+
+def test_what_the_process_lacks_is_no_damage(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"1")
+
+    def exhausted(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(Path, "open", exhausted)
+    with pytest.raises(OSError, match="too many"):
+        damage_of(path, hashlib.sha256(b"1").hexdigest(), 1)
 
 
 class _Site:
@@ -125,6 +138,17 @@ def test_every_rotten_file_of_a_thousand_is_found_once_and_found_whole_again(qui
 
 
 @pytest.mark.service
+def test_files_looked_at_by_a_clock_that_was_ahead_are_looked_at_again(quiet_platform) -> None:
+    site = _Site(quiet_platform.platform)
+    stored = site.store(3)
+    assert site.look() == 3
+    site.owner("UPDATE ops.file SET checked_at = now() + interval '1 year'")
+    _flip(site.files.path(stored[0]), 3)
+    assert site.look() == 3
+    assert [each[:2] for each in site.events()] == [("file.damaged", stored[0])]
+
+
+@pytest.mark.service
 def test_two_workers_name_a_file_once(quiet_platform, monkeypatch) -> None:
     site = _Site(quiet_platform.platform)
     _flip(site.files.path(site.store(1)[0]), 3)
@@ -141,14 +165,15 @@ def test_two_workers_name_a_file_once(quiet_platform, monkeypatch) -> None:
 
 
 def test_the_status_page_says_what_the_workers_found() -> None:
-    def beats(**told: Any) -> list[dict[str, Any]]:
-        return [
-            {"detail": None},
-            {"detail": {"patrol": {"days": 7, "damaged": 0, "unseen": 0, "since": ""} | told}},
-        ]
+    now = datetime.now(UTC)
 
-    assert patrol_sentence([{"detail": {}}]) == (Tone.WARN, "还没有巡检")
-    since = datetime(2026, 11, 20, 1, tzinfo=UTC).isoformat()
+    def beats(age: timedelta = timedelta(seconds=3), **told: Any) -> list[dict[str, Any]]:
+        there = {"now": now, "beat_at": now - age}
+        plain = {"days": 7, "damaged": 0, "unseen": 0, "since": "", "told_at": now.isoformat()}
+        return [there | {"detail": None}, there | {"detail": {"patrol": plain | told}}]
+
+    assert patrol_sentence(beats()[:1]) == (Tone.WARN, "还没有巡检")
+    since = (now - timedelta(days=5)).isoformat()
     tone, sentence = patrol_sentence(beats(since=since))
     assert tone is Tone.OK and sentence.startswith("每 7 天逐个核对一遍；") and "全部核对过" in sentence
     assert "12 个文件还没有核对过" in patrol_sentence(beats(unseen=12))[1]
@@ -156,6 +181,14 @@ def test_the_status_page_says_what_the_workers_found() -> None:
     tone, sentence = patrol_sentence(beats(since=since, damaged=2))
     assert tone is Tone.BAD and "2 个文件与登记不符" in sentence
     assert damaged_files([]) == 0
+    gone = beats(timedelta(minutes=2), damaged=2)
+    assert damaged_files(gone) == 0 and patrol_sentence(gone) == (Tone.WARN, "还没有巡检")
+    for told, said in (
+        ({"since": (now - timedelta(days=15)).isoformat()}, "跟不上"),
+        ({"since": since, "told_at": (now - timedelta(minutes=11)).isoformat()}, "没有动静"),
+    ):
+        tone, sentence = patrol_sentence(beats(**told))
+        assert tone is Tone.WARN and said in sentence
 
 
 def test_damage_is_the_headline() -> None:
