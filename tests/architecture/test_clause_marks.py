@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
-from plumbline.standards.matrix import report
+from plumbline.standards.marks import Mark, SourceTree, find_marks
+from plumbline.standards.matrix import ClauseReport, matrix
 from plumbline.standards.register import load_open, load_register
+
+
+@cache
+def marks() -> tuple[Mark, ...]:
+    """Every mark of this tree, which is read once."""
+    return tuple(find_marks(SourceTree.of_this_package()))
+
+
+def report(work: str | None = None) -> ClauseReport:
+    return matrix(load_register(), marks(), load_open(), work=work)
 
 
 def test_no_mark_names_an_unknown_clause() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import house_rules as rules
@@ -52,16 +53,26 @@ DOORS: dict[str, tuple[frozenset[str], dict[str, str]]] = {
 }
 
 
-def through_other_doors(root: Path, what: str) -> list[str]:
-    modules, places = DOORS[what]
+@cache
+def imports(root: Path) -> list[tuple[str, int, str]]:
+    """(file, line, name) of every import on the server's side; the tree is read once for all doors."""
     return [
-        f"{source.relative}:{node.lineno} {name}"
+        (source.relative, node.lineno, name)
         for source in rules.sources(root, *(f"src/plumbline/{each}" for each in SERVER_SIDE))
-        if not source.is_test and source.relative.removeprefix("src/plumbline/") not in places
+        if not source.is_test
         for node in ast.walk(source.tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in _names(node)
-        if any(name == each or name.startswith(f"{each}.") for each in modules)
+    ]
+
+
+def through_other_doors(root: Path, what: str) -> list[str]:
+    modules, places = DOORS[what]
+    return [
+        f"{file}:{line} {name}"
+        for file, line, name in imports(root)
+        if file.removeprefix("src/plumbline/") not in places
+        and any(name == each or name.startswith(f"{each}.") for each in modules)
     ]
 
 
