@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from plumbline.standards.marks import Kind, Mark, SourceTree, find_marks
 from plumbline.standards.matrix import ClauseReport, State, matrix, report
 from plumbline.standards.register import Clause, Force, OpenClauses
