@@ -53,6 +53,9 @@ from plumbline.supervision.journal.submit import pending_from
 from plumbline.supervision.projection.projector import Projector
 from plumbline.supervision.worker.__main__ import make_worker
 
+#: With importlib mode pytest adds no folder to the path: the helpers beside these tests are found by it.
+sys.path.insert(0, str(Path(__file__).parent))
+pytest.register_assert_rewrite("browsing", "key_forms", "traces", "acts_of_parties", "acts_of_people")
 EDITION = "GB/T 50081-2019"
 STRENGTHS = (36.1, 35.4, 37.0)
 _serial = itertools.count(1)
@@ -693,6 +696,22 @@ def genuine(world: World) -> tuple[CaseFile, dict[str, Any], bytes]:
         )
     )
     return case, decision, pdf
+
+
+@pytest.fixture(scope="session")
+def _administrators(running_platform: Any) -> dict[str, list[str]]:
+    from browsing import named_administrators
+
+    return named_administrators(running_platform)
+
+
+@pytest.fixture(scope="module")
+def office(running_platform: Any, _administrators: dict[str, list[str]]) -> Iterator[Any]:
+    """The three administrators, signed in for this file."""
+    from browsing import open_office
+
+    with open_office(running_platform.url, _administrators) as made:
+        yield made
 
 
 @contextmanager

@@ -79,6 +79,7 @@ AUTH_PASSWORD_VALIDATORS = [
 SESSION_SAVE_EVERY_REQUEST = True
 CSRF_COOKIE_NAME = "__Host-plumb_csrf" if _HTTPS else "plumb_csrf"
 CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "plumbline.supervision.administration.views.without_token"
 SECURE_HSTS_SECONDS = STRICT_TRANSPORT_S if _HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _HTTPS
 #: Whether the name goes on the browsers' own list is the affair of whoever owns the domain.

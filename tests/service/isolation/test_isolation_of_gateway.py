@@ -14,15 +14,14 @@ from collections.abc import Callable
 import httpx
 import msgspec
 import pytest
+from addresses import OPERATIONS
 
 from plumbline.exchange.messages import custody
-from plumbline.supervision.gateway.app import ROUTES
 from plumbline.supervision.gateway.live import LiveHub
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
 #: Neighbour and party that asks; nobody has no key.
 CALLERS = ["own institution", "own contractor", "beside institution", "abroad owner"]
-ASKED = [f"{verb} {path}" for path, _, verbs in ROUTES for verb in verbs]
 
 
 class Caller:
@@ -222,7 +221,7 @@ EXPECTED: dict[str, tuple[Callable[[Caller], httpx.Response], set[int], bool]] =
 }
 
 
-@pytest.mark.parametrize("operation", ASKED)
+@pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_operation_has_an_expectation(operation: str) -> None:
     assert operation in EXPECTED
 
@@ -240,7 +239,7 @@ def _foreign(caller: Caller, answer: httpx.Response) -> list[str]:
 
 
 @pytest.mark.parametrize("name", CALLERS)
-@pytest.mark.parametrize("operation", ASKED)
+@pytest.mark.parametrize("operation", OPERATIONS)
 def test_no_operation_tells_of_a_stranger(street, operation: str, name: str) -> None:
     ask, statuses, is_public = EXPECTED[operation]
     for target in street.homes.values():

@@ -9,18 +9,16 @@ import io
 import re
 import zipfile
 from collections.abc import Callable
-from importlib import import_module
 
 import psycopg
 import pytest
+from addresses import URLS
 
 from plumbline.sdk.bundle.trust import read_trust
 from plumbline.sdk.bundle.volume_verify import VolumeTrust, verify_volume
 from plumbline.supervision.access.principals import PUBLIC, Role
-from plumbline.supervision.pages import pages, preview
+from plumbline.supervision.pages import pages
 
-preview.configure()
-URLS = import_module("plumbline.supervision.urls").urlpatterns
 pytestmark = [pytest.mark.service, pytest.mark.slow]
 READERS = [
     *(f"{home} {role}" for home in ("own", "beside", "abroad") for role in ("institution", "owner", "contractor",

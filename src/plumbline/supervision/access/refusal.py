@@ -35,8 +35,8 @@ def refused(
 
     With `noted` an event tells which account asked for what it may not see; visitors without account are not noted.
     """
-    if noted and _has_account(request):
-        _note(request)
+    if noted:
+        note_refused(request)
     how = "请选一个角色" if demo_is_open() else "请用单位账号登录"
     if stopped := getattr(request, "organisation_stopped", None):
         headline, how = f"{stopped[0] or '本单位'}已停用", f"原因：{stopped[1]}。{_WHILE_STOPPED}"
@@ -67,8 +67,10 @@ def refused(
     )
 
 
-def _note(request: HttpRequest) -> None:
-    """Write down that an account asked for what it may not see: the address by its name, which holds no link and no number."""
+def note_refused(request: HttpRequest) -> None:
+    """Write down that an account asked for what it may not do or see: the address by its name, which holds no link and no number."""
+    if not _has_account(request):
+        return
     match = request.resolver_match
     name = str(match.view_name) if match else "?"
     with connection.cursor() as cursor:

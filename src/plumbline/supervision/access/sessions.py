@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
+from django.contrib.auth import logout
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
@@ -139,7 +140,7 @@ def sign_in(request: HttpRequest, principal: Principal) -> None:
     """Begin a new session for a principal; the old one and its form token are gone."""
     take_off()
     toured = request.session.get(TOUR)
-    request.session.flush()
+    _end(request)
     if toured:
         request.session[TOUR] = toured
     request.session[_KEY] = principal.as_session()
@@ -148,4 +149,13 @@ def sign_in(request: HttpRequest, principal: Principal) -> None:
 
 def sign_out(request: HttpRequest) -> None:
     """End the session."""
-    request.session.flush()
+    _end(request)
+
+
+def _end(request: HttpRequest) -> None:
+    """End the session of a role card, or of an account: that one is a sign-in, and its end stands in the audit trail."""
+    account = getattr(request, "user", None)
+    if account is not None and account.is_authenticated:
+        logout(request)
+    else:
+        request.session.flush()

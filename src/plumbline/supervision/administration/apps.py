@@ -15,14 +15,16 @@ class AdministrationConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the signals; imports wait until the apps are loaded."""
-        from allauth.account.signals import password_changed
+        from allauth.account.signals import authentication_step_completed, password_changed
         from allauth.mfa import signals as factors
         from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 
         _listen(password_changed, "account.password_changed")
         _listen(factors.authenticator_added, "second_factor.added")
         _listen(factors.authenticator_removed, "second_factor.removed")
+        _listen(factors.authenticator_reset, "second_factor.codes_renewed")
         _listen(factors.authentication_failed, "second_factor.refused", "refused")
+        authentication_step_completed.connect(_confirmed, dispatch_uid="audit-confirmed")
         user_logged_in.connect(_begun, dispatch_uid="audit-begun")
         user_logged_out.connect(_ended, dispatch_uid="audit-ended")
         user_login_failed.connect(_refused, dispatch_uid="audit-refused")
@@ -49,6 +51,12 @@ def _begun(request: HttpRequest, user: Any, **_: object) -> None:
         _record(request, user.username, "session.ended_by_limit", count=str(crowded))
     others = request.session.get(ELSEWHERE, 0)
     _record(request, user.username, "session.begun", elsewhere=str(others) if others else "")
+
+
+def _confirmed(request: HttpRequest, user: Any, *, reauthenticated: bool = False, **_: object) -> None:
+    """Whoever is signed in has proved again who it is; the steps of a sign-in end in an event of their own."""
+    if reauthenticated:
+        _record(request, user.username, "session.confirmed")
 
 
 def _ended(request: HttpRequest, user: Any, **_: object) -> None:

@@ -20,6 +20,8 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 
 from plumbline.supervision.access.profile import profile_at
 from plumbline.supervision.administration.shell import page
+from plumbline.supervision.administration.trail import record
+from plumbline.web.accounts.adapter import client_address
 from plumbline.web.accounts.models import Account
 
 #: When the session's owner last proved to be it; sign-in is such a proof.
@@ -54,6 +56,8 @@ def confirmed(view: View) -> View:
         if problem is None and _PASSWORD in request.POST:
             note(request)
             request.session.cycle_key()  # whoever knew the old one has not proved anything
+            name = account.username
+            record(request, name, "session.confirmed", name, address=client_address(request))
             request.POST = _without_proof(request.POST)  # type: ignore[assignment]
             return view(request, *arguments, **named)
         return _ask(request, account, problem or "")

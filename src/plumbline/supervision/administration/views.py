@@ -19,6 +19,7 @@ from plumbline.exchange.problems import Problem
 from plumbline.supervision.access.grants import grants_of
 from plumbline.supervision.access.principals import NEED_SECOND_FACTOR, Role
 from plumbline.supervision.access.profile import profile_at
+from plumbline.supervision.access.refusal import note_refused, refused
 from plumbline.supervision.access.sessions import (
     GRANT,
     VIEWED,
@@ -41,8 +42,18 @@ _FIRST_PAGES = {"system_admin": "/accounts/", "security_admin": "/accounts/", "a
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """What may not be done, with the reason that was given."""
+    """What may not be done, with the reason that was given. The request's own transaction is rolled back; that it was asked is kept."""
+    note_refused(request)
     return page(request, "forbidden", {"because": str(exception)}, ("不能这样做", ""), status=403)
+
+
+def without_token(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form that holds no token of its session: of a page left open for long, or made elsewhere. No view has seen it."""
+    note_refused(request)
+    because = (
+        "这张表单没有带本次会话的令牌：可能登录已换过，或不是从本平台的页面提交的。请回到那一页刷新后重填"
+    )
+    return page(request, "forbidden", {"because": because}, ("不能这样做", ""), status=403)
 
 
 @require_http_methods(["GET", "POST"])
@@ -133,8 +144,10 @@ def account_act(request: HttpRequest, username: str, act: str) -> HttpResponse:
     """One act of an administrator on an account; each is the affair of one of the two."""
     account, principal = _account(request, username), principal_of(request)
     allowed = _ACTS.get(act)
-    if allowed is None or allowed[0] is not principal.role:
+    if allowed is None:
         raise Http404
+    if allowed[0] is not principal.role:  # one office at the other's work is noted, as any refused page is
+        return refused(request, noted=True)
     try:
         said = allowed[1](request, account)
     except AdministrationRefused as refusal:

@@ -12,11 +12,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from plumbline.exchange.masking import kept_name
 from plumbline.exchange.messages import KINDS
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.access.principals import Principal, Role
 from plumbline.supervision.access.sessions import principal_of
 from plumbline.supervision.administration.services import AdministrationRefused, lies_below
+from plumbline.supervision.administration.trail import record
 from plumbline.supervision.administration.views import SeeOther
 from plumbline.supervision.enrolment import applications, services
 from plumbline.supervision.enrolment.applications import Application
@@ -116,6 +118,11 @@ def _applicant(principal: Principal) -> str:
     if principal.role is Role.OFFICER:
         told = "监督员审核密钥申请，不能替单位申请：请由单位自己在不登录时填这张表"
         raise FormRefused({"organisation": told})
+    return _asker(principal)
+
+
+def _asker(principal: Principal) -> str:
+    """Who fills in a public form, for the audit trail."""
     return actor_of(principal) if principal.is_signed_in else "公众"
 
 
@@ -315,26 +322,36 @@ def _key_page(
     return _page(request, "key", context, KEYS, (key.id, ""), status=status)
 
 
+#: What may be done to a key, and by whom of those who reach it.
+_KEY_ACTS = {"revoke": (Role.OFFICER, Role.INSTITUTION), "rotate": (Role.INSTITUTION,)}
+
+
 @require_POST
 def key_act(request: HttpRequest, key_id: str, act: str) -> HttpResponse:
     """Rotate or end a key."""
     principal = principal_of(request)
     key, actor = _own_key(principal, key_id), actor_of(principal)
+    if principal.role not in _KEY_ACTS.get(act, ()):
+        raise Http404
     typed = _typed(request, _ROTATION)
     try:
         if act == "revoke":
             services.revoke(request, principal, actor, key, request.POST.get("because", ""))
             return SeeOther("/keys/")
-        if act == "rotate" and principal.role is Role.INSTITUTION:
-            new, ends = services.rotate(request, actor, key, typed)
-            return _key_page(request, key, new_key=new, ends=ends)
+        new, ends = services.rotate(request, actor, key, typed)
+        return _key_page(request, key, new_key=new, ends=ends)
     except FormRefused as refused:
         typed["challenge"] = _challenge_of(typed, refused.errors)
         _forget_private(typed)
         return _key_page(request, key, typed=typed, status=422, errors=refused.errors, problem=str(refused))
     except (AdministrationRefused, Problem) as refused:
         return _key_page(request, key, status=422, problem=str(refused))
-    raise Http404
+
+
+def _note_stranger(request: HttpRequest, key: str) -> None:
+    """Somebody without the old key asked for a new one in its place: written down, as a broken signature of a message is."""
+    told = "旧密钥的签名验不过，或者没有这把在用的密钥"
+    record(request, _asker(principal_of(request)), "key.rotated", key, "refused", because=told)
 
 
 @require_http_methods(["GET", "POST"])
@@ -346,6 +363,7 @@ def rotate_by_key(request: HttpRequest) -> HttpResponse:
             _take_turn(request)
             key = services.key_in_use(typed["old_key"].strip())
             if key is None or not services.signed_by_old(key, typed):
+                _note_stranger(request, key.id if key else kept_name(typed["old_key"].strip()))
                 # one answer for both: whoever has no key learns of none
                 raise FormRefused(
                     {

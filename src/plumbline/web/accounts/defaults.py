@@ -44,6 +44,7 @@ SETTINGS: dict[str, Any] = {
     "ACCOUNT_USER_MODEL_EMAIL_FIELD": None,
     #: Stops guessing of second factors; wrong passwords are counted by axes, whose count an administrator can clear.
     "ACCOUNT_RATE_LIMITS": {"login_failed": "10/900s/key", "login": "600/m/ip"},
+    "ACCOUNT_FORMS": {"change_password": "plumbline.web.accounts.own_password.OwnPasswordForm"},
     "ACCOUNT_PRESERVE_USERNAME_CASING": False,
     "AXES_USERNAME_CALLABLE": "plumbline.web.accounts.adapter.counted_name",
     "ACCOUNT_LOGOUT_ON_GET": False,
