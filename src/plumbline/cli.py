@@ -331,6 +331,9 @@ def _retransmit_command(commands: Commands) -> None:
     command.add_argument("--first", type=int, help="从第几条起")
     command.add_argument("--end", type=int, help="到第几条为止（不含）")
     command.add_argument("--days", type=int, help="不知道缺哪一段时：请各单位对照最近几天的回执")
+    command.add_argument(
+        "--damaged", action="store_true", help="请上传的单位把巡检查出坏了的文件再传一次"
+    )
     command.add_argument("--by", default="", help="谁请求的，写进操作记录")
     command.add_argument("--because", default="", help="原因，写进日志")
     command.add_argument("--yes", action="store_true", help="发出请求；不加时只说明会请谁补什么")

@@ -24,9 +24,11 @@ from plumbline.supervision.journal.retransmission import (
     Wanted,
     anchor_of,
     ask,
+    damaged_files,
     is_ready,
     lost_ranges,
     plan,
+    plan_files,
     present_epoch,
     senders,
     standing,
@@ -52,19 +54,35 @@ def run_retransmit_of(platform: Platform, arguments: argparse.Namespace) -> int:
         return 2 if isinstance(refusal, NothingToAsk) else 1
 
 
-def _ask(platform: Platform, arguments: argparse.Namespace) -> int:
-    only = _only(arguments)
+def _wanted(platform: Platform, arguments: argparse.Namespace) -> tuple[Wanted, datetime, int]:
+    """What is asked for, as it is shown; the anchor of the request, and the present epoch."""
+    only, because = _only(arguments), arguments.because.strip()
     with psycopg.connect(platform.conninfo("plumb_projector"), autocommit=True) as conn:
+        if arguments.damaged:
+            if only or arguments.days is not None:
+                raise NothingToAsk("--damaged 只请重传坏了的文件，不与 --days、--epoch、--first、--end 同用")
+            wanted = plan_files(
+                conn,
+                damaged_files(platform.conninfo("plumb_worker")),
+                parties=arguments.party,
+                because=because or "平台存的副本坏了",
+            )
+            _print_wanted(wanted, ())
+            # asked anew when it is damaged anew: whoever has healed it answers in a moment
+            return wanted, datetime.now(UTC).replace(second=0, microsecond=0), present_epoch(conn)
         wanted = plan(
             conn,
             parties=arguments.party,
             days=arguments.days,
             only=only,
-            because=arguments.because.strip() or "恢复备份以后缺少确认过的内容",
+            because=because or "恢复备份以后缺少确认过的内容",
         )
-        told = wanted.ranges if only else tuple(lost_ranges(conn))
-        anchor, epoch = _today() if wanted.since else anchor_of(conn), present_epoch(conn)
-    _print_wanted(wanted, told)
+        _print_wanted(wanted, wanted.ranges if only else tuple(lost_ranges(conn)))
+        return wanted, _today() if wanted.since else anchor_of(conn), present_epoch(conn)
+
+
+def _ask(platform: Platform, arguments: argparse.Namespace) -> int:
+    wanted, anchor, epoch = _wanted(platform, arguments)
     if not _is_confirmed(arguments):
         return 2
     _audited(platform, arguments.by, "retransmit.request", f"{len(wanted.parties)} parties")
@@ -159,6 +177,10 @@ def _print_wanted(wanted: Wanted, told: tuple[LostRange, ...]) -> None:
     for each in told if wanted.ranges else ():
         end = "末尾" if each.end is None else f"第 {each.end - 1} 条"
         print(f"缺少：日志第 {each.epoch} 期第 {each.first} 条到{end}")
+    for party, files in wanted.files.items():
+        print(f"坏了的文件：{wanted.parties[party]} 上传的 {len(files)} 个")
+    if wanted.orphans:
+        print(f"另有 {len(wanted.orphans)} 个，上传的单位没有报送密钥，请从备份放回")
     if wanted.since:
         print(f"请对照 {wanted.since:%Y-%m-%d} 以后的回执")
     print(f"请 {len(wanted.parties)} 个单位：{'、'.join(list(wanted.parties.values())[:20])}")

@@ -93,12 +93,14 @@ class LostRange(Part, frozen=True, kw_only=True):
 
 class RetransmitRequested(Message, tag="retransmit.requested", frozen=True, kw_only=True):
     """The platform asks a party to send again what it lacks (请求补传): entries by name, ranges of the log, or, where nobody knows
-    the range, everything since an instant that the party has a receipt for and the platform does not know."""
+    the range, everything since an instant that the party has a receipt for and the platform does not know; or files by their hash,
+    whose stored copies are damaged."""
 
     party: PartyRef
     entries: list[EntryRef]
     ranges: list[LostRange] = []
     since: Instant | None = None
+    files: list[Digest] = []
     because: Prose | None = None
 
 

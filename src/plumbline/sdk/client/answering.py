@@ -104,12 +104,17 @@ class Answerer:
         told = Answered(request)
         self._waits_until = time.monotonic() + self._patience_s
         lost = self._lost(asked)
-        self._show_codes(request, set(lost))
+        if (
+            asked.get("entries") or asked.get("ranges") or asked.get("since")
+        ):  # else no decision is lost either
+            self._show_codes(request, set(lost))
         held = [each for entry in lost if (each := self._book.submission(entry)) is not None]
         for entry in set(lost) - {each.entry for each in held}:
             told.not_held[entry] = "本单位只留了回执，没有留内容"
         for file in self._files_of(held):
             self._send_file(told, file)
+        for digest in asked.get("files", []):
+            self._send_named_file(told, str(digest))
         for each in sorted(held, key=lambda submission: submission.seq):
             self._send_again(told, each)
         self._tell(told)
@@ -180,6 +185,16 @@ class Answerer:
             if refusal.slug != "file-type-mismatch":
                 raise
             self._send_file_as(told, file, "application/octet-stream")
+
+    def _send_named_file(self, told: Answered, sha256: str) -> None:
+        """A file that is asked for by its hash: the platform's own copy is damaged."""
+        file = self._book.file(sha256)
+        if file is None and (data := self._files(sha256)) is not None:
+            file = SentFile(sha256=sha256, seq=0, media_type="application/octet-stream", length=len(data))
+        if file is not None:
+            self._send_file(told, file)
+        else:
+            told.not_held[sha256[:32]] = f"文件 {sha256[:16]}… 本单位没有留存"
 
     def _send_file_as(self, told: Answered, file: SentFile, media_type: str) -> None:
         data = self._files(file.sha256)

@@ -6,8 +6,8 @@ knows (no mark, no cosigner), the senders are asked to compare their receipts of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -37,19 +37,31 @@ SELECT t.id, t.party, p.name, t.stage, t.resent, t.present, t.not_held, t.logged
 """
 
 
+#: Files whose stored copies the patrol found damaged, by who brought them.
+_DAMAGED = (
+    "SELECT encode(uploaded_by, 'hex'), encode(sha256, 'hex') FROM ops.file WHERE damage <> '' ORDER BY 1, 2"
+)
+#: So many files one request names.
+FILES_A_REQUEST = 200
+
+
 class NothingToAsk(ValueError):
     """No request is made; the message names what is wrong and the remedy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is asked for: ranges of ended epochs, or everything since an instant; the parties, and why."""
+    """What is asked for: ranges of ended epochs, everything since an instant, or files by hash; the parties, and why."""
 
     ranges: tuple[LostRange, ...]
     since: datetime | None
     #: Party id → name.
     parties: dict[str, str]
     because: str
+    #: Party id → SHA-256 of the files that it brought.
+    files: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    #: Files that nobody can be asked for, who brought them has no key to send with.
+    orphans: Sequence[str] = ()
 
 
 def lost_ranges(conn: psycopg.Connection[Any]) -> list[LostRange]:
@@ -110,6 +122,40 @@ def plan(
     )
 
 
+def plan_files(
+    conn: psycopg.Connection,
+    damaged: Sequence[tuple[str, str]],
+    *,
+    parties: Sequence[str] = (),
+    because: str,
+) -> Wanted:
+    """Who is asked for the files of `damaged`, (party, SHA-256) each. Raises :class:`NothingToAsk`."""
+    known = senders(conn)
+    files: dict[str, list[str]] = {}
+    for party, digest in damaged:
+        if not parties or party in parties:
+            files.setdefault(party, []).append(digest)
+    orphans = [each for party in files.keys() - known.keys() for each in files[party]]
+    wanted = {party: known[party] for party in files if party in known}
+    if not wanted:
+        told = "上传的单位没有报送密钥，请从备份放回" if orphans else "巡检没有查出坏了的文件"
+        raise NothingToAsk(told)
+    return Wanted(
+        ranges=(),
+        since=None,
+        parties=wanted,
+        because=because,
+        files={party: files[party] for party in wanted},
+        orphans=orphans,
+    )
+
+
+def damaged_files(conninfo: str) -> list[tuple[str, str]]:
+    """(party that brought it, SHA-256) of every file whose stored copy the patrol found damaged; `conninfo` is the worker's."""
+    with psycopg.connect(conninfo) as conn:
+        return conn.execute(_DAMAGED).fetchall()
+
+
 def _narrowed(lost: list[LostRange], epoch: int, first: int, end: int | None) -> LostRange:
     """The part of the lost ranges that was named; it must lie within what is lost."""
     told = next((each for each in lost if each.epoch == epoch), None)
@@ -135,18 +181,19 @@ def ask(
     `anchor`: when the present epoch was opened (or the day, where nobody knows the range): the uid is derived from it and from
     `epoch`, the present one, so that a second loss on the same day is asked about anew.
     """
-    what = msgspec.json.encode([wanted.ranges, wanted.since and wanted.since.date(), epoch]).decode()
     made: list[tuple[str, Accepted | Problem]] = []
-    for party in wanted.parties:
+    for party, files in _parts(wanted):
+        what = [wanted.ranges, wanted.since and wanted.since.date(), epoch, *files]
         message = RetransmitRequested(
             v=1,
-            uid=derived_uid("retransmit.requested", what, party, anchor),
+            uid=derived_uid("retransmit.requested", msgspec.json.encode(what).decode(), party, anchor),
             sender=operator,
             occurred_at=anchor,
             party=party,
             entries=[],
             ranges=list(wanted.ranges),
             since=_midnight(wanted.since),
+            files=files,
             because=wanted.because,
         )
         try:
@@ -154,6 +201,14 @@ def ask(
         except Problem as problem:
             made.append((party, problem))
     return made
+
+
+def _parts(wanted: Wanted) -> Iterator[tuple[str, list[str]]]:
+    """Each party, with as many files as one request names."""
+    for party in wanted.parties:
+        files = list(wanted.files.get(party, ()))
+        for start in range(0, max(1, len(files)), FILES_A_REQUEST):
+            yield party, files[start : start + FILES_A_REQUEST]
 
 
 def is_ready(conn: psycopg.Connection[Any], message: Message) -> bool:

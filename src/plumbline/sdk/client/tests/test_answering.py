@@ -175,6 +175,25 @@ def test_a_file_of_a_wrong_type_from_earlier_days_comes_back_as_bytes(
     assert bytes(bench.platform.files[hashlib.sha256(b"no picture").hexdigest()]) == b"no picture"
 
 
+def test_files_that_are_asked_for_by_name_come_again_and_nothing_else(bench: Bench) -> None:
+    """The platform's copies are damaged; no entry is lost, so that no code is shown and no message comes."""
+    bench.acknowledged(3)
+    wanted, kept_elsewhere, lost = b"damaged", b"kept elsewhere", "ff" * 32
+    bench.book.keep_file(wanted, "application/pdf")
+    bench.book.keep_file(b"whole", "application/pdf")
+    other = hashlib.sha256(kept_elsewhere).hexdigest()
+    own = bench.answerer._files
+    bench.answerer._files = lambda digest: kept_elsewhere if digest == other else own(digest)
+    digests = [hashlib.sha256(wanted).hexdigest(), other, lost]
+    told = bench.ask(ranges=[], files=digests)[0]
+    assert (told.files, told.resent, set(told.not_held)) == (2, [], {lost[:32]})
+    assert {name: bytes(data) for name, data in bench.platform.files.items()} == {
+        digests[0]: wanted,
+        other: kept_elsewhere,
+    }
+    assert [each["stage"] for each in bench.said()] == ["done"] and bench.came() == []
+
+
 def test_a_file_that_is_gone_and_a_bare_receipt_are_told(bench: Bench) -> None:
     _present(bench, "0f" * 16)
     bench.acknowledged(10)
