@@ -286,7 +286,10 @@ def headline(
             tone=Tone.BAD, headline=f"入账晚了 {lag_seconds:.0f} s", detail="报送没有丢，页面上的结果会晚。"
         )
     if damaged:
-        detail = "请从备份把它们放回，十分钟以内自动复核；是哪些、怎样不符，见审计记录“文件损坏”。"
+        detail = (
+            "请从备份放回，或用 plumbline retransmit ask --damaged 请上传的单位再传，十分钟以内自动复核；"
+            "是哪些、怎样不符，见审计记录“文件损坏”。"
+        )
         return Answer(tone=Tone.BAD, headline=f"{damaged} 个文件与登记不符", detail=detail)
     if waiting is not None:
         told = age_text(waiting)
