@@ -29,6 +29,8 @@ _log = logging.getLogger("plumbline.gateway")
 #: What a store that is full, or broken, answers to a write; anything else that an operating system refuses is a fault of ours.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _BROKEN = frozenset({errno.EIO, errno.EROFS, errno.ENFILE, errno.EMFILE})
+#: How Python says that there is no memory for another thread: no MemoryError, and no type of its own.
+_NO_THREAD = "can't start new thread"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -170,7 +172,9 @@ def problem_of(error: Exception, request: Request) -> Problem:
     if isinstance(error, PoolTimeout | psycopg.OperationalError):
         _log.warning("the database is not to be had: %s", type(error).__name__)
         return Problem(slug="unavailable", retry_after_s=5)
-    if isinstance(error, MemoryError):  # whatever was begun is undone with its transaction
+    if (
+        isinstance(error, MemoryError) or str(error) == _NO_THREAD
+    ):  # whatever was begun is undone with its transaction
         _log.error("no memory at %s", request.url.path)
         return Problem(slug="unavailable", detail="平台的内存用完了，这一次没有收下", retry_after_s=10)
     if isinstance(error, OSError) and (told := _of_the_store(error)):

@@ -47,14 +47,16 @@ def test_a_store_that_takes_nothing_answers_503_with_a_remedy(number: int, told:
     assert body["remedy"]
 
 
-def test_who_has_no_memory_left_says_come_again() -> None:
-    status, headers, body = _answer(MemoryError())
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread")])
+def test_who_has_no_memory_left_says_come_again(error: Exception) -> None:
+    status, headers, body = _answer(error)
     assert (status, headers["retry-after"]) == (503, "10")
     assert "内存" in str(body["detail"]) and body["remedy"]
 
 
 def test_any_other_refusal_of_the_system_is_a_fault_of_ours() -> None:
     assert _answer(PermissionError(errno.EACCES, "no"))[0] == 500
+    assert _answer(RuntimeError("any other"))[0] == 500
 
 
 def _note(data: bytes) -> dict[str, object]:
