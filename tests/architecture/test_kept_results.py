@@ -12,10 +12,6 @@ import pytest
 FOLDERS = ("docs/drills", "docs/bench")
 #: Results that name what nobody can have again: file, what it names, why. Each goes as soon as it is run again.
 EXCEPTIONS = {
-    "docs/drills/power.json": (
-        "ad0d8d16a775",
-        "the commit was amended as bcaab36, which differs in docs/drills/anchor.json only (docs/drills/README.md)",
-    ),
     "docs/bench/2026-11-23-vm.json": (
         "9ee8e338417d-dirty",
         "measured before what was measured was committed",
