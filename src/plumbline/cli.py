@@ -331,9 +331,7 @@ def _retransmit_command(commands: Commands) -> None:
     command.add_argument("--first", type=int, help="从第几条起")
     command.add_argument("--end", type=int, help="到第几条为止（不含）")
     command.add_argument("--days", type=int, help="不知道缺哪一段时：请各单位对照最近几天的回执")
-    command.add_argument(
-        "--damaged", action="store_true", help="请上传的单位把巡检查出坏了的文件再传一次"
-    )
+    command.add_argument("--damaged", action="store_true", help="请上传的单位把巡检查出坏了的文件再传一次")
     command.add_argument("--by", default="", help="谁请求的，写进操作记录")
     command.add_argument("--because", default="", help="原因，写进日志")
     command.add_argument("--yes", action="store_true", help="发出请求；不加时只说明会请谁补什么")
@@ -410,6 +408,7 @@ def _workshop_commands(commands: Commands) -> None:
     bench.add_argument("names", nargs="*", help="P0 P1a P1b P2 P3 P4 P5 P6 P7 P8 P13（默认全部）")
     bench.add_argument("--out", help="把结果写成 JSON 放进这个文件夹")
     bench.add_argument("--rounds", type=int, default=5)
+    bench.add_argument("--complete", action="store_true", help="有对照没装就算没过（退出码 5）")
     size = bench.add_mutually_exclusive_group()
     size.add_argument("--grown", action="store_true", help="P3、P5 长到一千万行（约一小时，要 40 GB）")
     size.add_argument(

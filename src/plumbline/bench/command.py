@@ -73,7 +73,7 @@ SMALL_NAMES = ("P5", "P3", "P6", "P8")
 
 def run_bench(arguments: argparse.Namespace) -> int:
     """0: gates reached; 1: one missed; 2: a name that is not known; 3: too noisy for a verdict, 0 in the small set; 4: a correctness
-    condition failed."""
+    condition failed; 5: nothing missed, but a peer is absent that `--complete` asks for."""
     is_small = bool(getattr(arguments, "small", False))
     names = list(getattr(arguments, "names", None) or (SMALL_NAMES if is_small else NAMES))
     unknown = [name for name in names if name not in NAMES]
@@ -83,8 +83,9 @@ def run_bench(arguments: argparse.Namespace) -> int:
     if is_small:
         names.sort(key=lambda name: SMALL_NAMES.index(name) if name in SMALL_NAMES else len(SMALL_NAMES))
     rounds = max(1, int(getattr(arguments, "rounds", None) or 5))
+    absent: list[str] = []
     try:
-        described, results = measure(names, rounds, _profile(arguments))
+        described, results = measure(names, rounds, _profile(arguments), absent=absent)
     except p1a_accept.Lost as error:
         print(f"正确性条件不成立，数字作废：{error}", file=sys.stderr)
         return 4
@@ -94,6 +95,9 @@ def run_bench(arguments: argparse.Namespace) -> int:
     told = unjudged(results)
     if told:
         print(told)
+    if absent and getattr(arguments, "complete", False):
+        print(f"缺对照：{'；'.join(absent)}", file=sys.stderr)
+        return exit_status(results, noise=5) or 5
     return exit_status(results, noise=0 if is_small else 3)
 
 
@@ -229,16 +233,26 @@ MEASUREMENTS: dict[str, Callable[[_Run], Found]] = {
 
 
 def measure(
-    names: Sequence[str], rounds: int, profile: Profile | None = None, show: Callable[[str], None] = print
+    names: Sequence[str],
+    rounds: int,
+    profile: Profile | None = None,
+    show: Callable[[str], None] = print,
+    *,
+    absent: list[str] | None = None,
 ) -> tuple[dict[str, str], list[Measured]]:
-    """Run the named measurements; each is shown when it is done. Raises `p1a_accept.Lost`."""
+    """Run the named measurements; each is shown when it is done. `absent` takes a word on each whose peer or limit is not installed.
+
+    Raises `p1a_accept.Lost`.
+    """
     results: list[Measured] = []
     with ExitStack() as kept:
         run = _Run(read_goals(), profile or Profile(), rounds, show, machine.description("not started"), kept)
         for name in names:
             for found in MEASUREMENTS[name](run):
-                if isinstance(found, str):
+                if isinstance(found, str):  # a peer or a limit that is not there
                     show(found)
+                    if absent is not None:
+                        absent.append(found)
                     continue
                 found.is_firm = run.profile.is_firm
                 results.append(found)

@@ -52,13 +52,19 @@ class Beside(Asking):
     #: Code → the gateway's answer.
     expected: dict[str, bytes]
 
+    def ask_all(self) -> None:
+        """Every code once, as the gateway was asked for each: neither side's pages, plans and caches are colder. Raises :class:`Lost`."""
+        load = self.gateways.start_load([question(code) for code in self.codes], min(self.callers))
+        load.go()
+        self._check(load.finish(), self.codes)
+
     def _check(self, answered: Leg, picks: Sequence[str]) -> None:
         """Each is the gateway's, byte by byte."""
         wanted = Counter((200, self.expected[code]) for code in picks)
         if other := Counter(answered.answers) - wanted:
             raise Lost(f"the peer answers what we do not: {next(iter(other))}")
-        if len(answered.answers) != self.count:
-            raise Lost(f"{self.count} questions to the peer, {len(answered.answers)} answers")
+        if len(answered.answers) != len(picks):
+            raise Lost(f"{len(picks)} questions to the peer, {len(answered.answers)} answers")
 
 
 def answers_of(gateways: Gateways, codes: Sequence[str]) -> list[tuple[int, bytes]]:
@@ -113,13 +119,14 @@ def beside(world: World, goal: Goal, amount: tuple[int, int], kind: Kind, codes:
             callers=_CALLERS,
             expected=expected,
         )
+        peer.ask_all()
         comparison = interleave(peer.rates, asking.rates, rounds, warm=rounds > 1)
     finally:
         ours.stop()
         theirs.stop()
     notes = [
-        f"1 process each, best of three numbers of callers on both sides, {number(len(codes))} reports; {number(peer.timed)} answers of "
-        "the peer are ours byte by byte, refusals too but for their number",
+        f"1 process each, best of three numbers of callers on both sides, {number(len(codes))} reports, each asked for on both before; "
+        f"{number(peer.timed)} answers of the peer are ours byte by byte, refusals too but for their number",
         f"{kind.told()}; the peer takes {peer.server_s / peer.timed * 1e6:.0f} µs of CPU an answer",
     ]
     cpu_us = asking.server_s / asking.timed * 1e6

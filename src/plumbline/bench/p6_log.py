@@ -55,8 +55,11 @@ class Sizes:
     proofs: int = 2000
     #: Of the logs that lie in files beside each other.
     stored: int = 200_000
-    #: Proofs that a peer makes of it a round: each costs it as much as its whole tree.
+    #: Leaves of it that are proven, all different.
+    proven: int = 180
+    #: So many of them a peer proves a round at least, and as many as it can in so many seconds: each costs it as much as its whole tree.
     peer_proofs: int = 6
+    peer_s: float = 2.0
     #: A smaller one of which it makes a few more, for information; 0: none.
     stored_few: int = 20_000
     #: Up to so many leaves the steps of a proof are counted.

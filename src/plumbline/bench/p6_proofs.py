@@ -27,34 +27,38 @@ from plumbline.evidence import paths
 from plumbline.evidence.paths import BLOCK_LEAVES, LeafAndNodeSource, inclusion_path, verify_inclusion
 
 #: pymerkle is under the GPL and is no part of this program: it runs in a process of its own, when it is installed. It proves the picked
-#: leaves from its SQLite file without remembering subtrees, and again once it has all of them in its cache; it verifies each proof itself.
+#: leaves from its SQLite file without remembering subtrees, as many as it can in its time, and again once it has all of them in its
+#: cache; it verifies each proof itself.
 _PEER = """
 import json, sys, time
 try:
     import pymerkle
 except ImportError:
     print(json.dumps(None)); sys.exit()
-folder, n, picks = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
+folder, n, picks, least, most_s = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])
 name = f"{folder}/peer-{n}.sqlite"
 plain = pymerkle.SqliteTree(name, disable_cache=True)
 if plain.get_size() == 0:
     plain.append_entries(i.to_bytes(145, "big") for i in range(n))
 filled = pymerkle.SqliteTree(name)
 root = filled.get_root()
-def prove(tree):
-    begin = time.perf_counter()
-    proofs = [tree.prove_inclusion(each + 1) for each in picks]
-    took = time.perf_counter() - begin
+def prove(tree, picks, most_s=float("inf")):
+    begin, proofs = time.perf_counter(), []
+    for each in picks:
+        proofs.append(tree.prove_inclusion(each + 1))
+        took = time.perf_counter() - begin
+        if took > most_s and len(proofs) >= least:
+            break
     for each, proof in zip(picks, proofs):
         pymerkle.verify_inclusion(tree.get_leaf(each + 1), root, proof, index=each + 1, size=n)
-    return len(picks) / took, [[step.hex() for step in proof.path] for proof in proofs]
-prove(filled)
-(plain_rate, paths), (filled_rate, again) = prove(plain), prove(filled)
+    return len(proofs) / took, [[step.hex() for step in proof.path] for proof in proofs]
+plain.prove_inclusion(picks[-1] + 1)  # nothing is remembered, but its connection is as warm as ours
+plain_rate, paths = prove(plain, picks, most_s)
+prove(filled, picks[:len(paths)])
+filled_rate, again = prove(filled, picks[:len(paths)])
 assert again == paths
 print(json.dumps({"plain": plain_rate, "filled": filled_rate, "root": root.hex(), "paths": paths}))
 """
-#: How often we prove in a round what the peer proves once: a leg of ours would be a few milliseconds.
-_REPEATS = 30
 #: Leaves of the smaller log that are proven for information.
 _FEW = 20
 
@@ -95,9 +99,23 @@ class SqliteLog:
         return [digest for (digest,) in rows]
 
 
-def peer_proofs(folder: Path, size: int, picks: Sequence[int]) -> dict[str, Any] | None:
-    """Rates, root and paths of pymerkle's SQLite tree over the same leaves; None when it is not installed. Raises :class:`Lost`."""
-    argv = [sys.executable, "-c", _PEER, str(folder), str(size), json.dumps(list(picks))]
+def peer_proofs(
+    folder: Path, size: int, picks: Sequence[int], least: int, most_s: float
+) -> dict[str, Any] | None:
+    """Rates, root and paths of pymerkle's SQLite tree over the same leaves, of the first of `picks`: `least` and what it can in `most_s`.
+
+    None when it is not installed. Raises :class:`Lost`.
+    """
+    argv = [
+        sys.executable,
+        "-c",
+        _PEER,
+        str(folder),
+        str(size),
+        json.dumps(list(picks)),
+        str(least),
+        str(most_s),
+    ]
     done = subprocess.run(argv, capture_output=True, encoding="utf-8", timeout=600, check=False)
     if done.returncode:
         raise Lost(f"the peer's proofs failed: {done.stderr[-300:]}")
@@ -118,32 +136,52 @@ def check_peer(told: dict[str, Any], log: StoredLog, picks: Sequence[int]) -> No
             raise Lost(f"the proof of leaf {index} does not verify")
 
 
+@dataclass(slots=True)
+class _Peer:
+    """pymerkle over the leaves of a log: each leg goes on in the list of leaves where the last one ended, and at its end begins anew."""
+
+    folder: Path
+    log: StoredLog
+    picks: Sequence[int]
+    sizes: Sizes
+    filled: list[float] = field(default_factory=list)
+    #: How many it proved in all.
+    proven: int = 0
+
+    def leg(self, _: int) -> float:
+        """Proofs a second without its cache; raises :class:`Lost` when one of them is not ours."""
+        at = self.proven % len(self.picks)
+        picks = [*self.picks[at:], *self.picks[:at]]
+        told = peer_proofs(
+            self.folder, len(self.log.leaves), picks, self.sizes.peer_proofs, self.sizes.peer_s
+        )
+        assert told is not None
+        count = len(told["paths"])
+        if count < min(self.sizes.peer_proofs, len(picks)):
+            raise Lost(f"the peer proves {count} leaves only")
+        check_peer(told, self.log, picks[:count])
+        self.proven += count
+        self.filled.append(told["filled"])
+        return float(told["plain"])
+
+
 def measure_peer(goals: dict[str, Goal], sizes: Sizes, rounds: int) -> list[Measured]:
     """Ours ÷ pymerkle, each from an SQLite file over the same leaves; empty when the peer is absent. Raises :class:`Lost`."""
     with tempfile.TemporaryDirectory(prefix="plb-", dir="/tmp") as name:
         folder = Path(name)
-        log, picks = StoredLog(sizes.stored), scattered(sizes.stored, sizes.peer_proofs)
-        first = peer_proofs(folder, sizes.stored, picks)  # it also fills its file
-        if first is None:
+        log, picks = StoredLog(sizes.stored), scattered(sizes.stored, min(sizes.proven, sizes.stored))
+        if peer_proofs(folder, sizes.stored, picks[:1], 1, 0) is None:  # it also fills its file
             return []
-        check_peer(first, log, picks)
-        filled: list[float] = []
-
-        def theirs(_: int) -> float:
-            told = peer_proofs(folder, sizes.stored, picks)
-            assert told is not None
-            check_peer(told, log, picks)
-            filled.append(told["filled"])
-            return float(told["plain"])
-
+        peer = _Peer(folder, log, picks, sizes)
         with closing(SqliteLog(folder / "ours.sqlite", log)) as stored:
-            comparison = interleave(theirs, lambda _: _rate(stored, picks, log), rounds, warm=False)
+            comparison = interleave(peer.leg, lambda _: _rate(stored, picks, log), rounds, warm=False)
         notes = [
-            f"both from an SQLite file, n = {number(sizes.stored)}, {len(picks)} leaves a round, same leaves, root, paths, verified on "
+            f"both from an SQLite file, n = {number(sizes.stored)}; {len(picks)} different leaves a round, the peer some "
+            f"{peer.proven // rounds} of them, others each round, {min(peer.proven, len(picks))} in all; same root and paths, verified on "
             "both sides; the peer without its cache of subtrees, as we remember nothing between proofs",
             *_of_few(folder, sizes.stored_few),
         ]
-    remembering = Comparison(ours=comparison.ours, limit=tuple(filled))
+    remembering = Comparison(ours=comparison.ours, limit=tuple(peer.filled))
     return [
         Measured(goal=goals["P6-proofs"], comparison=comparison, notes=notes),
         Measured(
@@ -155,28 +193,27 @@ def measure_peer(goals: dict[str, Goal], sizes: Sizes, rounds: int) -> list[Meas
 
 
 def scattered(size: int, count: int) -> list[int]:
-    """So many leaves, picked by a fixed seed."""
-    chance = random.Random(size)  # noqa: S311 - picks leaves
-    return [chance.randrange(size) for _ in range(count)]
+    """So many different leaves, picked by a fixed seed."""
+    return random.Random(size).sample(range(size), count)  # noqa: S311 - picks leaves
 
 
 def _rate(stored: SqliteLog, picks: Sequence[int], log: StoredLog) -> float:
     """Proofs a second, verified afterwards."""
     begin = time.perf_counter()
-    proofs = [[stored.prove(index) for index in picks] for _ in range(_REPEATS)]
+    proofs = [stored.prove(index) for index in picks]
     took = time.perf_counter() - begin
     root, size = log.frontier.root(), len(log.leaves)
-    for index, path in zip(picks, proofs[-1], strict=True):
+    for index, path in zip(picks, proofs, strict=True):
         if not verify_inclusion(log.leaves[index], index, size, path, root):
             raise Lost(f"the proof of leaf {index} does not verify")
-    return _REPEATS * len(picks) / took
+    return len(picks) / took
 
 
 def _of_few(folder: Path, size: int) -> list[str]:
     if not size:
         return []
     log, picks = StoredLog(size), scattered(size, _FEW)
-    told = peer_proofs(folder, size, picks)
+    told = peer_proofs(folder, size, picks, _FEW, 0)
     assert told is not None
     check_peer(told, log, picks)
     with closing(SqliteLog(folder / "few.sqlite", log)) as stored:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from plumbline.bench.p6_log import Sizes, StoredLog
 from plumbline.bench.p6_proofs import OUTSIDE, STEPS, SqliteLog, Steps, measure_steps
 from plumbline.bench.stats import Verdict
 from plumbline.bench.world import World, open_world
+from plumbline.domain.reporting.code import new_code
 from plumbline.evidence import paths
 from plumbline.evidence.paths import inclusion_path
 
@@ -91,10 +93,37 @@ def test_a_peer_that_proves_something_else_voids_the_run() -> None:
 def test_pymerkle_proves_the_same_from_its_file() -> None:
     if find_spec("pymerkle") is None:
         pytest.skip("P6-proofs is not tried: pymerkle not installed (pip install pymerkle)")
-    sizes = Sizes(stored=300, peer_proofs=3, stored_few=0)
-    gated, filled = p6_proofs.measure_peer(read_goals(), sizes, 1)
+    sizes = Sizes(stored=300, peer_proofs=3, peer_s=0, stored_few=20)
+    gated, filled = p6_proofs.measure_peer(read_goals(), sizes, 2)
     assert gated.verdict in (Verdict.PASS, Verdict.MISS, Verdict.NOISY)
     assert filled.verdict is Verdict.INFORMATION
+    assert (
+        "180 different leaves a round, the peer some 3 of them, others each round, 6 in all" in gated.notes[0]
+    )
+
+
+def test_as_many_different_leaves_are_proven_as_are_told_and_always_the_same_ones() -> None:
+    picks = p6_proofs.scattered(400, Sizes().proven)
+    assert len(set(picks)) == len(picks) == 180
+    assert picks == p6_proofs.scattered(400, 180) and set(picks) <= set(range(400))
+
+
+def test_a_peer_that_proves_too_few_leaves_voids_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(p6_proofs, "peer_proofs", lambda *asked: {"paths": [], "plain": 9.0})
+    with pytest.raises(Lost, match="0 leaves only"):
+        p6_proofs.measure_peer(read_goals(), Sizes(stored=300, stored_few=0), 1)
+
+
+@pytest.mark.parametrize(("complete", "status"), [(False, 0), (True, 5)])
+def test_an_absent_peer_fails_a_run_that_is_to_be_complete(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, complete: bool, status: int
+) -> None:
+    monkeypatch.setitem(command.MEASUREMENTS, "P6", lambda run: iter(["P6-proofs peer absent: pymerkle"]))
+    asked = argparse.Namespace(names=["P6"], rounds=1, small=True, complete=complete)
+    assert run_bench(asked) == status
+    told = capsys.readouterr()
+    assert "peer absent: pymerkle" in told.out
+    assert ("缺对照" in told.err) is complete
 
 
 def test_an_absent_peer_of_the_proofs_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,18 +137,35 @@ def world() -> Iterator[World]:
         yield opened
 
 
+#: What makes the gateway's question read every report: a lost index; settings of its function alone, which no other query has; a body that
+#: compares what no index holds.
+_REGRESSIONS = (
+    "ALTER TABLE fact.registration DROP CONSTRAINT registration_pkey CASCADE",
+    "ALTER FUNCTION ops.verify_briefly SET enable_indexscan = off SET enable_indexonlyscan = off SET enable_bitmapscan = off "
+    "SET enable_seqscan = on",
+    "DO $do$ BEGIN EXECUTE replace(pg_get_functiondef('ops.verify_briefly'::regproc), 'ON a.id = c.application', "
+    "'ON a.id || '''' = c.application'); END $do$",
+)
+
+
 @pytest.mark.service
-def test_a_look_up_without_its_index_reads_pages_with_every_report(world: World) -> None:
+def test_a_look_up_by_the_gateways_function_touches_few_pages_until_its_plan_is_worse(world: World) -> None:
     made = template(world)
     goal = read_goals()["P5-pages"]
     assert goal.gate is not None
     codes = grow_reports(world, made, 200)
     few = p4_verify.pages_read(world, codes)
     codes += grow_reports(world, made, 3000)
-    assert few / p4_verify.pages_read(world, codes) >= goal.gate
+    many = p4_verify.pages_read(world, codes)
+    assert few / many >= goal.gate
     with world.connect() as conn:
-        conn.execute("ALTER TABLE fact.registration DROP CONSTRAINT registration_pkey CASCADE")
-    assert few / p4_verify.pages_read(world, codes) < goal.gate / 2
+        for regression in _REGRESSIONS:
+            with conn.transaction(force_rollback=True):
+                conn.execute(regression.encode())
+                assert few / p4_verify.pages_of(conn, codes[7]) < goal.gate / 2, regression
+        assert p4_verify.pages_of(conn, codes[7]) <= many
+        with pytest.raises(Lost, match="not found"):
+            p4_verify.pages_of(conn, new_code(date(2026, 1, 1), "610", lambda _: 5))
 
 
 @pytest.mark.service

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from plumbline.bench import p4_peers
+from plumbline.bench import p4_peers, p4_verify
 from plumbline.bench.gateways import Gateways
 from plumbline.bench.goals import read_goals
 from plumbline.bench.growth import grow_reports, template
@@ -71,10 +71,30 @@ def test_a_peer_of_the_look_up_answers_as_we_do_and_is_measured(
     finally:
         ours.stop()
         theirs.stop()
-    goal = read_goals()[name]
-    found = p4_peers.beside(world, goal, (1, 160), kind, codes[len(_BECAME) :])
+    sound = codes[len(_BECAME) :]
+    asked = _record_questions(request.getfixturevalue("monkeypatch"))
+    found = p4_peers.beside(world, read_goals()[name], (1, 160), kind, sound)
     assert found.verdict in (Verdict.PASS, Verdict.MISS, Verdict.NOISY)
     assert found.comparison.ratio > 1
+    assert len(asked) == 2
+    for (
+        first_of_all
+    ) in asked.values():  # of either side: two refusals, then every report once, before anything is timed
+        assert [len(each) for each in first_of_all[:2]] == [2, len(sound)]
+        assert set(first_of_all[1]) == {p4_verify.question(code) for code in sound}
+
+
+def _record_questions(monkeypatch: pytest.MonkeyPatch) -> dict[int, list[list[bytes]]]:
+    """What each server is asked from now on, load by load."""
+    asked: dict[int, list[list[bytes]]] = {}
+    plain = Gateways.start_load
+
+    def start_load(self: Gateways, requests, *rest, **more):
+        asked.setdefault(self.ports[0], []).append(list(requests))
+        return plain(self, requests, *rest, **more)
+
+    monkeypatch.setattr(Gateways, "start_load", start_load)
+    return asked
 
 
 def test_a_peer_refuses_who_asks_too_often_and_what_is_no_code(monkeypatch: pytest.MonkeyPatch) -> None:

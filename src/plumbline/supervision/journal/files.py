@@ -10,7 +10,9 @@ from pathlib import Path
 from plumbline.supervision.journal.failpoints import hit
 
 #: Files that somebody found not to be what they are called: the patrol looks at them first, and says what is wrong.
-DOUBTED = "UPDATE ops.file SET checked_at = NULL WHERE sha256 = ANY(%s) AND damage = '' AND checked_at IS NOT NULL"
+DOUBTED = (
+    "UPDATE ops.file SET checked_at = NULL WHERE sha256 = ANY(%s) AND damage = '' AND checked_at IS NOT NULL"
+)
 
 
 class FileDigestMismatch(ValueError):
