@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import random
 import shutil
+import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -305,12 +307,51 @@ def test_a_file_whose_fsync_failed_is_not_gone_on_with(
 def test_workers_that_are_killed_at_their_work_leave_each_application_its_one_decision(site: Site) -> None:
     site.start(gateways=1, others=("projector",))
     ledger = Ledger()
-    storm_of_workers = WorkerStorm(site, ledger, kills=25, seed=3)
-    storm_of_workers.run()
+    workers = WorkerStorm(site, ledger, kills=20, seed=3)
+    workers.run()
     site.stop()
     site.start(gateways=1, others=("projector", "worker"))
-    storm_of_workers.finish()
-    verdict = check(site, ledger, projection=False)
-    assert storm_of_workers.broken + verdict.broken == []
-    assert storm_of_workers.killed == 25
-    assert storm_of_workers.at_work >= 15 and storm_of_workers.sent >= 6
+    workers.finish()
+    assert workers.broken + check(site, ledger, projection=False).broken == []
+    assert workers.killed.total() == 20
+    assert workers.at_work >= 3 and workers.decided >= 6 and workers.sent >= workers.decided
+
+
+@pytest.mark.service
+def test_workers_that_do_not_know_the_decisions_of_killed_ones_are_found(site: Site) -> None:
+    """Every application gets a decision, so that only the storm can tell: workers decide again what the projector does not know yet."""
+    site.bugs = {"worker": "decides-anew", "projector": "takes-any-decision"}
+    site.start(gateways=1, others=("projector",))
+    ledger = Ledger()
+    workers = WorkerStorm(site, ledger, kills=16, seed=57)
+    workers.run()
+    assert workers.broken == []
+    doubled = check(site, ledger, projection=False).doubled
+    assert doubled and all(each.startswith("code.withheld 对") for each in doubled), doubled
+
+
+class _Gone:
+    """A site whose gateway nobody can ask."""
+
+    def client(self, number: int) -> None:
+        raise ConnectionResetError(number)
+
+
+def test_a_storm_without_applications_or_without_work_is_none() -> None:
+    workers = WorkerStorm(_Gone(), Ledger(), kills=25)  # type: ignore[arg-type]
+    workers._send(threading.Event())
+    for line in ["worker ready", *["killed idle"] * 2, "worker rekilled holding", "ended by itself: 256"]:
+        workers._told(line)
+    workers.decided = 3
+    workers.judge()
+    assert workers.broken == [
+        "报送申请的线程提前停了（ConnectionResetError），已报 0 份",
+        "后台只被击杀 3 次，应有 25 次",
+        "只有 1 次击杀时后台手上有没入完账的决定，至少应有 3 次",
+    ]
+    enough = WorkerStorm(_Gone(), Ledger(), kills=25, killed=Counter(holding=3, idle=22), decided=2)  # type: ignore[arg-type]
+    enough.judge()
+    assert enough.broken == ["被击杀的后台只作出 2 个决定，至少应有 3 个"]
+    enough.decided, enough.broken = 3, []
+    enough.judge()
+    assert enough.broken == []

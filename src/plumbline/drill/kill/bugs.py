@@ -165,6 +165,22 @@ def _decides_anew() -> None:
     cast(Any, issue).derived_uid = lambda *cause: new_uid(datetime.now(UTC))
 
 
+class _Whichever:
+    """Equal to everything."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = object.__hash__
+
+
+def _takes_any_decision() -> None:
+    """The projector takes a decision whatever it is named: of several the first that it sees, so that no application waits for ever."""
+    from plumbline.supervision.projection.handlers import decisions
+
+    cast(Any, decisions).derived_uid = lambda *cause: _Whichever()
+
+
 def _mark_name_not_synced() -> None:
     """The mark is renamed into its place, and the name is left to the kernel."""
     from plumbline.evidence.mark import HeadMark
@@ -190,6 +206,7 @@ BUGS: dict[str, Callable[[], None]] = {
     "personal-later": _personal_later,
     "lost-session-taken-for-commit": _lost_session_taken_for_commit,
     "decides-anew": _decides_anew,
+    "takes-any-decision": _takes_any_decision,
     "mark-name-not-synced": _mark_name_not_synced,
     "subject-key-not-synced": _subject_key_not_synced,
 }

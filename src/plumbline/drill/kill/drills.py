@@ -15,9 +15,7 @@ _SETTINGS = "内嵌 PostgreSQL 没有放在断电文件系统上：它的落盘�
 def _kill_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--uploads", type=int, default=10_000, help="随机击杀时的上传数（默认 10000）")
     parser.add_argument("--clients", type=int, default=8, help="客户端数，一半重发、一半不重发（默认 8）")
-    parser.add_argument(
-        "--worker-kills", type=int, default=1000, help="后台在干活时被击杀的次数（默认 1000）"
-    )
+    parser.add_argument("--worker-kills", type=int, default=1000, help="后台被击杀的次数（默认 1000）")
     parser.add_argument("--no-matrix", action="store_true", help="不做故障点矩阵，只做随机击杀")
 
 
@@ -61,8 +59,9 @@ def run_kill(arguments: argparse.Namespace) -> Outcome:
             counts |= {"随机击杀的上传": arguments.uploads, "击杀": killer.killed.total()}
             counts |= {f"击杀 {name}": times for name, times in sorted(killer.killed.items())}
             counts |= {
-                "后台在干活时被击杀": workers.killed,
-                "其中有申请等着决定": workers.at_work,
+                "后台被击杀": workers.killed.total(),
+                "其中手上有没入完账的决定": workers.at_work,
+                "被击杀的后台作出的决定": workers.decided,
                 "其间的申请": workers.sent,
                 "申请到决定最久（秒）": round(workers.slowest_s, 1),
             }

@@ -241,9 +241,12 @@ _EVENTS = """
 SELECT (SELECT count(*) FROM fact.event), (SELECT count(DISTINCT idx) FROM fact.event),
        (SELECT size FROM journal.head), (SELECT count(*) FROM fact.parked)
 """
+#: By the log itself: a second decision has no effect in the projection, where it is about nothing but itself.
 _DECIDED = """
-SELECT subject, kind, count(*) FROM fact.event WHERE kind IN ('report.examined', 'code.reserved', 'code.withheld')
- GROUP BY subject, kind HAVING count(*) > 1
+SELECT coalesce(m->>'application', m->>'registration'), m->>'kind', count(*)
+  FROM journal.entry e, LATERAL (SELECT convert_from(e.message, 'UTF8')::jsonb) told(m)
+ WHERE m->>'kind' IN ('report.examined', 'code.reserved', 'code.withheld')
+ GROUP BY 1, 2 HAVING count(*) > 1
 """
 
 
@@ -254,7 +257,7 @@ def _projected(site: Site, verdict: Verdict) -> None:
         verdict.disagreeing.append(f"日志 {size} 条，投影 {events} 条（不同的 {distinct} 条）")
     if parked:
         verdict.disagreeing.append(f"{parked} 条入账投影不了")
-    for subject, kind, times in site.rows(_DECIDED):
+    for subject, kind, times in site.rows(_DECIDED, role="plumb_gateway"):
         verdict.doubled.append(f"{kind} 对 {str(subject)[:16]}… 作了 {times} 次")
 
 
