@@ -19,6 +19,7 @@ from plumbline.exchange.encode import encode_message, encode_submission
 from plumbline.exchange.messages.project import TagIssued
 from plumbline.exchange.origin import sign_origin
 from plumbline.exchange.problems import Problem
+from plumbline.exchange.signatures import Target, sign_request
 from plumbline.supervision.gateway.context import require_secure
 from plumbline.supervision.gateway.limits import RateLimit
 from plumbline.supervision.gateway.settings import GatewaySettings
@@ -247,6 +248,37 @@ def test_a_large_body_of_a_known_sender_is_read_again_and_again(world) -> None:
     padded = body[:-1] + b" " * (15_000_000) + body[-1:]
     answers = [world.post(data, who, body=padded) for _ in range(10)]
     assert {each.status_code for each in answers} <= {200, 201}, [each.text[:200] for each in answers]
+
+
+def _begun(stack: contextlib.ExitStack, world, who, body: bytes, data: bytes) -> None:
+    """A request whose headers are signed and whose body does not come."""
+    target = Target(method="POST", uri=f"{world.url}/x/v1/entries")
+    signed = sign_request(who.transport, target, body, data, created=int(time.time()), nonce="")
+    lines = [f"{name}: {value}" for name, value in signed.items()]
+    place, head = _head(world.url, *lines, f"Content-Length: {len(body)}")
+    stack.enter_context(socket.create_connection(place, timeout=10)).sendall(head)
+
+
+def test_who_is_told_to_come_again_hears_it_in_the_middle_of_sending(world) -> None:
+    """Two of its own lines hold all the room of a sender: the third is told so before its megabytes have gone, and later it is taken."""
+    who, data = world.enrol("roomy", ["contractor"]), _tags(world, "roomy")
+    body = encode_submission(data, origin=[sign_origin(who.origin, data)])
+    padded = body[:-1] + b" " * 15_000_000 + body[-1:]
+    with contextlib.ExitStack() as stack:
+        for _ in range(2):
+            _begun(stack, world, who, padded, data)
+        until = time.monotonic() + 10
+        while (told := world.post(data, who, body=padded)).status_code != 429 and time.monotonic() < until:
+            time.sleep(0.1)
+        refused = world.refused(told, 429, "queue-full")
+        assert "大报文太多" in refused["detail"] and told.headers["retry-after"] == "2"
+        other, its = world.parties["contractor"], _tags(world, "contractor")
+        large = encode_submission(its, origin=[sign_origin(other.origin, its)])
+        assert world.post(its, other, body=large[:-1] + b" " * 1_000_000 + large[-1:]).status_code == 201
+    until = time.monotonic() + 10
+    while (told := world.post(data, who, body=padded)).status_code == 429 and time.monotonic() < until:
+        time.sleep(0.2)
+    assert told.status_code in (200, 201), told.text
 
 
 def test_slow_senders_leave_web_to_the_others(running_platform) -> None:
