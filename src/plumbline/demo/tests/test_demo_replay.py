@@ -48,6 +48,7 @@ def test_the_exit_status_tells_whether_anything_failed(outcomes: list[str], stat
     assert report(*outcomes).exit_status == status
 
 
+@pytest.mark.slow
 def test_without_a_folder_simulated_recordings_are_sent_and_called_so(tmp_path: Path):
     platform, told = MemoryPlatform(), []
     cast, clients, enrolment = memory_clients(tmp_path, platform)

@@ -17,6 +17,7 @@ from plumbline.supervision.handbook import manual_pdf
 from plumbline.supervision.handbook.typesetting import render
 
 POINTS_PER_MM = 72 / 25.4
+pytestmark = pytest.mark.slow  # the whole handbook is set and read again
 
 
 @pytest.fixture(scope="module")
