@@ -86,6 +86,7 @@ def test_damaged_files_are_asked_for_and_come_again_by_themselves(world, institu
     files = world.platform.folder("files")
     paths = [files / each[:2] / each for each in digests]
     assert _asked(world).returncode == 2  # nothing is damaged
+    assert "不与 --days" in _asked(world, "--days", "3").stderr
     paths[1].write_bytes(rotten[:-1] + b"?")
     paths[2].unlink()
     assert sorted(_patrolled(world, *digests)) == sorted(("file.damaged", each) for each in digests[1:])
@@ -94,6 +95,7 @@ def test_damaged_files_are_asked_for_and_come_again_by_themselves(world, institu
     assert shown.returncode == 2 and "上传的 2 个" in shown.stdout
     done = _asked(world, "--because", "磁盘坏道", "--yes")
     assert done.returncode == 0 and "已请求" in done.stdout, done.stdout + done.stderr
+    assert "平台自己的决定" not in done.stdout, "no entry is lost"
     world.settle()
     (told,) = institution.answerer.answer()
     assert (told.files, told.not_held, told.resent) == (2, {}, [])

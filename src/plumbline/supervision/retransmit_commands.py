@@ -86,8 +86,9 @@ def _ask(platform: Platform, arguments: argparse.Namespace) -> int:
     if not _is_confirmed(arguments):
         return 2
     _audited(platform, arguments.by, "retransmit.request", f"{len(wanted.parties)} parties")
-    # What the platform itself entered comes first: without its keys an institution cannot even sign its request.
-    replay_own_acts(platform, lost_ranges_of(platform))
+    if not wanted.files:
+        # What the platform itself entered comes first: without its keys an institution cannot even sign its request.
+        replay_own_acts(platform, lost_ranges_of(platform))
     journal, sender = _sender(platform)
     try:
         made = ask(sender, wanted, operator=_operator(platform), anchor=anchor, epoch=epoch)
