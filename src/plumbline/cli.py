@@ -241,7 +241,9 @@ def _reader_commands(commands: Commands) -> None:
 
 
 def _audit_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("what", nargs="?", choices=["all", "log", "files", "projection"], default="all")
+    command.add_argument(
+        "what", nargs="?", choices=["all", "log", "files", "trail", "projection"], default="all"
+    )
     help_text = "别处留存的检查点或回执（与日志核对，可多次给出）"
     command.add_argument("--checkpoint", action="append", default=[], help=help_text)
 

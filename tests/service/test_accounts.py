@@ -11,7 +11,11 @@ import pytest
 from browsing import PASSWORD, STATION, Browser, Office
 from django.core.signing import TimestampSigner
 
+from plumbline.domain.basics.identifiers import party_id
 from plumbline.exchange.messages import project as project_messages
+from plumbline.supervision.boot import operator_of
+from plumbline.supervision.journal.audit_trail import audit_trail
+from plumbline.supervision.worker.sealing import Sealing
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
 
@@ -564,3 +568,19 @@ def test_the_owner_sees_every_sign_in_and_ends_the_one_that_is_not_the_own(offic
     owner.post("/account/password/change/", oldpassword=PASSWORD, password1=new, password2=new)
     assert "登录已失效" in thief.get("/reports/").text  # a new password ends the other sign-ins
     assert "elsewhere" in office.audit.get("/audit/?q=two.places").text
+
+
+def test_the_page_of_the_trail_says_how_far_it_is_sealed(office: Office, running_platform) -> None:
+    platform = running_platform.platform
+    operator = party_id(operator_of(platform)[0]).hex()
+    office.make("to.be.sealed")
+    sealing = Sealing(platform.conninfo("plumb_worker"), running_platform.sender(), operator)
+    with sealing.connected() as conn:
+        sealing.round(conn)
+        number, root = conn.execute(
+            "SELECT number, encode(root, 'hex') FROM ops.trail_seal ORDER BY number DESC LIMIT 1"
+        ).fetchone()
+    shown = office.audit.get("/audit/").text
+    assert f"最近一次封存：第 {number} 次" in shown and root[:16] in shown
+    assert "超过十分钟没有封存" not in shown
+    assert audit_trail(platform.conninfo("plumb_gateway")) == []

@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg import sql
 
+from plumbline.domain.basics.identifiers import party_id
 from plumbline.drill.tampering.acts import Acts, Tally
 from plumbline.drill.tampering.disk import Disk
 from plumbline.drill.tampering.history import History
@@ -19,7 +20,8 @@ from plumbline.drill.tampering.values import UntaughtType, variants
 from plumbline.evidence.checkpoint import Checkpoint, Ed25519NoteSigner, Sm2NoteSigner, sign_checkpoint
 from plumbline.evidence.gm.sm2 import Sm2PrivateKey
 from plumbline.exchange.messages.platform import BlobStored
-from plumbline.supervision.journal import audit, audit_checkpoints, audit_files, audit_origins
+from plumbline.supervision.boot import operator_of
+from plumbline.supervision.journal import audit, audit_checkpoints, audit_files, audit_origins, audit_trail
 from plumbline.supervision.journal.audit import audit_log
 from plumbline.supervision.journal.audit_checkpoints import Kept, is_whole
 from plumbline.supervision.journal.audit_origins import Origins
@@ -30,6 +32,7 @@ from plumbline.supervision.journal.lookup import newest_checkpoint
 from plumbline.supervision.projection import compare
 from plumbline.supervision.projection.rebuild import audit_projection, build_shadow
 from plumbline.supervision.projection.schema import drop_shadow
+from plumbline.supervision.worker.sealing import Sealing
 
 SEED = 20261123
 
@@ -286,3 +289,35 @@ def test_a_key_that_a_stranger_named_first_makes_no_alarm(monkeypatch) -> None:
     signed = SimpleNamespace(origin=[SimpleNamespace(key_id="firm.key", algorithm="ed25519")])
     assert origins.refuted(signed, b"owner") == []
     assert origins.refuted(signed, b"forger") == ["firm.key"]
+
+
+def test_the_audit_trail_and_its_seals_are_changed_everywhere_and_the_drill_sees_an_audit_that_looks_away(
+    quiet_platform, monkeypatch
+) -> None:
+    platform = quiet_platform.platform
+    operator = party_id(operator_of(platform)[0]).hex()
+    sealing = Sealing(platform.conninfo("plumb_worker"), quiet_platform.sender(), operator)
+    event = (
+        "INSERT INTO ops.audit_event (actor, action, subject, outcome, request, detail) "
+        "SELECT 'a.b', 'account.changed', 's' || n, 'done', 'POST account', '{\"n\": 2}' FROM generate_series(1, 4) n"
+    )
+    with sealing.connected() as worker:
+        for _ in range(3):
+            worker.execute(event)
+            sealing.round(worker)
+    superuser = psycopg.conninfo.make_conninfo(quiet_platform.administrator, dbname=platform.database.name)
+    with psycopg.connect(superuser, autocommit=True) as conn:
+        conn.execute("SET session_replication_role = replica")
+        tally = Tally()
+        Acts(conn=conn, tally=tally, seed=SEED, rows=3).trail_rows()
+        assert tally.broken == []
+        assert tally.refused == []
+        assert tally.columns["ops.audit_event"] == {
+            "id", "at", "actor", "action", "subject", "outcome", "request", "detail",
+        }  # fmt: skip
+        assert tally.columns["ops.trail_seal"] >= {"number", "uid", "at", "occurred_at", "events", "root"}
+        assert tally.columns["ops.trail_sealed"] == {"id", "seal", "hash"}
+        monkeypatch.setattr(audit_trail, "_hold_events", lambda *_: 0)
+        spoilt = Tally()
+        Acts(conn=conn, tally=spoilt, seed=SEED, rows=1, only=("audit_event.actor",)).trail_rows()
+        assert any("没有发现：ops.audit_event.actor" in each for each in spoilt.broken)

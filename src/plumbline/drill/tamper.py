@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from plumbline.drill.tampering.acts import Audit, Tally
     from plumbline.supervision.config import Platform
 
-PARTS = ("facts", "journal", "files", "history", "bundle", "committed")
+PARTS = ("facts", "journal", "trail", "files", "history", "bundle", "committed")
 Progress = Callable[[str], None]
 
 
@@ -188,6 +188,10 @@ def tamper(
             back_date_anchors(conn, tally, chain)
         acts.cosigner_rows(kept)
         _say(f"总账与日志：改了 {tally.tried['日志']} 次；联署方：{tally.tried['联署方']} 次")
+    if "trail" in parts:
+        _seal(platform)
+        acts.trail_rows()
+        _say(f"审计记录与封存：改了 {tally.tried['审计记录']} 次")
     if tables:
         return
     if "files" in parts:
@@ -199,6 +203,17 @@ def tamper(
         }
     if "bundle" in parts:
         _bundle(conn, platform, tally)
+
+
+def _seal(platform: Platform) -> None:
+    """What the city's last minute left in the trail; an event that was never sealed is not held against anything."""
+    from plumbline.supervision.worker.__main__ import make_worker
+    from plumbline.supervision.worker.sealing import Sealing
+
+    worker = make_worker(platform)[0]
+    sealing = Sealing(worker.conninfo, worker.sender, worker.operator)
+    with sealing.connected() as conn:
+        sealing.round(conn)
 
 
 def _disk(platform: Platform, tally: Tally, arguments: argparse.Namespace) -> None:

@@ -23,6 +23,7 @@ from plumbline.supervision.config import ROLES, Operator, Platform, Security
 from plumbline.supervision.journal.append import Journal
 from plumbline.supervision.journal.audit import audit_log
 from plumbline.supervision.journal.audit_files import audit_files
+from plumbline.supervision.journal.audit_trail import audit_trail
 from plumbline.supervision.journal.destruction import destroy_subject
 from plumbline.supervision.journal.epochs import ResumePlan, ResumeRefused, WaitsForHosts, plan_resume, resume
 from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped
@@ -123,6 +124,8 @@ def run_audit(arguments: argparse.Namespace) -> int:
                 print(f"文件：{sentence}")
             print("文件：与日志所记逐个相同。" if not problems else "文件：有人改过。")
             status |= bool(problems)
+        if arguments.what in ("all", "trail"):
+            status |= _audit_trail(platform)
         if arguments.what in ("all", "projection"):
             found = audit_projection(_conninfo(platform))
             for item in found:
@@ -130,6 +133,16 @@ def run_audit(arguments: argparse.Namespace) -> int:
             print("表：与总账逐行相同。" if not found else "表：有人改过。")
             status |= bool(found)
     return int(status)
+
+
+def _audit_trail(platform: Platform) -> bool:
+    """Whether an event of the trail is not as it was sealed."""
+    notes: list[str] = []
+    problems = audit_trail(platform.conninfo("plumb_gateway"), notes)
+    for sentence in (*problems, *notes):
+        print(f"审计记录：{sentence}")
+    print("审计记录：与封存时逐条相同。" if not problems else "审计记录：有人改过。")
+    return bool(problems)
 
 
 def run_reproject(arguments: argparse.Namespace) -> int:

@@ -25,6 +25,7 @@ from plumbline.drill.tampering.relations import (
 from plumbline.supervision.journal.audit import audit_journal
 from plumbline.supervision.journal.audit_checkpoints import Kept
 from plumbline.supervision.journal.audit_files import audit_blobs
+from plumbline.supervision.journal.audit_trail import trail_problems
 from plumbline.supervision.projection.compare import differences
 from plumbline.supervision.projection.schema import LIVE, NEXT
 
@@ -119,6 +120,21 @@ class Acts:
                 for change in whole_rows(self.conn, relation, count=1, seed=self.seed):
                     self._attempt(change, "plumb_gateway", audit, _is_named_cosigner)
 
+    def trail_rows(self) -> None:
+        """The audit trail and what it was sealed as. What an event says of the present may be put in by anybody who writes there: it is a
+        true record of a false statement; of the past it is not."""
+        for relation in relations(self.conn, "ops"):
+            if relation.name not in TRAIL or not self._chosen(relation):
+                continue
+            if not rows_of(self.conn, relation, 1, self.seed):
+                self.tally.untouched.append(f"ops.{relation.name}")
+            self._columns(relation, "plumb_gateway", trail_problems, _is_named_in_trail)
+            for change in whole_rows(self.conn, relation, count=self.rows, seed=self.seed):
+                if relation.name != "audit_event" or not change.what.startswith("照抄"):
+                    self._attempt(change, "plumb_gateway", trail_problems, _is_named_in_trail)
+            if relation.name == "audit_event":
+                self._attempt(_back_dated(relation), "plumb_gateway", trail_problems, _is_named_in_trail)
+
     def _chosen(self, relation: Relation, column: str | None = None) -> bool:
         wanted = {relation.name, f"{relation.name}.{column}"} if column else {relation.name}
         return (
@@ -170,15 +186,7 @@ class Acts:
             except Exception as error:
                 self.tally.broken.append(f"核对停在：{change.text}（{type(error).__name__}: {error}）")
                 return True
-        area = (
-            "表"
-            if relation.schema == LIVE
-            else "日志"
-            if relation.schema == "journal"
-            else "文件登记"
-            if relation.name == "file"
-            else "联署方"
-        )
+        area = AREAS.get(relation.schema) or AREAS[f"{relation.schema}.{relation.name}"]
         self.tally.judge(area, change.text, said, named=named(change, said))
         return True
 
@@ -193,6 +201,18 @@ class Acts:
         return replace(change, rows=(*change.rows, *made))
 
 
+#: How an act is counted, by schema or table.
+AREAS = {
+    LIVE: "表",
+    "journal": "日志",
+    "ops.file": "文件登记",
+    "ops.cosigner": "联署方",
+    "ops.audit_event": "审计记录",
+    "ops.trail_seal": "审计记录",
+    "ops.trail_sealed": "审计记录",
+}
+#: The audit trail with its seals.
+TRAIL = frozenset({"audit_event", "trail_seal", "trail_sealed"})
 #: Tables of schema journal whose rows an audit names; one with rows that is not here breaks the drill.
 TAUGHT = frozenset(
     {"entry", "leaf", "node", "head", "claim", "checkpoint", "epoch", "cosignature", "stamp", "anchor"}
@@ -236,7 +256,7 @@ def unwatched(conn: psycopg.Connection) -> list[str]:
     every = [*found, *relations(conn, "journal")]
     there = {(f"{each.schema}.{each.name}", column.name) for each in every for column in each.columns}
     told = [f"{'.'.join(place)} 不是证据：{why}" for place, why in NO_EVIDENCE.items() if place in there]
-    names = [each.name for each in found if each.name not in ("file", "cosigner")]
+    names = [each.name for each in found if f"ops.{each.name}" not in AREAS]
     reason = "O 类（运行数据，不从总账重建，PROTOCOL §1），不在核对之列"
     told.append("整行删去一个联署：只有它的联署方自己看得出来")
     return [*told, f"schema ops 的 {len(names)} 张表是 {reason}：{'、'.join(names)}"]
@@ -268,6 +288,29 @@ def _is_named_row(change: Change, said: list[str]) -> bool:
 
 def _is_named_cosigner(change: Change, said: list[str]) -> bool:
     return any(f"联署方 {row['name']}（ops.cosigner）" in each for row in change.rows for each in said)
+
+
+def _back_dated(relation: Relation) -> Change:
+    """An event that says that it is of yesterday, put in where its number lies in the past, too."""
+    statement = sql.SQL(
+        "INSERT INTO {0} SELECT (SELECT min(id) - 1 FROM {0}), at - interval '1 day', actor, action, subject, outcome, request, detail "
+        "FROM {0} ORDER BY id DESC LIMIT 1 RETURNING {1}"
+    ).format(
+        relation.full,
+        sql.SQL(", ").join(
+            sql.SQL("{}::text").format(sql.Identifier(each.name)) for each in relation.columns
+        ),
+    )
+    return Change(relation=relation, what="倒填一行", statements=(statement,))
+
+
+def _is_named_in_trail(change: Change, said: list[str]) -> bool:
+    """The event, or the seal that it is in."""
+    words = [f"第 {row['id']} 条审计记录" for row in change.rows if "id" in row]
+    for row in change.rows:
+        if change.relation.name != "audit_event":
+            words.append(f"第 {row.get('seal') or row.get('number')} 次封存")
+    return any(word in each for word in words for each in said) or not change.rows
 
 
 def _is_named_file(change: Change, said: list[str]) -> bool:

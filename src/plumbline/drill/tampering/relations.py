@@ -23,6 +23,8 @@ SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
  WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY c.relname, a.attnum
 """
 _CHECKS = "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'c' AND conislocal"
+#: Columns whose values the database gives itself.
+_NUMBERED = "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attidentity <> ''"
 _UNIQUE = """
 SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
  WHERE i.indrelid = %s::regclass AND i.indisunique AND NOT i.indisprimary
@@ -131,12 +133,15 @@ def rows_for(
 
 
 def loosen(conn: psycopg.Connection, relation: Relation, column: str | None) -> None:
-    """Take away what a superuser takes away first: checks, unique indexes beside the key, and that this column must have a value."""
+    """Take away what a superuser takes away first: checks, unique indexes beside the key, numbers that the database alone gives, and that
+    this column must have a value."""
     full = relation.full
     for (name,) in conn.execute(_CHECKS, [full.as_string(None)]).fetchall():
         conn.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(full, sql.Identifier(name)))
     for (name,) in conn.execute(_UNIQUE, [full.as_string(None)]).fetchall():
         conn.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(relation.schema, name)))
+    for (name,) in conn.execute(_NUMBERED, [full.as_string(None)]).fetchall():
+        conn.execute(sql.SQL("ALTER TABLE {} ALTER {} DROP IDENTITY").format(full, sql.Identifier(name)))
     if column is not None:
         conn.execute(sql.SQL("ALTER TABLE {} ALTER {} DROP NOT NULL").format(full, sql.Identifier(column)))
 

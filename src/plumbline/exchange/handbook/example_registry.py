@@ -419,18 +419,7 @@ def platform_steps(story: Story) -> None:
         subject=entries["report.applied"],
         due_at=at(days=58),
     )
-    tell(
-        "clock.corrected",
-        "platform",
-        at(0, days=60),
-        first_person=person("officer"),
-        second_person=person("second officer"),
-        because="主机时钟曾快 3 小时，已校准",
-        position=4711,
-        wrong_from=4698,
-        last_wrong=at(178, days=60),
-        corrected_to=at(0, days=60),
-    )
+    _about_itself(story)
     tell(
         "evaluation.computed",
         "platform",
@@ -454,6 +443,34 @@ def platform_steps(story: Story) -> None:
         because="参数 registration_window 有新版本",
     )
     _retransmission(story)
+
+
+def _about_itself(story: Story) -> None:
+    """What the platform says of its own clock and its own audit trail."""
+    tell = story.tell
+    tell(
+        "clock.corrected",
+        "platform",
+        at(0, days=60),
+        first_person=person("officer"),
+        second_person=person("second officer"),
+        because="主机时钟曾快 3 小时，已校准",
+        position=4711,
+        wrong_from=4698,
+        last_wrong=at(178, days=60),
+        corrected_to=at(0, days=60),
+    )
+    tell(
+        "trail.sealed",
+        "platform",
+        at(2, days=60),
+        number=812,
+        events=37,
+        first=20418,
+        last=20454,
+        root="5b" * 32,
+        sealed_at=at(2, days=60),
+    )
 
 
 def _retransmission(story: Story) -> None:

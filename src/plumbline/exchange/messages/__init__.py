@@ -212,6 +212,7 @@ def _platform_rows() -> list[Kind]:
         Kind(type=platform.BlobStored, title="文件落盘", senders=PLATFORM, page=_TRACE),
         Kind(type=platform.DeadlinePassed, title="期限已过", senders=PLATFORM, page=_TRACE),
         Kind(type=platform.ClockCorrected, title="时钟更正", senders=PLATFORM, page=_LATER, weighty=True),
+        Kind(type=platform.TrailSealed, title="审计记录封存", senders=PLATFORM, page="审计记录"),
         Kind(type=platform.EvaluationComputed, title="平台复算", senders=PLATFORM, page=_TRACE),
         Kind(type=platform.RulesReevaluated, title="规则重评", senders=PLATFORM, page=_LATER),
         Kind(type=platform.RetransmitRequested, title="请求补传", senders=PLATFORM, page="变更通知"),

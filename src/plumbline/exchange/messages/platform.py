@@ -54,6 +54,20 @@ class ClockCorrected(Message, tag="clock.corrected", frozen=True, kw_only=True):
     corrected_to: Instant
 
 
+class TrailSealed(Message, tag="trail.sealed", frozen=True, kw_only=True):
+    """Audit events since the last seal are bound to the log (审计记录封存): how many, and the root over them in the order of their numbers.
+
+    The root is RFC 6962's over what `supervision.journal.trail.event_hash` makes of each event. The log holds nothing of what they say.
+    """
+
+    number: BigCount
+    events: BigCount
+    first: BigCount
+    last: BigCount
+    root: Digest
+    sealed_at: Instant
+
+
 class ComputedValue(Part, frozen=True, kw_only=True):
     """A value that the platform computed from the raw readings or the curve."""
 

@@ -28,6 +28,13 @@ _SELECT = (
     "SELECT id, at, actor, action, subject, outcome, detail::text, outcome = 'intended' AND NOT EXISTS "
     "(SELECT 1 FROM ops.audit_event r WHERE r.detail->>'intent' = e.id::text) FROM ops.audit_event e"
 )
+#: Newest seal; what waits for the next one, and whether it waits longer than a worker at work lets it.
+_SEALED = """
+SELECT s.number, s.at, encode(s.root, 'hex'), w.events, COALESCE(w.since < clock_timestamp() - interval '10 minutes', false)
+  FROM (SELECT count(*) AS events, min(e.at) AS since FROM ops.audit_event e
+         WHERE e.id > COALESCE((SELECT max(id) FROM ops.trail_sealed), 0)) w
+  LEFT JOIN LATERAL (SELECT number, at, root FROM ops.trail_seal ORDER BY number DESC LIMIT 1) s ON true
+"""
 
 
 def record(
@@ -157,3 +164,25 @@ def events(
             )
             for row in cursor.fetchall()
         ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How far the trail is bound to the log."""
+
+    #: Of the newest seal; None before the first.
+    number: int | None
+    at: datetime | None
+    root: str | None
+    #: Events that wait for the next seal.
+    waiting: int
+    #: They wait longer than a minute's work explains.
+    is_late: bool
+
+
+def standing() -> Standing:
+    """The newest seal and what came after it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SEALED)
+        number, at, root, waiting, is_late = cursor.fetchone()
+    return Standing(number=number, at=at, root=root, waiting=waiting, is_late=is_late)

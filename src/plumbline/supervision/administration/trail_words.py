@@ -77,6 +77,7 @@ DETAILS = {
     "by_party": "由单位",
     "code": "规则",
     "division": "辖区",
+    "elsewhere": "别处还登录着",
     "ends": "旧密钥停用于",
     "failures": "输错次数",
     "for": "代表",

@@ -232,7 +232,12 @@ def audit_trail(request: HttpRequest) -> HttpResponse:
         before=int(before) if before.isdigit() and len(before) < 19 else None,
     )
     more = found[-1].id if len(found) == trail.PAGE else None
-    return page(request, "audit", {"events": found, "text": text, "more": more}, ("审计记录", "/audit/"))
+    return page(
+        request,
+        "audit",
+        {"events": found, "text": text, "more": more, "standing": trail.standing()},
+        ("审计记录", "/audit/"),
+    )
 
 
 _AUDIT_HEADINGS = ("时间", "谁", "做了什么", "对谁", "结果", "说明")

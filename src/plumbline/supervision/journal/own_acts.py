@@ -40,6 +40,7 @@ DERIVED = frozenset(
         "code.reserved",
         "code.withheld",
         "retransmit.requested",
+        "trail.sealed",
     }
 )
 _log = logging.getLogger("plumbline.journal")

@@ -83,15 +83,19 @@ class PlatformSender:
 
     def in_demo_time(self, message: Message) -> Message:
         """The message as of a demo's present; itself in every other log."""
+        at = self.present()
+        return msgspec.structs.replace(message, occurred_at=at) if at else message
+
+    def present(self) -> datetime | None:
+        """A demo's present; None in every other log. Raises :class:`Problem` where the log is not to be had."""
         try:
             with self._lock:
-                at = self._journal.present()
+                return self._journal.present()
         except psycopg.Error as error:
             raise Problem(slug="unavailable", retry_after_s=5) from error
         except SigningStopped as stopped:
             self._forget()
             raise Problem(slug="unavailable", detail=str(stopped), retry_after_s=60) from stopped
-        return msgspec.structs.replace(message, occurred_at=at) if at else message
 
     def submit(
         self,

@@ -35,6 +35,7 @@ from plumbline.supervision.worker.own_replay import OwnReplay
 from plumbline.supervision.worker.patrol import Patrol, cycle_or_exit
 from plumbline.supervision.worker.publishing import Publisher
 from plumbline.supervision.worker.scanning import Scanning
+from plumbline.supervision.worker.sealing import Sealing
 from plumbline.supervision.worker.stamping import Stamping
 
 _log = logging.getLogger("plumbline.worker")
@@ -111,6 +112,8 @@ def main() -> None:
         tell=lambda told: heartbeat.detail.__setitem__("patrol", told),
     )
     patrol.start()
+    sealing = Sealing(platform.conninfo("plumb_worker"), worker.sender, worker.operator)
+    sealing.start()
     errands = Errands(platform)
     settle()
     print("worker ready", flush=True)
@@ -126,6 +129,7 @@ def main() -> None:
             _log.error("waiting for an operator, signing stopped: %s", stopped)
             stop.wait(SIGNING_STOPPED_WAIT_S)
     errands.stop()
+    sealing.stop()
     patrol.stop()
     scanning.stop()
     anchoring.stop()

@@ -39,6 +39,8 @@ def test_facts_are_written_by_the_projector_alone(grants) -> None:
         "ops.process",
         "ops.proposal",
         "ops.sandbox_passed",
+        "ops.trail_seal",
+        "ops.trail_sealed",
     ]
 
 
