@@ -567,7 +567,7 @@ def test_the_owner_sees_every_sign_in_and_ends_the_one_that_is_not_the_own(offic
     new = PASSWORD + "-neu"
     owner.post("/account/password/change/", oldpassword=PASSWORD, password1=new, password2=new)
     assert "登录已失效" in thief.get("/reports/").text  # a new password ends the other sign-ins
-    assert "elsewhere" in office.audit.get("/audit/?q=two.places").text
+    assert "别处还登录着" in office.audit.get("/audit/?q=two.places").text
 
 
 def test_the_page_of_the_trail_says_how_far_it_is_sealed(office: Office, running_platform) -> None:

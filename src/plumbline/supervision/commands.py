@@ -99,7 +99,7 @@ def run_audit(arguments: argparse.Namespace) -> int:
         print(f"检查点读不了：{error}", file=sys.stderr)
         return 2
     with opened(Path(arguments.data_dir)) as platform:
-        if arguments.what in ("all", "log"):
+        if arguments.what in ("all", "log", "trail"):  # the trail rests on the log
             told: list[str] = []
             problems = audit_log(
                 platform.conninfo("plumb_gateway"),

@@ -128,7 +128,7 @@ class Acts:
                 continue
             if not rows_of(self.conn, relation, 1, self.seed):
                 self.tally.untouched.append(f"ops.{relation.name}")
-            self._columns(relation, "plumb_gateway", trail_problems, _is_named_in_trail)
+            self._columns(_evident(relation), "plumb_gateway", trail_problems, _is_named_in_trail)
             for change in whole_rows(self.conn, relation, count=self.rows, seed=self.seed):
                 if relation.name != "audit_event" or not change.what.startswith("照抄"):
                     self._attempt(change, "plumb_gateway", trail_problems, _is_named_in_trail)
@@ -233,6 +233,7 @@ NO_EVIDENCE = {
         ("ops.cosigner", name): "后台进程的进度与遇到的问题，下一轮重写"
         for name in ("behind_since", "looked_at", "problem", "list_problem")
     },
+    ("ops.trail_seal", "entered_at"): "页面上说封存到哪里；入没入账由日志说",
     ("ops.file", "changed_at"): "只记状态何时变的；文件何时到，由日志里 blob.stored 的时间说",
     ("ops.file", "scan"): "病毒扫描说了什么，只管提供不提供；文件的字节由日志里的摘要证明",
     ("ops.file", "scan_found"): "病毒扫描说了什么，只管提供不提供；文件的字节由日志里的摘要证明",

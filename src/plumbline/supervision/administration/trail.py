@@ -17,6 +17,7 @@ from plumbline.exchange.problems import Problem
 from plumbline.supervision.access.principals import Principal, division_range
 from plumbline.supervision.administration.trail_words import DETAILS, OUTCOMES, VALUES, WORDS
 from plumbline.supervision.boot import operator_of
+from plumbline.supervision.journal.trail import STALE, STANDING
 
 PAGE = 100
 _INSERT = "INSERT INTO ops.audit_event (actor, action, subject, outcome, request, detail) VALUES (%s, %s, %s, %s, %s, %s::jsonb)"
@@ -28,13 +29,6 @@ _SELECT = (
     "SELECT id, at, actor, action, subject, outcome, detail::text, outcome = 'intended' AND NOT EXISTS "
     "(SELECT 1 FROM ops.audit_event r WHERE r.detail->>'intent' = e.id::text) FROM ops.audit_event e"
 )
-#: Newest seal; what waits for the next one, and whether it waits longer than a worker at work lets it.
-_SEALED = """
-SELECT s.number, s.at, encode(s.root, 'hex'), w.events, COALESCE(w.since < clock_timestamp() - interval '10 minutes', false)
-  FROM (SELECT count(*) AS events, min(e.at) AS since FROM ops.audit_event e
-         WHERE e.id > COALESCE((SELECT max(id) FROM ops.trail_sealed), 0)) w
-  LEFT JOIN LATERAL (SELECT number, at, root FROM ops.trail_seal ORDER BY number DESC LIMIT 1) s ON true
-"""
 
 
 def record(
@@ -183,6 +177,6 @@ class Standing:
 def standing() -> Standing:
     """The newest seal and what came after it."""
     with connection.cursor() as cursor:
-        cursor.execute(_SEALED)
+        cursor.execute(STANDING, [STALE])
         number, at, root, waiting, is_late = cursor.fetchone()
     return Standing(number=number, at=at, root=root, waiting=waiting, is_late=is_late)

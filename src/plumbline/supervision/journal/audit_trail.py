@@ -1,16 +1,18 @@
 """The audit trail against the log (审计记录的核对): every event as it was when it was sealed, none gone, none put in afterwards.
 
-What is found: an event that was changed, deleted, or put in with a time of the past; a list of seals that was changed; a seal of which one
-side knows nothing. What is not: an event that somebody deletes within the minute before it is sealed, and one put in with the present time,
-which is a true record of a false statement.
+It believes what the journal says of the seals: that nobody changed the journal is for the audit of the log, which goes before it.
+
+What is found: an event that was changed, deleted, or put in with a time at which nobody wrote it; a list of seals that was changed; a seal
+of which one side knows nothing, or that was entered at another time than it says. What is not: an event that somebody deletes before it
+is sealed, and one put in with the present time, which is a true record of a false statement.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import datetime
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,29 +21,35 @@ import psycopg
 from plumbline.exchange.decode import parse_message
 from plumbline.exchange.messages.platform import TrailSealed
 from plumbline.supervision.journal.audit_gaps import begin_long
-from plumbline.supervision.journal.trail import EVENT_COLUMNS, event_hash, root_of
+from plumbline.supervision.journal.trail import EVENT_COLUMNS, SETTLED, STALE, event_hash, root_of
 
-#: So long an event may be on its way into the trail while later ones are sealed; within it nobody can tell that it came afterwards.
-SETTLED = timedelta(hours=1)
 #: Of each kind of finding so many are named one by one.
 MOST_NAMED = 20
+#: The platform's own entries: whoever opened the log sends them.
 _ENTRIES = """
-SELECT l.epoch, l.idx, e.message FROM journal.entry e
+SELECT l.idx, l.logged_at, e.message FROM journal.entry e
   JOIN journal.leaf l ON l.uid = e.uid AND l.sender_id = e.sender_id
- WHERE position('"trail.sealed"'::bytea IN e.message) > 0 ORDER BY l.epoch, l.idx
+ WHERE e.sender_id = (SELECT sender_id FROM journal.leaf WHERE epoch = 1 AND idx = 0)
+   AND position('"trail.sealed"'::bytea IN e.message) > 0 ORDER BY l.epoch, l.idx
 """
-_SEALS = "SELECT number, uid::text, at, occurred_at, events, first, last, encode(root, 'hex') FROM ops.trail_seal ORDER BY number"
+#: A time that no clock shows is none.
+_TIME = "CASE WHEN {0} > '0100-01-01+00' AND {0} < '9000-01-01+00' THEN {0} END"
+_SEALS = f"""
+SELECT number, uid::text, {_TIME.format("at")}, {_TIME.format("occurred_at")}, events, first, last, encode(root, 'hex'), nonce
+  FROM ops.trail_seal ORDER BY number
+"""
 _SEALED = f"""
-SELECT s.id, s.seal, s.hash, e.at, {EVENT_COLUMNS} FROM ops.trail_sealed s
+SELECT s.id, s.seal, s.hash, {_TIME.format("e.at")}, {EVENT_COLUMNS} FROM ops.trail_sealed s
   LEFT JOIN ops.audit_event e ON e.id = s.id ORDER BY s.seal, s.id
 """
-_UNSEALED = """
-SELECT e.id, e.at, e.actor, e.action FROM ops.audit_event e
+_UNSEALED = f"""
+SELECT e.id, {_TIME.format("e.at")}, e.actor, e.action FROM ops.audit_event e
  WHERE NOT EXISTS (SELECT FROM ops.trail_sealed s WHERE s.id = e.id) ORDER BY e.id
 """
-_HASH_BYTES = 32
-#: Of a row of _SEALED: (event, seal, hash as listed, time), then the event itself.
+#: A row of _SEALED begins with (event, seal, hash as listed, time); then the event itself.
 _OWN = 4
+_HASH_BYTES = 32
+_AT_ONCE = 2000
 
 
 class _Seal(NamedTuple):
@@ -55,6 +63,7 @@ class _Seal(NamedTuple):
     first: int
     last: int
     root: str
+    nonce: bytes | None
 
     @property
     def told(self) -> tuple[object, ...]:
@@ -94,48 +103,55 @@ def trail_problems(conn: psycopg.Connection[Any], notes: list[str] | None = None
     found = _Found()
     conn.execute("SET LOCAL TimeZone = 'UTC'")
     entries = dict(_entries(conn, found))
-    seals = {row[0]: _Seal(*row) for row in conn.execute(_SEALS).fetchall()}
-    _hold_seals(entries, seals, found)
-    events = _hold_events(conn, seals, {uid: each.root for uid, (_, each) in entries.items()}, found)
+    seals = {row[0]: _Seal(*row) for row in conn.execute(_SEALS.encode()).fetchall()}
+    is_demo = _is_demo(conn)
+    _hold_seals(entries, seals, found, is_demo=is_demo)
+    events = _hold_events(conn, seals, {uid: each.root for uid, (_, _, each) in entries.items()}, found)
     waiting = _hold_unsealed(conn, seals, found)
     if notes is not None:
-        notes.append(f"{events} 条审计记录、{len(entries)} 次封存核对过，{waiting} 条还没有封存")
+        notes.append(f"{events} 条审计记录、{len(entries)} 次封存核对过，{waiting}")
     return found.sentences()
 
 
-def _entries(conn: psycopg.Connection[Any], found: _Found) -> Iterator[tuple[str, tuple[int, TrailSealed]]]:
-    """(uid, (index, what it says)) of every seal in the log."""
-    for _, idx, data in conn.execute(_ENTRIES).fetchall():
+def _is_demo(conn: psycopg.Connection[Any]) -> bool:
+    """Whether the log's clock is not the host's."""
+    row = conn.execute("SELECT origin LIKE 'demo.%' FROM journal.head").fetchone()
+    return bool(row and row[0])
+
+
+def _entries(
+    conn: psycopg.Connection[Any], found: _Found
+) -> Iterator[tuple[str, tuple[int, datetime | None, TrailSealed]]]:
+    """(uid, (index, when it was entered, what it says)) of every seal in the log."""
+    for idx, logged_at, data in conn.execute(_ENTRIES).fetchall():
         try:
             message = parse_message(bytes(data))
-        except (msgspec.MsgspecError, ValueError):  # the audit of the log says so
+        except (msgspec.MsgspecError, ValueError):
+            found.say("封存", f"日志第 {idx} 条说是审计记录封存，却读不出来")
             continue
         if isinstance(message, TrailSealed):
-            yield str(message.uid), (idx, message)
-        elif b'"kind":"trail.sealed"' in bytes(data):
-            found.say("封存", f"日志第 {idx} 条说是审计记录封存，却读不出来")
+            yield str(message.uid), (idx, logged_at, message)
 
 
 def _hold_seals(
-    entries: Mapping[str, tuple[int, TrailSealed]], seals: Mapping[int, _Seal], found: _Found
+    entries: Mapping[str, tuple[int, datetime | None, TrailSealed]],
+    seals: Mapping[int, _Seal],
+    found: _Found,
+    *,
+    is_demo: bool,
 ) -> None:
     """Every seal of the log is in the table as it was entered, and the other way round."""
     by_uid = {each.uid: each for each in seals.values()}
-    for uid, (idx, message) in entries.items():
+    for uid, (idx, logged_at, m) in entries.items():
         seal = by_uid.get(uid)
-        said = (
-            message.number,
-            message.sealed_at,
-            message.occurred_at,
-            message.events,
-            message.first,
-            message.last,
-            message.root,
-        )
+        said = (m.number, m.sealed_at, m.occurred_at, m.events, m.first, m.last, m.root)
         if seal is None:
-            found.say("封存", f"第 {message.number} 次封存在日志第 {idx} 条，ops.trail_seal 里没有")
+            found.say("封存", f"第 {m.number} 次封存在日志第 {idx} 条，ops.trail_seal 里没有")
         elif seal.told != said:
-            found.say("封存", f"第 {message.number} 次封存与日志第 {idx} 条所说的不同，ops.trail_seal 被改过")
+            found.say("封存", f"第 {m.number} 次封存与日志第 {idx} 条所说的不同，ops.trail_seal 被改过")
+        if not is_demo and logged_at is not None and abs(logged_at - m.sealed_at) > SETTLED:
+            told = f"第 {m.number} 次封存写的时间是 {_told(m.sealed_at)}，入账却在 {_told(logged_at)}"
+            found.say("封存", f"{told}（日志第 {idx} 条）：封存的行是事后做的")
     for seal in seals.values():
         # only the newest may be on its way: none is made while another waits
         if seal.uid not in entries and seal.number != max(seals):
@@ -146,56 +162,96 @@ def _hold_events(
     conn: psycopg.Connection[Any], seals: Mapping[int, _Seal], roots: Mapping[str, str], found: _Found
 ) -> int:
     """Every sealed event is as its hash says, and the hashes of a seal give the root that the log holds; how many events there are."""
-    listed: dict[int, list[tuple[int, bytes]]] = {number: [] for number in seals}
-    earlier = _since(seals)
-    events = 0
-    for row in conn.execute(_SEALED.encode()).fetchall():
-        number, seal, listed_hash, at = row[:_OWN]
-        own = bytes(listed_hash or b"")
-        listed.setdefault(seal, []).append((number, own))
-        if row[_OWN] is None:
-            found.say("删去的", f"第 {number} 条审计记录被删去，它在第 {seal} 次封存里")
-            continue
-        events += 1
-        if event_hash(row[_OWN:]) != own:
-            who = f"{_told(at)} {row[_OWN + 2]} {row[_OWN + 3]}"
-            found.say("改过的", f"第 {number} 条审计记录与第 {seal} 次封存时不同，现在是：{who}")
-        if at is not None and seal in earlier and at < earlier[seal]:
-            found.say("事后插入的", f"第 {number} 条审计记录写的时间 {_told(at)} 早已封存过，是事后插入的")
-    for number, each in listed.items():
-        known = seals.get(number)
-        if known is None or not each:
-            if known is not None:
-                found.say("清单", f"第 {number} 次封存的清单没有了（ops.trail_sealed）")
-            continue
-        is_whole = all(len(one) == _HASH_BYTES for _, one in each)
-        root = root_of(one for _, one in each).hex() if is_whole else ""
-        told, entered = (len(each), each[0][0], each[-1][0], root), roots.get(known.uid, known.root)
-        if told != (known.events, known.first, known.last, entered):
-            found.say("清单", f"第 {number} 次封存的 {len(each)} 条与日志里的根不符：记录连同清单被改过")
+    span, events = _spans(seals), 0
+    left = set(seals)
+    with conn.cursor(name="sealed") as cursor:
+        cursor.itersize = _AT_ONCE
+        cursor.execute(_SEALED.encode())
+        for number, rows in groupby(cursor, key=lambda row: row[1]):
+            seal = seals.get(number)
+            listed: list[tuple[int, bytes]] = []
+            for row in rows:
+                listed.append((row[0], bytes(row[2] or b"")))
+                events += row[_OWN] is not None
+                _hold_event(row, seal, span.get(number), found)
+            left.discard(number)
+            if seal is not None:
+                _hold_list(seal, listed, roots.get(seal.uid, seal.root), found)
+    for number in sorted(left):
+        _hold_list(seals[number], [], roots.get(seals[number].uid, seals[number].root), found)
     return events
 
 
-def _since(seals: Mapping[int, _Seal]) -> dict[int, datetime]:
-    """Seal → what it holds happened later than this; the first holds whatever was there. Where the clock was put back in between, the
-    time of the later seal counts."""
-    # one whose time was taken away is found elsewhere
-    ordered: Sequence[_Seal] = [seals[number] for number in sorted(seals) if seals[number].at is not None]
-    return {each.number: min(before.at, each.at) - SETTLED for before, each in pairwise(ordered)}
+def _hold_event(
+    row: Sequence[Any], seal: _Seal | None, span: tuple[datetime, datetime] | None, found: _Found
+) -> None:
+    number, sealed_in, listed, at = row[:_OWN]
+    if row[_OWN] is None:
+        found.say("删去的", f"第 {number} 条审计记录被删去，它在第 {sealed_in} 次封存里")
+        return
+    nonce = bytes(seal.nonce or b"") if seal else b""
+    if event_hash(row[_OWN:], nonce) != bytes(listed or b""):
+        who = f"{_told(at)} {row[_OWN + 2]} {row[_OWN + 3]}"
+        found.say("改过的", f"第 {number} 条审计记录与第 {sealed_in} 次封存时不同，现在是：{who}")
+    if span is not None and at is not None and not span[0] <= at <= span[1]:
+        told = f"第 {number} 条审计记录写的时间是 {_told(at)}，却是到第 {sealed_in} 次封存时才有的"
+        found.say("时间不对的", f"{told}：事后插入，或写它时数据库的时钟走错")
 
 
-def _hold_unsealed(conn: psycopg.Connection[Any], seals: Mapping[int, _Seal], found: _Found) -> int:
-    """What is not sealed is new by its number, or late by its time; how much there is of it. What is of the past and numbered as new is
-    sealed within the minute, and found then."""
-    rows = conn.execute(_UNSEALED).fetchall()
-    newest = seals[max(seals)] if seals else None
-    for number, at, actor, action in rows:
-        if newest is None or number > (newest.last or 0):
+def _hold_list(seal: _Seal, listed: Sequence[tuple[int, bytes]], entered: str, found: _Found) -> None:
+    if seal.events and not listed:
+        found.say("清单", f"第 {seal.number} 次封存的清单没有了（ops.trail_sealed）")
+        return
+    is_whole = all(len(each) == _HASH_BYTES for _, each in listed)
+    root = root_of(each for _, each in listed).hex() if is_whole else ""
+    first, last = (listed[0][0], listed[-1][0]) if listed else (0, 0)
+    if (len(listed), first, last, root) != (seal.events, seal.first, seal.last, entered):
+        found.say("清单", f"第 {seal.number} 次封存的 {len(listed)} 条与日志里的根不符：记录连同清单被改过")
+
+
+def _spans(seals: Mapping[int, _Seal]) -> dict[int, tuple[datetime, datetime]]:
+    """Seal → what it holds was written between these: since the seal before it, which may have been made at the same moment, and not
+    after it. The first holds whatever was there. Where the clock was put back in between, the time of the later seal counts."""
+    spans: dict[int, tuple[datetime, datetime]] = {}
+    before: datetime | None = None
+    newest: datetime | None = None
+    for number in sorted(seals):
+        at = seals[number].at
+        if at is None:  # taken away: found where it is held against the log
             continue
-        if at is None or (newest.at is not None and at < newest.at - SETTLED):
-            told = f"第 {number} 条审计记录（{_told(at)} {actor} {action}）没有封存过"
+        if newest is not None and at != newest:
+            before = newest
+        newest = at
+        if before is not None:
+            spans[number] = min(before, at) - SETTLED, at + SETTLED
+    return spans
+
+
+def _hold_unsealed(conn: psycopg.Connection[Any], seals: Mapping[int, _Seal], found: _Found) -> str:
+    """What is not sealed is new by its number, or late by its time; how much there is of it, in words. What is of the past and numbered
+    as new is sealed within the minute, and found then."""
+    rows = conn.execute(_UNSEALED.encode()).fetchall()
+    dated = [(number, each.at, each.last or 0) for number, each in seals.items() if each.at is not None]
+    newest, last = max(dated)[1:] if dated else (None, 0)
+    waiting: list[datetime] = []
+    for number, at, actor, action in rows:
+        told = f"第 {number} 条审计记录（{_told(at)} {actor} {action}）没有封存过"
+        if at is None or number is None:
+            found.say("没有封存的", f"{told}：没有序号，或没有钟会写的时间")
+        elif newest is not None and number <= last and at < newest - SETTLED:
             found.say("没有封存的", f"{told}：事后插入，或封存的清单被删")
-    return len(rows)
+        else:
+            waiting.append(at)
+    return _waiting(conn, waiting)
+
+
+def _waiting(conn: psycopg.Connection[Any], since: Sequence[datetime]) -> str:
+    row = conn.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None
+    told = f"{len(since)} 条还没有封存"
+    if since and row[0] - min(since) > STALE:
+        told += f"，最早的在 {_told(min(since))}：后台进程没有运行，或有人拦住了封存；封存以前删去的看不出来"
+    return told
 
 
 def _told(at: datetime | None) -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg import errors
 
 from plumbline.exchange.problems import Problem
 from plumbline.supervision.journal import trail
@@ -18,6 +16,8 @@ from plumbline.supervision.worker.background import Background
 PERIOD_S = 60.0
 #: Until it begins, and until it is tried again.
 PAUSE_S = 5.0
+#: Of the advisory lock under which one worker seals.
+_LOCK = 0x7472_6169
 _log = logging.getLogger("plumbline.worker")
 
 
@@ -29,26 +29,35 @@ class Sealing(Background):
         self._sender, self._operator = sender, operator
 
     def round(self, conn: psycopg.Connection[Any]) -> int:
-        """Enter what an earlier round could not, then seal what is new. Returns how many seals were entered; :class:`Problem` where the
-        log takes none at the moment."""
-        done = self._enter(conn)
-        row = conn.execute("SELECT clock_timestamp()").fetchone()
-        assert row is not None
+        """Enter what an earlier round could not, then seal what is new, by one worker at a time. Returns how many seals were entered;
+        :class:`Problem` where the log takes none at the moment."""
+        if not _one(conn, "SELECT pg_try_advisory_lock(%s)", [_LOCK]):
+            return 0
         try:
-            made = trail.seal_new(conn, row[0], self._occurred_at(row[0]))
-        except errors.UniqueViolation:  # another worker was first
-            return done
-        return done + (self._enter(conn) if made else 0)
-
-    def _occurred_at(self, at: datetime) -> datetime:
-        present = self._sender.present()
-        return at if present is None else present
+            done = self._enter(conn)
+            at = _one(conn, "SELECT clock_timestamp()", [])
+            occurred_at = self._sender.present() or at
+            made = trail.seal_new(conn, at, occurred_at, even_nothing=trail.is_quiet(conn, at))
+            while made is not None and made.events == trail.MOST_EVENTS:
+                made = trail.seal_new(conn, at, occurred_at)
+            return done + self._enter(conn)
+        finally:
+            _one(conn, "SELECT pg_advisory_unlock(%s)", [_LOCK])
 
     def _enter(self, conn: psycopg.Connection[Any]) -> int:
-        waiting = trail.to_enter(conn, bytes.fromhex(self._operator))
-        for seal in waiting:
+        now, done = _one(conn, "SELECT clock_timestamp()", []), 0
+        for seal in trail.to_enter(conn, bytes.fromhex(self._operator)):
+            if not trail.is_sound(conn, seal, now):
+                _log.error(
+                    "seal %s of the audit trail waited too long or is not as it was made: made anew",
+                    seal.number,
+                )
+                trail.drop(conn, seal)
+                continue
             self._sender.submit(seal.message(self._operator))
-        return len(waiting)
+            trail.note_entered(conn, seal)
+            done += 1
+        return done
 
     def follow(self, conn: psycopg.Connection[Any]) -> None:
         """A round a minute."""
@@ -59,3 +68,9 @@ class Sealing(Background):
                 _log.warning("the audit trail is not sealed yet: %s", problem.slug)
             if self._stop.wait(PERIOD_S):
                 return
+
+
+def _one(conn: psycopg.Connection[Any], query: str, values: list[object]) -> Any:
+    row = conn.execute(query.encode(), values).fetchone()
+    assert row is not None
+    return row[0]

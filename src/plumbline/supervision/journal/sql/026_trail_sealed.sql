@@ -1,4 +1,4 @@
--- The audit trail is bound to the log (审计记录封存): what was sealed, by event, and the entry that holds the root. The hashes are no
+-- The audit trail is bound to the log (审计记录封存): what was sealed, by event, and the root that the log holds. The rows are no
 -- evidence, the entry is; they only say which event is not as it was. Run as plumb_owner.
 CREATE TABLE ops.trail_seal (
     number  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -9,16 +9,25 @@ CREATE TABLE ops.trail_seal (
     events  bigint NOT NULL,
     first   bigint NOT NULL,
     last    bigint NOT NULL,
-    root    bytea NOT NULL
+    root    bytea NOT NULL,
+    -- Hashed with every event: a root is public, and what one event says could be guessed.
+    nonce   bytea NOT NULL,
+    -- For the page of the trail; whether it is in the log, the log says.
+    entered_at timestamptz
 );
 CREATE UNIQUE INDEX trail_seal_by_uid ON ops.trail_seal (uid);
 CREATE TABLE ops.trail_sealed (
     id    bigint PRIMARY KEY,
-    seal  bigint NOT NULL REFERENCES ops.trail_seal,
+    seal  bigint NOT NULL REFERENCES ops.trail_seal ON DELETE CASCADE,
     hash  bytea NOT NULL
 );
 CREATE INDEX trail_sealed_of_seal ON ops.trail_sealed (seal, id);
 
-GRANT SELECT, INSERT ON ops.trail_seal, ops.trail_sealed TO plumb_worker;
+-- A seal that cannot be entered is made anew: nothing was signed for it.
+GRANT SELECT, INSERT, DELETE ON ops.trail_seal, ops.trail_sealed TO plumb_worker;
+GRANT UPDATE (entered_at) ON ops.trail_seal TO plumb_worker;
 -- The page of the trail says how far it is sealed; the audit reads as the gateway, which reads the journal too.
 GRANT SELECT ON ops.trail_seal, ops.trail_sealed TO plumb_web, plumb_gateway;
+
+-- A time that no clock shows would stop whoever seals it.
+ALTER TABLE ops.audit_event ADD CONSTRAINT audit_event_time CHECK (at > '2000-01-01+00' AND at < '9000-01-01+00');

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import pytest
 from plumbline.domain.basics.identifiers import party_id
 from plumbline.supervision import commands
 from plumbline.supervision.boot import operator_of
+from plumbline.supervision.journal import trail as trail_rows
 from plumbline.supervision.journal.audit import audit_log
 from plumbline.supervision.journal.audit_trail import MOST_NAMED, audit_trail
 from plumbline.supervision.journal.trail import EVENT_COLUMNS, event_hash, root_of, seal_new, to_enter
+from plumbline.supervision.worker import sealing as sealing_of
 from plumbline.supervision.worker.sealing import Sealing
 
 pytestmark = pytest.mark.service
@@ -122,10 +125,13 @@ def _forget_hash(trail: Trail, number: int) -> None:
     """The event, and what the list says of it, together."""
     trail.admin.execute("UPDATE ops.audit_event SET actor = 'x' WHERE id = %s", [number])
     row = trail.admin.execute(
-        f"SELECT {EVENT_COLUMNS} FROM ops.audit_event e WHERE id = %s".encode(), [number]
+        f"SELECT (SELECT t.nonce FROM ops.trail_seal t JOIN ops.trail_sealed s ON s.seal = t.number WHERE s.id = e.id), {EVENT_COLUMNS} "
+        "FROM ops.audit_event e WHERE id = %s".encode(),
+        [number],
     ).fetchone()
     assert row is not None
-    trail.admin.execute("UPDATE ops.trail_sealed SET hash = %s WHERE id = %s", [event_hash(row), number])
+    hashed = event_hash(row[1:], bytes(row[0]))
+    trail.admin.execute("UPDATE ops.trail_sealed SET hash = %s WHERE id = %s", [hashed, number])
 
 
 def _recompute(trail: Trail, number: int) -> None:
@@ -210,6 +216,131 @@ def test_an_event_of_the_past_that_is_put_in_today_is_named(trail: Trail) -> Non
     assert any("第 701 条审计记录" in each and "没有封存过" in each for each in trail.problems())
 
 
+def test_numbers_that_are_moved_away_keep_nothing_from_being_sealed(trail: Trail) -> None:
+    """One event with a number far ahead, then the sequence put back: those that follow lie behind what was sealed."""
+    (before,) = trail.happen(1)
+    trail.admin.execute("SELECT setval(pg_get_serial_sequence('ops.audit_event', 'id'), 1000000)")
+    trail.happen(1)
+    trail.seal()
+    trail.admin.execute("SELECT setval(pg_get_serial_sequence('ops.audit_event', 'id'), %s)", [before])
+    trail.worker.execute(_EVENT, ["a.officer", "behind"])
+    assert trail.seal() == 1
+    trail.admin.execute("DELETE FROM ops.audit_event WHERE subject = 'behind'")
+    assert any(f"第 {before + 1} 条审计记录被删去" in each for each in trail.problems())
+
+
+def test_the_hours_in_which_nothing_happened_are_sealed_too(trail: Trail) -> None:
+    """An event of a quiet night is not put in the next morning."""
+    trail.happen(1)
+    trail.seal()
+    shift = "UPDATE ops.{0} SET at = at - interval '9 hours'"
+    trail.admin.execute(shift.format("audit_event").encode())
+    row = trail.worker.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None
+    assert trail_rows.is_quiet(trail.worker, row[0] + timedelta(hours=1))
+    assert not trail_rows.is_quiet(trail.worker, row[0])
+    made = seal_new(trail.worker, row[0], row[0], even_nothing=True)
+    assert made is not None
+    assert (made.events, made.first, made.last) == (0, 0, 0)
+    assert trail.seal() == 1
+    assert [each for each in trail.problems() if "次封存的" in each and "条与" in each] == []
+    trail.admin.execute("DELETE FROM ops.trail_seal WHERE number = %s", [made.number])
+    assert any(f"第 {made.number} 次封存" in each for each in trail.problems())
+
+
+def test_a_row_that_somebody_planted_is_not_signed_and_one_that_waited_too_long_is_made_anew(
+    trail: Trail, caplog: pytest.LogCaptureFixture
+) -> None:
+    trail.happen(2)
+    trail.seal()
+    for moved in ("at = at - interval '1 day'", "events = events + 1"):
+        trail.happen(2)
+        row = trail.worker.execute("SELECT clock_timestamp()").fetchone()
+        assert row is not None
+        made = seal_new(trail.worker, row[0], row[0])
+        assert made is not None
+        trail.admin.execute(f"UPDATE ops.trail_seal SET {moved} WHERE number = {made.number}".encode())
+        caplog.clear()
+        assert trail.seal() == 1
+        assert "made anew" in caplog.text
+        assert made.number not in trail.seals()
+    assert trail.problems() == []
+
+
+def test_a_seal_that_says_another_time_than_its_entry_is_named(trail: Trail) -> None:
+    """Entered by somebody who can make the worker sign: the log knows when it was."""
+    row = trail.worker.execute("SELECT clock_timestamp() - interval '3 hours'").fetchone()
+    assert row is not None
+    trail.happen(1)
+    made = seal_new(trail.worker, row[0], row[0])
+    assert made is not None
+    trail.platform.sender().submit(made.message(trail.operator))
+    assert not any("写的时间" in each for each in trail.problems())  # a demo's log has a clock of its own
+    trail.admin.execute("SET session_replication_role = replica")
+    trail.admin.execute("UPDATE journal.head SET origin = 'plumbline'")
+    assert any(f"第 {made.number} 次封存写的时间" in each for each in trail.problems())
+
+
+def test_a_time_that_no_clock_shows_is_refused_and_named_where_somebody_put_it(trail: Trail) -> None:
+    with psycopg.connect(trail.platform.platform.conninfo("plumb_web"), autocommit=True) as web:
+        for time in ("infinity", "-infinity", "20000-01-01", "1999-12-31"):
+            with pytest.raises(psycopg.errors.CheckViolation):
+                web.execute(
+                    "INSERT INTO ops.audit_event (at, actor, action, subject, outcome, request) VALUES (%s, '', '', '', '', '')",
+                    [time],
+                )
+    chosen = trail.happen(2)[0]
+    trail.seal()
+    trail.admin.execute("ALTER TABLE ops.audit_event DROP CONSTRAINT audit_event_time")
+    trail.admin.execute("UPDATE ops.audit_event SET at = 'infinity' WHERE id = %s", [chosen])
+    assert any(f"第 {chosen} 条审计记录" in each for each in trail.problems())
+    number = trail.seals()[-1]
+    trail.admin.execute("UPDATE ops.trail_seal SET at = '20000-01-01' WHERE number = %s", [number])
+    assert any(f"第 {number} 次封存" in each for each in trail.problems())
+
+
+def test_one_worker_seals_at_a_time(trail: Trail) -> None:
+    trail.happen(1)
+    with psycopg.connect(trail.platform.platform.conninfo("plumb_worker"), autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [sealing_of._LOCK])
+        assert trail.seal() == 0
+        assert "1 条还没有封存" in _note(trail)
+        other.execute("SELECT pg_advisory_unlock(%s)", [sealing_of._LOCK])
+    assert trail.seal() == 1
+
+
+def test_a_root_does_not_tell_what_one_event_says(trail: Trail) -> None:
+    """It is public for ever: whoever guesses the event finds no root of it."""
+    trail.happen(1)
+    trail.seal()
+    row = trail.admin.execute(
+        f"SELECT (SELECT root FROM ops.trail_seal ORDER BY number DESC LIMIT 1), {EVENT_COLUMNS} FROM ops.audit_event e "
+        "ORDER BY id DESC LIMIT 1".encode()
+    ).fetchone()
+    assert row is not None
+    assert bytes(row[0]) != root_of([event_hash(row[1:], b"")])
+
+
+def test_an_upgrade_with_many_events_makes_several_seals_and_no_alarm(
+    trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trail_rows, "MOST_EVENTS", 4)
+    monkeypatch.setattr(trail_rows, "_NEW", trail_rows._NEW.replace("LIMIT 50000", "LIMIT 4"))
+    trail.happen(10)
+    trail.admin.execute("UPDATE ops.audit_event SET at = at - interval '90 days'")
+    trail.admin.execute("DELETE FROM ops.trail_seal")  # as before the upgrade: nothing was sealed
+    trail.admin.execute("SET session_replication_role = replica")
+    trail.admin.execute("DELETE FROM journal.entry WHERE position('trail.sealed'::bytea IN message) > 0")
+    assert trail.seal() >= 3
+    assert trail.problems() == []
+
+
+def _note(trail: Trail) -> str:
+    notes: list[str] = []
+    audit_trail(trail.platform.platform.conninfo("plumb_gateway"), notes)
+    return notes[0]
+
+
 def test_a_late_commit_is_sealed_and_no_alarm(trail: Trail) -> None:
     """Its number is smaller than those that were sealed before it."""
     with psycopg.connect(trail.platform.platform.conninfo("plumb_web")) as late:
@@ -287,3 +418,15 @@ def test_many_of_a_kind_are_counted_and_the_command_says_what_is_wrong(
     trail.admin.execute("UPDATE ops.audit_event SET actor = 'a.officer' WHERE actor = 'x'")
     assert commands.run_audit(asked) == 0
     assert capsys.readouterr().out.rstrip().endswith("审计记录：与封存时逐条相同。")
+    # the entry changed with everything else: the trail rests on the log, which is held first
+    _recompute(trail, trail.happen(1)[0] - 1)
+    trail.admin.execute("SET session_replication_role = replica")
+    trail.admin.execute(
+        "UPDATE journal.entry e SET message = convert_to(replace(convert_from(message, 'UTF8'), s.old, s.new), 'UTF8') FROM "
+        "(SELECT (regexp_match(convert_from(message, 'UTF8'), '\"root\":\"([0-9a-f]{64})\"'))[1] AS old, "
+        "encode(t.root, 'hex') AS new, t.uid FROM ops.trail_seal t JOIN journal.entry n ON n.uid = t.uid) s WHERE e.uid = s.uid"
+    )
+    assert commands.run_audit(asked) == 1
+    told = capsys.readouterr().out
+    assert "日志：对不上" in told
+    assert "审计记录：与封存时逐条相同。" in told
