@@ -87,6 +87,8 @@ def test_damaged_files_are_asked_for_and_come_again_by_themselves(world, institu
     paths = [files / each[:2] / each for each in digests]
     assert _asked(world).returncode == 2  # nothing is damaged
     assert "不与 --days" in _asked(world, "--days", "3").stderr
+    assert "不是有报送密钥的单位" in _asked(world, "--party", "0" * 32).stderr
+    assert "没有查出这些单位上传的坏了的文件" in _asked(world, "--party", institution.client.sender).stderr
     paths[1].write_bytes(rotten[:-1] + b"?")
     paths[2].unlink()
     assert sorted(_patrolled(world, *digests)) == sorted(("file.damaged", each) for each in digests[1:])

@@ -94,10 +94,7 @@ def plan(
 ) -> Wanted:
     """What would be asked of whom. `only` narrows it to (epoch, first, end). Raises :class:`NothingToAsk`."""
     known = senders(conn)
-    if unknown := [each for each in parties if each not in known]:
-        raise NothingToAsk(
-            f"--party：{unknown[0]} 不是有报送密钥的单位。请写单位编号（32 位十六进制），plumbline retransmit status 列出各单位"
-        )
+    _require_known(parties, known)
     wanted = {each: known[each] for each in parties} or known
     if not wanted:
         raise NothingToAsk("没有一个单位登记过报送密钥，没有人可请")
@@ -122,6 +119,13 @@ def plan(
     )
 
 
+def _require_known(parties: Sequence[str], known: Mapping[str, str]) -> None:
+    if unknown := [each for each in parties if each not in known]:
+        raise NothingToAsk(
+            f"--party：{unknown[0]} 不是有报送密钥的单位。请写单位编号（32 位十六进制），plumbline retransmit status 列出各单位"
+        )
+
+
 def plan_files(
     conn: psycopg.Connection,
     damaged: Sequence[tuple[str, str]],
@@ -131,6 +135,7 @@ def plan_files(
 ) -> Wanted:
     """Who is asked for the files of `damaged`, (party, SHA-256) each. Raises :class:`NothingToAsk`."""
     known = senders(conn)
+    _require_known(parties, known)
     files: dict[str, list[str]] = {}
     for party, digest in damaged:
         if not parties or party in parties:
@@ -138,7 +143,8 @@ def plan_files(
     orphans = [each for party in files.keys() - known.keys() for each in files[party]]
     wanted = {party: known[party] for party in files if party in known}
     if not wanted:
-        told = "上传的单位没有报送密钥，请从备份放回" if orphans else "巡检没有查出坏了的文件"
+        whose = "这些单位上传的" if parties else ""
+        told = "上传的单位没有报送密钥，请从备份放回" if orphans else f"巡检没有查出{whose}坏了的文件"
         raise NothingToAsk(told)
     return Wanted(
         ranges=(),
