@@ -317,7 +317,7 @@ def test_the_audit_trail_and_its_seals_are_changed_everywhere_and_the_drill_sees
         }  # fmt: skip
         assert tally.columns["ops.trail_seal"] >= {"number", "uid", "at", "occurred_at", "events", "root"}
         assert tally.columns["ops.trail_sealed"] == {"id", "seal", "hash"}
-        monkeypatch.setattr(audit_trail, "_hold_events", lambda *_: 0)
+        monkeypatch.setattr(audit_trail, "_hold_events", lambda *_: (0, []))
         spoilt = Tally()
         Acts(conn=conn, tally=spoilt, seed=SEED, rows=1, only=("audit_event.actor",)).trail_rows()
         assert any("没有发现：ops.audit_event.actor" in each for each in spoilt.broken)

@@ -17,7 +17,7 @@ from plumbline.exchange.problems import Problem
 from plumbline.supervision.access.principals import Principal, division_range
 from plumbline.supervision.administration.trail_words import DETAILS, OUTCOMES, VALUES, WORDS
 from plumbline.supervision.boot import operator_of
-from plumbline.supervision.journal.trail import STALE, STANDING
+from plumbline.supervision.journal import trail as journal_trail
 
 PAGE = 100
 _INSERT = "INSERT INTO ops.audit_event (actor, action, subject, outcome, request, detail) VALUES (%s, %s, %s, %s, %s, %s::jsonb)"
@@ -177,6 +177,5 @@ class Standing:
 def standing() -> Standing:
     """The newest seal and what came after it."""
     with connection.cursor() as cursor:
-        cursor.execute(STANDING, [STALE])
-        number, at, root, waiting, is_late = cursor.fetchone()
+        number, at, root, waiting, is_late = journal_trail.standing(cursor)
     return Standing(number=number, at=at, root=root, waiting=waiting, is_late=is_late)

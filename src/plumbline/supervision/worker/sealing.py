@@ -38,25 +38,25 @@ class Sealing(Background):
             at = _one(conn, "SELECT clock_timestamp()", [])
             occurred_at = self._sender.present() or at
             made = trail.seal_new(conn, at, occurred_at, even_nothing=trail.is_quiet(conn, at))
-            while made is not None and made.events == trail.MOST_EVENTS:
-                made = trail.seal_new(conn, at, occurred_at)
-            return done + self._enter(conn)
+            while made is not None:  # each is in the log before the next one is made
+                done += self._enter(conn)
+                is_full = made.events == trail.MOST_EVENTS
+                made = trail.seal_new(conn, at, occurred_at) if is_full else None
+            return done
         finally:
             _one(conn, "SELECT pg_advisory_unlock(%s)", [_LOCK])
 
     def _enter(self, conn: psycopg.Connection[Any]) -> int:
-        now, done = _one(conn, "SELECT clock_timestamp()", []), 0
-        for seal in trail.to_enter(conn, bytes.fromhex(self._operator)):
-            if not trail.is_sound(conn, seal, now):
-                _log.error(
-                    "seal %s of the audit trail waited too long or is not as it was made: made anew",
-                    seal.number,
-                )
-                trail.drop(conn, seal)
+        now, done, sender = _one(conn, "SELECT clock_timestamp()", []), 0, bytes.fromhex(self._operator)
+        for seal in trail.to_enter(conn, sender):
+            if fault := trail.fault_of(conn, seal, now):
+                _log.error("seal %s of the audit trail is made anew: %s", seal.number, fault)
+                trail.drop(conn, seal, sender)
                 continue
             self._sender.submit(seal.message(self._operator))
-            trail.note_entered(conn, seal)
             done += 1
+        if done:
+            trail.to_enter(conn, sender)  # for the page: they stand in the log
         return done
 
     def follow(self, conn: psycopg.Connection[Any]) -> None:

@@ -248,6 +248,49 @@ def test_the_hours_in_which_nothing_happened_are_sealed_too(trail: Trail) -> Non
     assert any(f"第 {made.number} 次封存" in each for each in trail.problems())
 
 
+def test_where_nobody_looks_nothing_is_hidden(trail: Trail) -> None:
+    """A number between the newest and one far ahead, with a time of the past: the worker looks neither there nor then. So does a line of
+    a list for an event that is yet to come, or a seal that nobody entered."""
+    put = (
+        "INSERT INTO ops.audit_event (id, at, actor, action, subject, outcome, request) OVERRIDING SYSTEM VALUE "
+        "VALUES (%s, clock_timestamp() - %s::interval, 'a.officer', 'account.disabled', 's', 'done', 'POST account')"
+    )
+    (number,) = trail.happen(1)
+    trail.seal()
+    trail.admin.execute(put, [10**12, "0"])
+    trail.seal()
+    trail.admin.execute(put, [10**11, "60 days"])
+    row = trail.worker.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None
+    assert seal_new(trail.worker, row[0], row[0], even_nothing=True) is not None
+    trail.seal()  # the newest seal is one of nothing
+    assert any(f"第 {10**11} 条审计记录" in each and "没有封存过" in each for each in trail.problems())
+    trail.admin.execute("DELETE FROM ops.audit_event WHERE id = %s", [10**11])
+    assert trail.problems() == []
+    trail.admin.execute(
+        "INSERT INTO ops.trail_seal (number, uid, at, occurred_at, events, first, last, root, nonce, entered_at) OVERRIDING SYSTEM VALUE "
+        "SELECT 900000, gen_random_uuid(), at, occurred_at, events, first, last, root, nonce, at FROM ops.trail_seal LIMIT 1"
+    )
+    trail.admin.execute(put, [number + 1, "5 hours"])
+    trail.admin.execute("INSERT INTO ops.trail_sealed VALUES (%s, 900000, sha256(''))", [number + 1])
+    trail.seal()
+    assert any(f"第 {number + 1} 条审计记录" in each and "没有封存过" in each for each in trail.problems())
+
+
+def test_a_worker_that_dies_behind_its_entry_leaves_a_page_that_is_right(trail: Trail) -> None:
+    trail.happen(2)
+    row = trail.worker.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None
+    made = seal_new(trail.worker, row[0], row[0])
+    assert made is not None
+    trail.platform.sender().submit(made.message(trail.operator))
+    number, *_, waiting, _ = trail_rows.standing(trail.worker.cursor())
+    assert (number != made.number, waiting) == (True, 2)
+    assert trail.seal() == 0
+    number, *_, waiting, is_late = trail_rows.standing(trail.worker.cursor())
+    assert (number, waiting, is_late) == (made.number, 0, False)
+
+
 def test_a_row_that_somebody_planted_is_not_signed_and_one_that_waited_too_long_is_made_anew(
     trail: Trail, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -282,19 +325,30 @@ def test_a_seal_that_says_another_time_than_its_entry_is_named(trail: Trail) -> 
 
 
 def test_a_time_that_no_clock_shows_is_refused_and_named_where_somebody_put_it(trail: Trail) -> None:
-    with psycopg.connect(trail.platform.platform.conninfo("plumb_web"), autocommit=True) as web:
-        for time in ("infinity", "-infinity", "20000-01-01", "1999-12-31"):
-            with pytest.raises(psycopg.errors.CheckViolation):
-                web.execute(
-                    "INSERT INTO ops.audit_event (at, actor, action, subject, outcome, request) VALUES (%s, '', '', '', '', '')",
-                    [time],
-                )
+    put = (
+        "INSERT INTO ops.audit_event (id, at, actor, action, subject, outcome, request) OVERRIDING SYSTEM VALUE "
+        "VALUES (%s, %s, '', '', '', '', '')"
+    )
+    for role in ("plumb_web", "plumb_gateway", "plumb_worker"):
+        with psycopg.connect(trail.platform.platform.conninfo(role), autocommit=True) as process:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                process.execute(put, [77, "2026-01-01"])
+    for number, time in (
+        (77, "infinity"),
+        (77, "-infinity"),
+        (77, "20000-01-01"),
+        (-5, "2026-01-01"),
+        (2**53, "2026-01-01"),
+    ):
+        with pytest.raises(psycopg.errors.CheckViolation):
+            trail.admin.execute(put, [number, time])
     chosen = trail.happen(2)[0]
     trail.seal()
     trail.admin.execute("ALTER TABLE ops.audit_event DROP CONSTRAINT audit_event_time")
     trail.admin.execute("UPDATE ops.audit_event SET at = 'infinity' WHERE id = %s", [chosen])
     assert any(f"第 {chosen} 条审计记录" in each for each in trail.problems())
     number = trail.seals()[-1]
+    trail.admin.execute("ALTER TABLE ops.trail_seal DROP CONSTRAINT trail_seal_time")
     trail.admin.execute("UPDATE ops.trail_seal SET at = '20000-01-01' WHERE number = %s", [number])
     assert any(f"第 {number} 次封存" in each for each in trail.problems())
 
@@ -325,12 +379,16 @@ def test_an_upgrade_with_many_events_makes_several_seals_and_no_alarm(
     trail: Trail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trail_rows, "MOST_EVENTS", 4)
-    monkeypatch.setattr(trail_rows, "_NEW", trail_rows._NEW.replace("LIMIT 50000", "LIMIT 4"))
     trail.happen(10)
     trail.admin.execute("UPDATE ops.audit_event SET at = at - interval '90 days'")
     trail.admin.execute("DELETE FROM ops.trail_seal")  # as before the upgrade: nothing was sealed
     trail.admin.execute("SET session_replication_role = replica")
     trail.admin.execute("DELETE FROM journal.entry WHERE position('trail.sealed'::bytea IN message) > 0")
+    # broken off after the first, and gone on with later
+    row = trail.worker.execute("SELECT clock_timestamp() - interval '5 minutes'").fetchone()
+    assert row is not None
+    assert seal_new(trail.worker, row[0], row[0]) is not None
+    assert trail.problems() == []
     assert trail.seal() >= 3
     assert trail.problems() == []
 
