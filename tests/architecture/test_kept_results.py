@@ -11,16 +11,7 @@ import pytest
 
 FOLDERS = ("docs/bench", "docs/bench/grown", "docs/drills")
 #: Results that name what nobody can have again: file, what it names, why. Each goes as soon as it is run again.
-EXCEPTIONS = {
-    "docs/bench/2026-11-23-vm.json": (
-        "9ee8e338417d-dirty",
-        "measured before what was measured was committed",
-    ),
-    "docs/bench/2026-11-24-vm.json": (
-        "919f913a02f8-dirty",
-        "measured before what was measured was committed",
-    ),
-}
+EXCEPTIONS: dict[str, tuple[str, str]] = {}
 
 
 def git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
