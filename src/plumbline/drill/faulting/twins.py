@@ -405,7 +405,7 @@ def mark_before(course: Course) -> None:
     course.site.start(gateways=len(course.site.ports))
     course.some(3)
     mark = HeadMark(_mark(course)).read()
-    course.require(mark is not None and mark.size == course.size(), "水位没有跟上日志")
+    course.require(mark is not None and mark.size == course.head(), "水位没有跟上日志")
 
 
 def both_before(course: Course) -> None:
