@@ -175,9 +175,13 @@ def is_quiet(conn: psycopg.Connection[Any], at: datetime) -> bool:
     return row is not None and (row[0] is None or abs(at - row[0]) >= QUIET)
 
 
-def to_enter(conn: psycopg.Connection[Any], sender: bytes) -> list[Seal]:
-    """Seals that are not in the log, in their order; `sender` (16 bytes) is who enters them. Those that are, are known for it."""
+def note_entered(conn: psycopg.Connection[Any], sender: bytes) -> None:
+    """For the page, and so that they are looked at no more: the seals that stand in the log."""
     conn.execute(_CONFIRM.encode(), [sender])
+
+
+def to_enter(conn: psycopg.Connection[Any], sender: bytes) -> list[Seal]:
+    """Seals that are not in the log, in their order; `sender` (16 bytes) is who enters them."""
     return [Seal(*row) for row in conn.execute(_TO_ENTER.encode(), [sender]).fetchall()]
 
 

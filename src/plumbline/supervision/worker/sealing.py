@@ -48,6 +48,7 @@ class Sealing(Background):
 
     def _enter(self, conn: psycopg.Connection[Any]) -> int:
         now, done, sender = _one(conn, "SELECT clock_timestamp()", []), 0, bytes.fromhex(self._operator)
+        trail.note_entered(conn, sender)  # a worker that died behind its entry has not
         for seal in trail.to_enter(conn, sender):
             if fault := trail.fault_of(conn, seal, now):
                 _log.error("seal %s of the audit trail is made anew: %s", seal.number, fault)
@@ -55,8 +56,7 @@ class Sealing(Background):
                 continue
             self._sender.submit(seal.message(self._operator))
             done += 1
-        if done:
-            trail.to_enter(conn, sender)  # for the page: they stand in the log
+        trail.note_entered(conn, sender)
         return done
 
     def follow(self, conn: psycopg.Connection[Any]) -> None:
