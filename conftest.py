@@ -22,6 +22,8 @@ from psycopg import sql
 from plumbline.embedded.folder import DataFolder
 from plumbline.embedded.ports import free_port
 from plumbline.embedded.postgres import Cluster, Running
+from plumbline.embedded.scratch import VARIABLE as SCRATCH
+from plumbline.embedded.scratch import in_memory, scratch
 from plumbline.embedded.supervisor import Supervisor
 from plumbline.supervision.boot import DATABASE, DEMO_OPERATOR, Settings, prepare
 from plumbline.supervision.config import DEMO_ORIGIN, ROLES, DatabasePlace, Platform
@@ -35,6 +37,10 @@ from plumbline.supervision.run import Serving, process_specs
 if _servers := os.environ.get("PLUMB_TEST_DATABASES", "").split():
     os.environ["DATABASE_URL"] = _servers[int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])]
 
+
+#: Making platforms is most of what service tests do, and making them in memory takes a third of the time. Whoever starts another
+#: lane or a process inherits the choice.
+os.environ.setdefault(SCRATCH, in_memory())
 
 #: Tests turn pages faster than people do; the limit itself has tests of its own.
 os.environ.setdefault("PLUMB_PAGE_RATE", "50")
@@ -191,14 +197,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def short_folder() -> Iterator[Path]:
     """A folder with a short path: PostgreSQL's socket must fit into 107 bytes."""
-    folder = Path(tempfile.mkdtemp(prefix="plt-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="plt-", dir=scratch()))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def _served() -> Iterator[TestPlatform]:
-    folder = Path(tempfile.mkdtemp(prefix="plt-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="plt-", dir=scratch()))
     cluster = None
     if os.environ.get("DATABASE_URL"):
         _drop_external()
@@ -231,7 +237,7 @@ def running_platform(_served: TestPlatform) -> TestPlatform:
 
 @pytest.fixture(scope="session")
 def _shared_cluster() -> Iterator[Running]:
-    folder = Path(tempfile.mkdtemp(prefix="plt-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="plt-", dir=scratch()))
     cluster = Cluster(folder)
     try:
         yield cluster.start()
@@ -243,7 +249,7 @@ def _shared_cluster() -> Iterator[Running]:
 @pytest.fixture(scope="session")
 def _template(request: pytest.FixtureRequest) -> Iterator[TestPlatform]:
     """A platform prepared once, of which quiet platforms are copies: preparing one takes a second, copying a fifth of that."""
-    folder, name = Path(tempfile.mkdtemp(prefix="plt-", dir="/tmp")), f"t{os.getpid()}"
+    folder, name = Path(tempfile.mkdtemp(prefix="plt-", dir=scratch())), f"t{os.getpid()}"
     url = os.environ.get("DATABASE_URL")
     if url:
         with _external(url, name):
@@ -279,7 +285,7 @@ def copied(_template: TestPlatform) -> Callable[[Platform], AbstractContextManag
 
     @contextmanager
     def copy(platform: Platform) -> Iterator[TestPlatform]:
-        folder = Path(tempfile.mkdtemp(prefix="plt-", dir="/tmp"))
+        folder = Path(tempfile.mkdtemp(prefix="plt-", dir=scratch()))
         try:
             with _copy(folder, replace(_template, platform=platform)) as tested:
                 yield tested
@@ -292,7 +298,7 @@ def copied(_template: TestPlatform) -> Callable[[Platform], AbstractContextManag
 @pytest.fixture(scope="session")
 def untouched_platform(_template: TestPlatform) -> Iterator[TestPlatform]:
     """A quiet platform for tests that only look, or that take back what they do; shared by all of them."""
-    folder = Path(tempfile.mkdtemp(prefix="plt-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="plt-", dir=scratch()))
     try:
         with _copy(folder, _template) as tested:
             yield tested

@@ -19,6 +19,7 @@ from pathlib import Path
 import psycopg
 
 from plumbline.embedded.postgres import Cluster
+from plumbline.embedded.scratch import scratch
 from plumbline.supervision.boot import DATABASE, DEMO_OPERATOR, Settings, prepare
 from plumbline.supervision.config import DEMO_ORIGIN
 
@@ -78,7 +79,7 @@ def main() -> None:
     """Fill, ask, print."""
     requests = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 20
-    folder = Path(tempfile.mkdtemp(prefix="plt-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="plt-", dir=scratch()))
     cluster = Cluster(folder)
     running = cluster.start()
     try:

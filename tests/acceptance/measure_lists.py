@@ -23,6 +23,7 @@ from pathlib import Path
 import psycopg
 
 from plumbline.embedded.postgres import Cluster
+from plumbline.embedded.scratch import scratch
 from plumbline.supervision.boot import DATABASE, DEMO_OPERATOR, Settings, prepare
 from plumbline.supervision.config import DEMO_ORIGIN
 
@@ -290,7 +291,7 @@ def main() -> None:
     parser.add_argument("--reader", choices=READERS, help="只以一种身份问")
     options = parser.parse_args()
     reports = options.rows
-    folder = Path(os.environ.get("PLUMB_MEASURE_DIR") or tempfile.mkdtemp(prefix="plt-", dir="/tmp"))
+    folder = Path(os.environ.get("PLUMB_MEASURE_DIR") or tempfile.mkdtemp(prefix="plt-", dir=scratch()))
     cluster = Cluster(folder)
     running = cluster.start()
     try:

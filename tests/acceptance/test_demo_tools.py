@@ -32,6 +32,7 @@ from plumbline.domain.basics.identifiers import party_id
 from plumbline.embedded.ports import free_port
 from plumbline.embedded.postgres import Cluster
 from plumbline.embedded.problems import EmbeddedProblem
+from plumbline.embedded.scratch import scratch
 from plumbline.embedded.supervisor import Supervisor
 from plumbline.exchange.messages.registry import RoleGranted
 from plumbline.exchange.uids import new_uid
@@ -111,7 +112,7 @@ def _enrol(platform: Platform) -> None:
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[Demo]:
-    folder = Path(tempfile.mkdtemp(prefix="plt-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="plt-", dir=scratch()))
     cluster, serving = Cluster(folder), Serving(port=free_port())
     settings = Settings(
         origin=DEMO_ORIGIN,

@@ -23,6 +23,7 @@ from plumbline.bench.p1a_accept import Lost
 from plumbline.bench.p6_log import Sizes, StoredLog
 from plumbline.bench.report import Measured, number
 from plumbline.bench.stats import Comparison, interleave
+from plumbline.embedded.scratch import scratch
 from plumbline.evidence import paths
 from plumbline.evidence.paths import BLOCK_LEAVES, LeafAndNodeSource, inclusion_path, verify_inclusion
 
@@ -167,7 +168,7 @@ class _Peer:
 
 def measure_peer(goals: dict[str, Goal], sizes: Sizes, rounds: int) -> list[Measured]:
     """Ours ÷ pymerkle, each from an SQLite file over the same leaves; empty when the peer is absent. Raises :class:`Lost`."""
-    with tempfile.TemporaryDirectory(prefix="plb-", dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix="plb-", dir=scratch()) as name:
         folder = Path(name)
         log, picks = StoredLog(sizes.stored), scattered(sizes.stored, min(sizes.proven, sizes.stored))
         if peer_proofs(folder, sizes.stored, picks[:1], 1, 0) is None:  # it also fills its file

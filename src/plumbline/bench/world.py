@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from plumbline.domain.basics.identifiers import party_id, uscc_check_character
 from plumbline.embedded.postgres import Cluster, Running
+from plumbline.embedded.scratch import scratch
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.registry import InstrumentRegistered, KeyEnrolled, PartyRegistered
 from plumbline.exchange.signatures import Ed25519Signer, HmacSigner, HmacSm3Signer, Signer
@@ -156,7 +157,7 @@ def open_world(suite: str = "standard") -> Iterator[World]:
 
     `suite`: of its keys, `gm` for the national algorithms. The path is short: PostgreSQL's socket must fit into 107 bytes.
     """
-    folder = Path(tempfile.mkdtemp(prefix="plb-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="plb-", dir=scratch()))
     cluster = Cluster(folder)
     try:
         running = cluster.start()

@@ -20,6 +20,7 @@ from plumbline.demo.story import OPENED_BEFORE, SEED, enrol_cast
 from plumbline.embedded.ports import free_port
 from plumbline.embedded.postgres import Cluster
 from plumbline.embedded.problems import EmbeddedProblem
+from plumbline.embedded.scratch import scratch
 from plumbline.embedded.supervisor import ProcessSpec, Supervisor
 from plumbline.supervision.boot import DEMO_OPERATOR, Settings, prepare
 from plumbline.supervision.city_progress import Progress, core_file, read_progress
@@ -163,7 +164,9 @@ def _reset(data_dir: Path) -> None:
 def run_replay(arguments: argparse.Namespace) -> int:
     """Send recordings through a platform of its own and account for every one of them."""
     given = arguments.data_dir
-    data_dir = Path(given).absolute() if given else Path(tempfile.mkdtemp(prefix="plumb-replay-", dir="/tmp"))
+    data_dir = (
+        Path(given).absolute() if given else Path(tempfile.mkdtemp(prefix="plumb-replay-", dir=scratch()))
+    )
     serving = Serving(port=free_port())
     cluster = None if os.environ.get("DATABASE_URL") else Cluster(data_dir)
     try:

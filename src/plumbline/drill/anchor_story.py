@@ -18,6 +18,7 @@ from plumbline.drill.evm_chain import EvmProcess, enlist
 from plumbline.drill.node_option import NODE_REMEDY
 from plumbline.drill.outcome import Outcome
 from plumbline.embedded.postgres import Cluster
+from plumbline.embedded.scratch import scratch
 from plumbline.evidence.anchor import log_id
 from plumbline.exchange.messages.registry import PartyRegistered
 from plumbline.exchange.uids import new_uid
@@ -230,7 +231,7 @@ def run_story(arguments: argparse.Namespace) -> Outcome:
     if not arguments.node.exists():
         raise SystemExit(f"没有 {arguments.node}：{NODE_REMEDY}")
     began, broken = time.monotonic(), list[str]()
-    with tempfile.TemporaryDirectory(prefix="plumb-anchor-", dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix="plumb-anchor-", dir=scratch()) as name:
         stage = Stage(Path(name), arguments.node, arguments.seed)
         try:
             stage.register()

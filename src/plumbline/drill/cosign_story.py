@@ -19,6 +19,7 @@ from plumbline.domain.basics.identifiers import party_id
 from plumbline.drill.outcome import Outcome
 from plumbline.embedded.ports import free_port
 from plumbline.embedded.postgres import Cluster
+from plumbline.embedded.scratch import scratch
 from plumbline.embedded.supervisor import Supervisor
 from plumbline.evidence.checkpoint import open_checkpoint, parse_verifier
 from plumbline.exchange.messages.registry import PartyRegistered
@@ -306,7 +307,7 @@ class Story:
 def run_story(arguments: argparse.Namespace) -> Outcome:
     """All scenes on one stage."""
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="cosign-", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="cosign-", dir=scratch()) as folder:
         stage = Stage(Path(folder), arguments.port)
         story = Story(stage, arguments)
         try:

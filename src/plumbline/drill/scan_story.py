@@ -17,6 +17,7 @@ from pathlib import Path
 
 from plumbline.drill.kill.site import Site, open_site
 from plumbline.drill.outcome import Outcome
+from plumbline.embedded.scratch import scratch
 from plumbline.supervision.scanner import Policy, Scanner, ScannerProblem, withheld_because
 
 #: The harmless test file of the anti-virus makers, in two parts so that no scanner takes this program for it.
@@ -182,7 +183,7 @@ def _acts(story: Story, files: int) -> str:
 
 @contextlib.contextmanager
 def _folder() -> Iterator[Path]:
-    folder = tempfile.mkdtemp(prefix="plc-", dir="/tmp")
+    folder = tempfile.mkdtemp(prefix="plc-", dir=scratch())
     try:
         yield Path(folder)
     finally:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from plumbline.drill.command import Drill
 from plumbline.drill.node_option import NODE_REMEDY, add_node_option
 from plumbline.drill.outcome import Outcome
+from plumbline.embedded.scratch import scratch
 
 if TYPE_CHECKING:
     import psycopg
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     from plumbline.embedded.ports import free_port
 
     began, tally = time.monotonic(), Tally()
-    folder = Path(tempfile.mkdtemp(prefix="pld-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="pld-", dir=scratch()))
     try:
         data_dir = folder / "d"
         print(f"演示城市（规模 {arguments.scale}）正在生成，一边写一边核对", flush=True)

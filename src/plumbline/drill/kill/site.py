@@ -28,6 +28,7 @@ from plumbline.domain.basics.identifiers import party_id, uscc_check_character
 from plumbline.drill.kill import child
 from plumbline.embedded.ports import free_port
 from plumbline.embedded.postgres import Cluster, Running
+from plumbline.embedded.scratch import scratch
 from plumbline.embedded.supervisor import ProcessSpec, ReadyLine, ReadyUrl, Supervisor
 from plumbline.exchange.messages.custody import CommissionPlaced
 from plumbline.exchange.messages.header import Message
@@ -406,7 +407,7 @@ def open_site(
 
     The path is short: PostgreSQL's socket must fit into 107 bytes. `ground`: what holds while anything is in that folder.
     """
-    folder = Path(tempfile.mkdtemp(prefix="plk-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="plk-", dir=scratch()))
     try:
         with ground(folder):
             yield from _opened(folder, bug)

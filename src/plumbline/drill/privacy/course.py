@@ -27,6 +27,7 @@ from plumbline.drill.privacy.readers import Answer, begin_session, principals, w
 from plumbline.drill.privacy.searching import Hit, Searcher, distinct
 from plumbline.embedded.ports import free_port
 from plumbline.embedded.postgres import Cluster
+from plumbline.embedded.scratch import scratch
 from plumbline.embedded.supervisor import Supervisor
 from plumbline.exchange.masks import STAR
 from plumbline.supervision.boot import DEMO_OPERATOR, Settings, operator_of, prepare
@@ -252,7 +253,7 @@ def vault_secrets(platform: Platform) -> list[Secret]:
 @contextmanager
 def own_platform() -> Iterator[tuple[Platform, str, str]]:
     """A whole platform in a folder of its own: platform, address, administrator's connection; gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="plv-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="plv-", dir=scratch()))
     cluster = Cluster(folder)
     try:
         running, serving = cluster.start(), Serving(port=free_port())
@@ -296,7 +297,7 @@ def fill_city(platform: Platform, seed: int, scale: float) -> None:
 def drill_privacy(*, seed: int, scale: float, people: int) -> Outcome:
     """The full drill on a platform of its own."""
     begun = time.monotonic()
-    out = Path(tempfile.mkdtemp(prefix="plv-out-", dir="/tmp"))
+    out = Path(tempfile.mkdtemp(prefix="plv-out-", dir=scratch()))
     with own_platform() as (platform, url, administrator):
         course = Course(platform=platform, url=url, administrator=administrator, seed=seed, people=people)
         if scale > 0:

@@ -23,6 +23,7 @@ from plumbline.drill.restoring.bugs import BUGS, Bug, put_in
 from plumbline.drill.restoring.judging import in_order, present_once, resent_anew, set_breaches
 from plumbline.drill.restoring.senders import Sender, enrol_key, new_key
 from plumbline.drill.restoring.stage import PATIENCE_S, Report, Stage
+from plumbline.embedded.scratch import scratch
 from plumbline.evidence.checkpoint import parse_verifier
 from plumbline.exchange.messages.registry import KeyRevoked
 from plumbline.exchange.personal import PersonalFields, make_record
@@ -415,7 +416,7 @@ SCENES: dict[str, Callable[[Story], None]] = {
 @contextmanager
 def open_stage() -> Iterator[Stage]:
     """A platform of its own with two senders and an archive."""
-    with tempfile.TemporaryDirectory(prefix="plr-", dir="/tmp") as folder, open_site() as site:
+    with tempfile.TemporaryDirectory(prefix="plr-", dir=scratch()) as folder, open_site() as site:
         Path(folder).chmod(0o755)
         stage = Stage(site, Path(folder))
         try:

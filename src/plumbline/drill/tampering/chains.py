@@ -13,6 +13,7 @@ import psycopg
 
 from plumbline.drill.evm_chain import EvmProcess, enlist
 from plumbline.drill.tampering.acts import Audit, Tally
+from plumbline.embedded.scratch import scratch
 from plumbline.evidence.anchor import AnchorPlace
 from plumbline.supervision.anchor_commands import unheld
 from plumbline.supervision.config import Platform
@@ -29,7 +30,7 @@ class NotAnchored(RuntimeError):
 @contextmanager
 def anchored(platform: Platform, program: Path) -> Iterator[Audit]:
     """The newest checkpoint stands in a chain, as a worker writes it; yields what asks the chain for every anchor that is kept."""
-    with tempfile.TemporaryDirectory(prefix="pld-evm-", dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix="pld-evm-", dir=scratch()) as name:
         node = EvmProcess(program, Path(name))
         try:
             enlist(platform, node, _NAME, confirmations=1)
