@@ -19,7 +19,7 @@ from plumbline.bench.p2_peers import Kind, environment
 from plumbline.bench.p4_verify import Asking, question
 from plumbline.bench.peers import django_lookup, fastapi_lookup
 from plumbline.bench.report import Measured, number
-from plumbline.bench.stats import interleave
+from plumbline.bench.stats import TURNS, interleave
 from plumbline.bench.world import World
 from plumbline.domain.reporting.code import new_code
 
@@ -120,7 +120,7 @@ def beside(world: World, goal: Goal, amount: tuple[int, int], kind: Kind, codes:
             expected=expected,
         )
         peer.ask_all()
-        comparison = interleave(peer.rates, asking.rates, rounds, warm=rounds > 1)
+        comparison = interleave(peer.rates, asking.rates, rounds, warm=rounds > 1, turns=TURNS)
     finally:
         ours.stop()
         theirs.stop()

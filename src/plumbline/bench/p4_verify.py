@@ -112,9 +112,9 @@ def measure_limits(
     )
     try:
         asking, empty = Asking(world, ours, codes, count), Empty(noop, question(codes[0]), 3 * count)
-        over_http = interleave(empty.rates, asking.rates, rounds, warm=rounds > 1)
+        over_http = interleave(empty.rates, asking.rates, rounds, warm=rounds > 1, turns=TURNS)
         bench = Pgbench(world)
-        over_rows = interleave(bench.rates, asking.rates, rounds, warm=False)
+        over_rows = interleave(bench.rates, asking.rates, rounds, warm=False, turns=TURNS)
     finally:
         ours.stop()
         noop.stop()

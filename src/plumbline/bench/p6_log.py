@@ -14,7 +14,7 @@ from math import log2
 
 from plumbline.bench.goals import Goal
 from plumbline.bench.report import Measured, number
-from plumbline.bench.stats import interleave
+from plumbline.bench.stats import TURNS, interleave
 from plumbline.evidence.leaf import leaf_hash
 from plumbline.evidence.paths import LeafAndNodeSource, inclusion_path, verify_inclusion
 from plumbline.evidence.tree import Frontier, batch_inclusion_paths
@@ -95,7 +95,11 @@ def measure_append(goal: Goal, sizes: Sizes, rounds: int) -> Measured:
     """Ours ÷ the 2-hash loop."""
     data = leaf_data(sizes.leaves)
     comparison = interleave(
-        lambda _: two_hash_loop(data), lambda _: batch_append(data)[0], rounds, warm=rounds > 1
+        lambda _: two_hash_loop(data),
+        lambda _: batch_append(data)[0],
+        rounds,
+        warm=rounds > 1,
+        turns=TURNS,
     )
     return Measured(goal=goal, comparison=comparison, notes=_proof_notes(sizes))
 
@@ -132,7 +136,7 @@ def measure_peer(goal: Goal, sizes: Sizes, rounds: int) -> Measured | None:
         provers.append(float(rates["prove"]))
         return float(rates["append"])
 
-    comparison = interleave(theirs, lambda _: batch_append(data)[0], rounds, warm=False)
+    comparison = interleave(theirs, lambda _: batch_append(data)[0], rounds, warm=False, turns=TURNS)
     notes = [
         f"pymerkle in memory, n = {number(sizes.peer)}, same leaves, same root; its proofs {number(max(provers))}/s"
     ]
