@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +15,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
+from plumbline.demo.answering import Answering, each_once
 from plumbline.demo.cast import REPLAY_PROJECT, build_cast
 from plumbline.demo.chain import Chain, ChainResult
 from plumbline.demo.city import cube_plan
@@ -119,6 +122,7 @@ def test_a_restored_platform_goes_on_and_both_epochs_verify(short_folder: Path) 
         assert done.returncode == 0, done.stderr
         after = _report_once_signing_goes_on(platform, enrolment)
         assert after.state == "registered", after
+        _lost_comes_back(platform, short_folder, lost)
         status = httpx.get(f"{platform.public_url}/status/", trust_env=False).text
         assert "第 2 期" in status and "演练：从备份恢复" in status
         assert _cli(short_folder, "audit").returncode == 0
@@ -144,6 +148,64 @@ def _report_once_signing_goes_on(platform: Platform, enrolment: Enrolment) -> Ch
             if time.monotonic() > until:
                 raise
             time.sleep(2)
+
+
+def _state(platform: Platform, code: str) -> str:
+    """What a program is told of a code; empty for one that is not known."""
+    told = httpx.get(
+        f"{platform.public_url}/v/{code}", headers={"Accept": "application/json"}, trust_env=False
+    )
+    return told.json()["state"] if told.status_code == 200 else ""
+
+
+def _nothing_is_withheld_before_the_witness_has_sent_again(platform: Platform, application: str) -> None:
+    """The application is there again, and for want of the witnessing it has no code: but nobody takes it for an unwitnessed one yet."""
+    with psycopg.connect(platform.conninfo("plumb_projector"), autocommit=True) as conn:
+
+        def state() -> str:
+            row = conn.execute("SELECT state FROM fact.application WHERE id = %s", [application]).fetchone()
+            return row[0] if row else ""
+
+        until = time.monotonic() + 60
+        while state() == "":
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        for _ in range(30):
+            assert state() == "applied"
+            time.sleep(0.1)
+
+
+def _lost_comes_back(platform: Platform, folder: Path, lost: ChainResult) -> None:
+    """The station asks, and nobody else does anything: the parties' programs send what only they still have, the report included."""
+    code = lost.code
+    assert code and _state(platform, code) == ""
+    stop = threading.Event()
+    parties = each_once([build_cast(SEED, datetime.now(UTC).date())])
+    firm = [each for each in parties if each.role == "resident_engineer_firm"]
+    answering, late = (
+        Answering(those, platform.data_dir, platform.public_url, every_s=0.5)
+        for those in ([each for each in parties if each not in firm], firm)
+    )
+    threads = answering.start(stop)
+    try:
+        asked = _cli(folder, "retransmit", "ask", "--by", "值班员", "--because", "演练：请补传", "--yes")
+        assert asked.returncode == 0, asked.stdout + asked.stderr
+        until, wanted = time.monotonic() + 90, asked.stdout.count("：已请求（")
+        assert wanted >= 3, asked.stdout
+        _nothing_is_withheld_before_the_witness_has_sent_again(platform, lost.entries["application"])
+        threads += late.start(stop)
+        while _state(platform, code) != "genuine_demo" or len(answering.told) + len(late.told) < wanted:
+            assert time.monotonic() < until, (_state(platform, code), answering.told, late.told)
+            time.sleep(0.3)
+    finally:
+        stop.set()
+        for each in threads:
+            each.join(30)
+    assert not any(each.is_alive() for each in threads)
+    told = [each for _, each in (*answering.told, *late.told)]
+    assert not [reason for each in told for reason in each.not_held.values()]
+    assert sum(len(each.resent) for each in told) > 10
+    assert _cli(folder, "retransmit", "status").returncode == 0
 
 
 def _no_forged_bundle_holds(platform: Platform, data: bytes, web: Ed25519Signer) -> None:

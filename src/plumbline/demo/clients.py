@@ -12,13 +12,13 @@ from typing import Protocol, Self
 import httpx
 
 from plumbline.demo.cast import Cast, PartyKey
-from plumbline.demo.keys import PartyKeys, institution_folder, party_keys, report_keys
+from plumbline.demo.keys import PartyKeys, institution_folder, party_folder, party_keys, report_keys
 from plumbline.demo.ledger import Ledger
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.signatures import Signer
 from plumbline.exchange.submission import OriginSignature
 from plumbline.lab.keys import InstitutionKeys
-from plumbline.sdk.client import Client, Outgoing, Refused, Sent
+from plumbline.sdk.client import Client, Outgoing, Refused, Sent, SentBook
 from plumbline.sdk.client.receipts import BOOK, ReceiptBook
 from plumbline.sdk.client.transport import open_http
 
@@ -59,6 +59,28 @@ class Sender(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What a party was acknowledged and what it sent, in its own folder: with both it can send again what a restore has lost."""
+
+    receipts: ReceiptBook
+    sent: SentBook
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """The books of a folder, made at first use; reports lie beside them already."""
+        # A city sends a hundred messages a second, and sends them again after a crash: a sync for each of them buys nothing.
+        return cls(
+            ReceiptBook(folder / BOOK, messages=False, synced=False),
+            SentBook(folder / "sent", elsewhere=("application/pdf",), synced=False),
+        )
+
+    def close(self) -> None:
+        """Close both."""
+        self.receipts.close()
+        self.sent.close()
+
+
 class PartyClient:
     """A party's client; `stated_at` moves the clock of a demo log for files as it does for messages."""
 
@@ -68,7 +90,7 @@ class PartyClient:
         party: str,
         keys: PartyKeys,
         ca: Path | None = None,
-        receipts: ReceiptBook | None = None,
+        books: Books | None = None,
     ) -> None:
         self._http: httpx.Client = open_http(base_url, ca)
         self._client = Client(
@@ -78,19 +100,15 @@ class PartyClient:
             origin=keys.origin,
             http=self._http,
             retries=8,
-            receipts=receipts,
+            receipts=books.receipts if books else None,
+            sent=books.sent if books else None,
         )
+        self.books = books
 
     @property
     def sender(self) -> str:
         """Party id, 32 hex."""
         return self._client.sender
-
-    @property
-    def receipts(self) -> ReceiptBook | None:
-        """Where the party keeps what it was acknowledged; None for one that keeps nothing."""
-        kept = self._client.receipts
-        return kept if isinstance(kept, ReceiptBook) else None
 
     @property
     def http(self) -> httpx.Client:
@@ -161,17 +179,22 @@ class Clients:
         for client in self.parties.values():
             if isinstance(client, PartyClient):
                 client.close()
-                if client.receipts is not None:
-                    client.receipts.close()
+                if client.books is not None:
+                    client.books.close()
 
 
 def open_clients(cast: Cast, data_dir: Path, base_url: str, ca: Path | None = None) -> Clients:
     """Clients of all parties, with the keys in `data_dir`; `base_url` is the platform's public address."""
     keys = {party: party_keys(cast, data_dir, party) for party in PARTIES}
-    kept: dict[PartyKey, ReceiptBook] = {"institution": receipt_book(institution_folder(cast, data_dir))}
     return Clients(
         parties={
-            party: PartyClient(base_url, cast.party(party), keys[party], ca, kept.get(party))
+            party: PartyClient(
+                base_url,
+                cast.party(party),
+                keys[party],
+                ca,
+                Books.open(party_folder(cast, data_dir, party)),
+            )
             for party in PARTIES
         },
         devices=dict(keys["institution"].devices),
@@ -180,12 +203,6 @@ def open_clients(cast: Cast, data_dir: Path, base_url: str, ca: Path | None = No
         public_url=base_url.rstrip("/"),
         reports=institution_folder(cast, data_dir) / "reports",
     )
-
-
-def receipt_book(folder: Path) -> ReceiptBook:
-    """The institution's own receipts, in its own folder; its messages stand in its own records."""
-    # A city sends a hundred messages a second, and sends them again after a crash: a sync for each receipt buys nothing.
-    return ReceiptBook(folder / BOOK, messages=False, synced=False)
 
 
 def open_ledger(cast: Cast, data_dir: Path) -> Ledger:

@@ -29,6 +29,13 @@ def institution_folder(cast: Cast, data_dir: Path) -> Path:
     return data_dir / "institutions" / cast.organisations["institution"].short_name
 
 
+def party_folder(cast: Cast, data_dir: Path, party: PartyKey) -> Path:
+    """Where a party keeps what is its own."""
+    if party == "institution":
+        return institution_folder(cast, data_dir)
+    return data_dir / "parties" / cast.organisations[party].short_name
+
+
 def report_keys(cast: Cast, data_dir: Path) -> InstitutionKeys:
     """The institution's key folder, made at first use."""
     folder = institution_folder(cast, data_dir) / "keys"
@@ -50,7 +57,7 @@ def party_keys(cast: Cast, data_dir: Path, party: PartyKey) -> PartyKeys:
             origin=_signer(party, "origin", keys.origin),
             devices=devices,
         )
-    folder = data_dir / "parties" / cast.organisations[party].short_name
+    folder = party_folder(cast, data_dir, party)
     folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     return PartyKeys(
         folder=folder,

@@ -1,4 +1,5 @@
-"""The city in real time (城市的日常): the press of the first institution; whoever is cut off goes on working and queues."""
+"""The city in real time (城市的日常): the press of the first institution; whoever is cut off goes on working and queues;
+all of them send again what the platform asks for."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import logging
 import threading
 from pathlib import Path
 
+from plumbline.demo.answering import Answering, parties_of
 from plumbline.demo.clients import PartyClient, open_clients
 from plumbline.demo.keys import party_keys
 from plumbline.demo.live_press import LivePress
@@ -24,6 +26,14 @@ def work_on(platform: Platform, city: City, ca: Path | None, stop: threading.Eve
     own = city.teams[0].house.organisation.short_name
     others = threading.Thread(target=_cut_off, args=(stage, stop), name="cut-off", daemon=True)
     others.start()
+    answering = Answering(
+        parties_of(city),
+        platform.data_dir,
+        platform.public_url,
+        ca,
+        is_cut_off=lambda name: name in cuts(stage.folder),
+    )
+    answering.start(stop)
     with open_clients(cast, platform.data_dir, platform.public_url, ca) as clients:
         institution = clients.parties["institution"]
         assert isinstance(institution, PartyClient)

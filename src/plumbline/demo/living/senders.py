@@ -13,8 +13,8 @@ from typing import Self
 
 from plumbline.demo.casework import number_series
 from plumbline.demo.cast import Organisation, PartyKey
-from plumbline.demo.clients import PARTIES, Clients, PartyClient, Sender, receipt_book
-from plumbline.demo.keys import PartyKeys, institution_folder, party_keys, report_keys
+from plumbline.demo.clients import PARTIES, Books, Clients, PartyClient, Sender
+from plumbline.demo.keys import PartyKeys, institution_folder, party_folder, party_keys, report_keys
 from plumbline.demo.ledger import MemoryLedger
 from plumbline.demo.living.drafts import Placed
 from plumbline.demo.living.lines import Gathering, Line
@@ -25,7 +25,6 @@ from plumbline.exchange.origin import sign_origin
 from plumbline.exchange.submission import OriginSignature
 from plumbline.lab.keys import InstitutionKeys
 from plumbline.sdk.client import Outgoing, Refused, Sent
-from plumbline.sdk.client.receipts import ReceiptBook
 
 #: Connections of one party that may be busy at the same time.
 CONNECTIONS = 8
@@ -40,13 +39,13 @@ class SharedSender:
         party: str,
         keys: PartyKeys,
         ca: Path | None = None,
-        receipts: ReceiptBook | None = None,
+        books: Books | None = None,
         *,
         gathering: Gathering | None = None,
     ) -> None:
         self.sender = party
-        self._receipts, self._origin = receipts, keys.origin
-        self._make = partial(PartyClient, base_url, party, keys, ca, receipts)
+        self._books, self._origin = books, keys.origin
+        self._make = partial(PartyClient, base_url, party, keys, ca, books)
         self._made: list[PartyClient] = []
         self._free: queue.LifoQueue[PartyClient | None] = queue.LifoQueue()
         for _ in range(CONNECTIONS):
@@ -109,8 +108,8 @@ class SharedSender:
         """Close every connection."""
         for client in self._made:
             client.close()
-        if self._receipts is not None:
-            self._receipts.close()
+        if self._books is not None:
+            self._books.close()
 
     def _take(self) -> PartyClient:
         client = self._free.get()
@@ -181,13 +180,12 @@ class CitySenders:
 
     def _sender(self, team: Team, role: PartyKey, who: Organisation) -> Sender:
         if who.party not in self.shared:
-            own = institution_folder(team.cast, self.data_dir) if role == "institution" else None
             self.shared[who.party] = SharedSender(
                 self.base_url,
                 who.party,
                 self._keys_of(team, role),
                 self.ca,
-                receipt_book(own) if own else None,
+                Books.open(party_folder(team.cast, self.data_dir, role)),
                 gathering=self.gathering,
             )
         return self.shared[who.party]

@@ -40,7 +40,10 @@ from plumbline.sdk.client.stamp import stamp
 CHUNK = 200
 #: How long the platform may take for its decision on an application, seconds a question.
 DECISION_S = 20.0
+#: How long a registration waits for the code of its application to come back, which may want what others have to send first.
+REGISTER_WITHIN_S = 24 * 3600.0
 _NOT_FOUND = 404
+_FOR_NOW = frozenset({429, 502, 503, 504})
 _KIND = "retransmit.requested"
 
 
@@ -55,6 +58,8 @@ class Answered:
     #: Entry id → why it could not be sent again.
     not_held: dict[str, str] = field(default_factory=dict)
     files: int = 0
+    #: Registrations whose application has no code again yet: each look tries them once more, for a day.
+    waiting: list[str] = field(default_factory=list)
 
 
 class Answerer:
@@ -81,18 +86,27 @@ class Answerer:
         #: Entries of others that were waited for in vain: they are not waited for again.
         self._absent: set[str] = set()
         self._waits_until = 0.0
+        #: Request → how it was answered so far, until when (monotonic) its registrations wait.
+        self._unfinished: dict[str, tuple[Answered, float]] = {}
 
     def answer(self) -> list[Answered]:
-        """Look once, and answer every request that is new; the place in the feed is kept, so that a crash repeats at most one.
+        """Look once, and answer every request that is new; the place in the feed is kept, so that a crash repeats at most one. One whose
+        registrations had to wait for a code is gone on with, and is given again.
 
         Raises :class:`Unreachable` or :class:`Refused` when the platform cannot be asked; calling again goes on.
         """
-        after = self._book.place("changes")
-        done = []
-        for item in self._client.changes(self._start() if after is None else after):
-            if item.get("kind") == _KIND and item.get("request"):
-                done.append(self._answer_one(str(item["entry"]), item["request"]))
-            self._book.note("changes", int(item["idx"]))
+        kept = self._book.place("changes")
+        reached = after = self._start() if kept is None else kept
+        done = [self._go_on(request) for request in list(self._unfinished)]
+        try:
+            for item in self._client.changes(after):
+                if item.get("kind") == _KIND and item.get("request"):
+                    done.append(self._answer_one(str(item["entry"]), item["request"]))
+                    self._book.note("changes", int(item["idx"]))
+                reached = int(item["idx"])
+        finally:  # once for all that asked for nothing: years of them may come at the first look
+            if reached != kept:
+                self._book.note("changes", reached)
         return done
 
     def _start(self) -> int:
@@ -117,7 +131,31 @@ class Answerer:
             self._send_named_file(told, str(digest))
         for each in sorted(held, key=lambda submission: submission.seq):
             self._send_again(told, each)
+        if told.waiting:
+            self._unfinished[request] = (told, time.monotonic() + REGISTER_WITHIN_S)
         self._tell(told)
+        return told
+
+    def _go_on(self, request: str) -> Answered:
+        """Look whether the codes are there by now; a day later it is said which registrations were not sent again."""
+        told, until = self._unfinished[request]
+        self._waits_until = 0.0  # nothing is waited for: the next look comes
+        waited, told.waiting = told.waiting, []
+        try:
+            for entry in waited:
+                if (submission := self._book.submission(entry)) is not None:
+                    self._send_again(told, submission)
+        except BaseException:  # all of them at the next look; what was sent is known again
+            told.waiting = waited
+            raise
+        if told.waiting and time.monotonic() > until:
+            told.not_held |= dict.fromkeys(
+                told.waiting, "申请一天内没有重新得到监管码，登记没有重发，请再请求一次"
+            )
+            told.waiting = []
+        if not told.waiting:
+            self._tell(told)
+            del self._unfinished[request]
         return told
 
     # What is lost -------------------------------------------------------------------------------------
@@ -210,10 +248,13 @@ class Answerer:
         if message is not None:
             self._await_others(message)
         try:
-            if isinstance(message, ReportRegistered):
-                self._await_code(message)
+            if isinstance(message, ReportRegistered) and not self._await_code(message):
+                told.waiting.append(submission.entry)
+                return
             sent = self._sent(submission, wait_s=DECISION_S if isinstance(message, ReportApplied) else None)
         except Refused as refusal:
+            if refusal.status in _FOR_NOW:  # says nothing of the message: the next look sends it
+                raise
             told.not_held[submission.entry] = str(refusal)[:200] or "平台没有收下"
             return
         (told.present if sent.duplicate else told.resent).append(submission.entry)
@@ -249,11 +290,17 @@ class Answerer:
             if not self._until(lambda name=entry: self._client.has_entry(name)):  # type: ignore[misc]
                 self._absent.add(entry)
 
-    def _await_code(self, message: ReportRegistered) -> None:
-        """Wait until the application has its code again: a registration before that would be refused for ever."""
+    def _await_code(self, message: ReportRegistered) -> bool:
+        """Wait until the application has its code again, and say whether it has: a registration before that would be refused for ever."""
         application = self._book.submission(message.application)
-        if application is not None and application.claims:
-            self._until(lambda: _has_code(self._sent(application, wait_s=DECISION_S)))
+        if application is None or not application.claims:
+            return True
+
+        def has_code() -> bool:
+            is_over = time.monotonic() > self._waits_until
+            return _has_code(self._sent(application, wait_s=1.0 if is_over else DECISION_S))
+
+        return self._until(has_code)
 
     def _until(self, holds: Callable[[], bool]) -> bool:
         """Whether it held before the patience of this request was at its end; what came after a wait renews the patience."""
@@ -277,7 +324,7 @@ class Answerer:
         for number, part in enumerate(parts):
             self._say(
                 told.request,
-                stage="done" if number == len(parts) - 1 else "begun",
+                stage="done" if number == len(parts) - 1 and not told.waiting else "begun",
                 resent=len(told.resent),
                 present=len(told.present),
                 not_held=part,

@@ -205,8 +205,9 @@ class Client:
         """
         waiting = [each if isinstance(each, Outgoing) else self.outgoing(each) for each in messages]
         if self.sent is not None:
-            for each in waiting:
-                self.sent.keep(_entry_of(each.data), each.data, each.origin, each.personal)
+            self.sent.keep_all(
+                (_entry_of(each.data), each.data, each.origin, each.personal) for each in waiting
+            )
 
         def read(body: dict[str, Any], status: int, each: Outgoing) -> Sent:
             sent = _sent_of(body, status)

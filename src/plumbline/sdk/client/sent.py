@@ -11,7 +11,8 @@ import os
 import re
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,13 +61,13 @@ class SentFile:
 class SentBook:
     """One SQLite file beside the receipts, and a folder of files. Threads may share it.
 
-    Without `files` only hash, type and length of a file are kept, for a sender that has its files elsewhere. Without `synced` a power
-    cut may take the newest, for a sender that can make them again. It holds personal records in clear: it is as private as the
-    sender's own records, and grows with them; `forget_person` takes a person out.
+    Of files whose media type is among `elsewhere` only hash, type and length are kept, for a sender that has their bytes elsewhere and
+    finds them for the `Answerer`. Without `synced` a power cut may take the newest, for a sender that can make them again. It holds
+    personal records in clear: it is as private as the sender's own records, and grows with them; `forget_person` takes a person out.
     """
 
-    def __init__(self, folder: Path | str, *, files: bool = True, synced: bool = True) -> None:
-        self.folder, self._files = Path(folder), files
+    def __init__(self, folder: Path | str, *, elsewhere: Container[str] = (), synced: bool = True) -> None:
+        self.folder, self._elsewhere, self._synced = Path(folder), elsewhere, synced
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self._db = sqlite3.connect(
@@ -87,14 +88,23 @@ class SentBook:
         personal: Iterable[PersonalRecord] = (),
     ) -> None:
         """Write down a submission; what is there already stays, since its bytes are the same."""
-        parts = [msgspec.json.encode(list(each)) for each in (origin, personal)]
-        with self._lock:
-            if self._row("SELECT 1 FROM sent WHERE entry = ?", entry) is None:
-                self._insert(
-                    "INSERT INTO sent (entry, seq, message, origin, personal) VALUES (?, ?, ?, ?, ?)",
-                    entry,
-                    [message, *parts],
-                )
+        self.keep_all([(entry, message, origin, personal)])
+
+    def keep_all(
+        self, submissions: Iterable[tuple[str, bytes, Iterable[OriginSignature], Iterable[PersonalRecord]]]
+    ) -> None:
+        """Write down several, (entry, message, origin, personal) each, in their order and with one sync: all of them or none."""
+        rows = [
+            (entry, message, *(msgspec.json.encode(list(each)) for each in (origin, personal)))
+            for entry, message, origin, personal in submissions
+        ]
+        with self._numbered() as next_seq:
+            for entry, *parts in rows:
+                if self._row("SELECT 1 FROM sent WHERE entry = ?", entry) is None:
+                    self._db.execute(
+                        "INSERT INTO sent (entry, seq, message, origin, personal) VALUES (?, ?, ?, ?, ?)",
+                        [entry, next_seq(), *parts],
+                    )
 
     def keep_claims(self, entry: str, claims: str) -> None:
         """The claims of the code that an application was given."""
@@ -129,13 +139,13 @@ class SentBook:
         with self._lock:
             if self._row("SELECT 1 FROM file WHERE sha256 = ?", sha256) is not None:
                 return
-            if self._files:
+            if media_type not in self._elsewhere:
                 self._write(sha256, data)
-            self._insert(
-                "INSERT INTO file (sha256, seq, media_type, bytes) VALUES (?, ?, ?, ?)",
-                sha256,
-                [media_type, len(data)],
-            )
+            with self._numbered() as next_seq:
+                self._db.execute(
+                    "INSERT INTO file (sha256, seq, media_type, bytes) VALUES (?, ?, ?, ?)",
+                    [sha256, next_seq(), media_type, len(data)],
+                )
 
     def submission(self, entry: str) -> Submission | None:
         """What was sent as `entry`, or None."""
@@ -203,16 +213,28 @@ class SentBook:
         with self._lock:
             return self._db.execute(statement, [key]).fetchone()
 
-    def _insert(self, statement: str, key: str, values: list[object]) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            self._db.execute("UPDATE place SET value = value + 1 WHERE name = 'seq'")
-            seq = self._db.execute("SELECT value FROM place WHERE name = 'seq'").fetchone()[0]
-            self._db.execute(statement, [key, seq, *values])
-            self._db.execute("COMMIT")
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
+    @contextmanager
+    def _numbered(self) -> Iterator[Callable[[], int]]:
+        """One transaction; yields what gives the next place in the order."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                known = first = int(
+                    self._db.execute("SELECT value FROM place WHERE name = 'seq'").fetchone()[0]
+                )
+
+                def following() -> int:
+                    nonlocal known
+                    known += 1
+                    return known
+
+                yield following
+                if known > first:
+                    self._db.execute("UPDATE place SET value = ? WHERE name = 'seq'", [known])
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
 
     def _path(self, sha256: str) -> Path:
         return self.folder / "files" / sha256[:2] / sha256
@@ -224,5 +246,6 @@ class SentBook:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if self._synced:
+                os.fsync(file.fileno())
         temporary.replace(path)

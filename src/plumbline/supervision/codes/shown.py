@@ -31,6 +31,23 @@ SELECT a.id FROM fact.application a WHERE a.state IN ('applied', 'released') AND
    AND NOT EXISTS (SELECT 1 FROM fact.retransmission t
                     WHERE t.party = a.institution AND t.idx > %(opened)s AND t.stage <> 'asked')
 """
+#: Somebody who was asked after the loss has not said yet that all of it is sent again.
+_OUTSTANDING = """
+SELECT bool_or(t.stage <> 'done') AND %(occurred)s < min(t.logged_at) AS is_so FROM fact.retransmission t WHERE t.idx > %(opened)s
+"""
+
+
+def may_still_come(conn: psycopg.Connection[DictRow], message: ReportApplied) -> bool:
+    """Whether what an application rests on may be missing only because it was lost: it was made before anybody was asked to send again,
+    and not everybody who was asked has sent what is theirs. Who witnessed the sampling, say, is another party than who applies.
+
+    False a day after the epoch was opened, and as soon as everybody has said that it is done.
+    """
+    opened = recent_loss(conn)
+    if opened is None:
+        return False
+    row = conn.execute(_OUTSTANDING, {"opened": opened, "occurred": message.occurred_at}).fetchone()
+    return row is not None and bool(row["is_so"])
 
 
 def awaiting_codes(conn: psycopg.Connection[DictRow]) -> list[str]:

@@ -26,7 +26,7 @@ from plumbline.exchange.uids import derived_uid
 from plumbline.sdk.pdf.roots import TrustRoot
 from plumbline.supervision.codes.facts import decide
 from plumbline.supervision.codes.issue import reservation, withholding
-from plumbline.supervision.codes.shown import awaiting_codes, shown_claims
+from plumbline.supervision.codes.shown import awaiting_codes, may_still_come, shown_claims
 from plumbline.supervision.journal.append import MAX_BATCH
 from plumbline.supervision.journal.demo_clock import DemoClock, read_demo_clock
 from plumbline.supervision.journal.failpoints import hit
@@ -44,6 +44,8 @@ from plumbline.supervision.worker.masking import masked
 
 BATCH = 50
 RETRY_S = 60.0
+#: When one that was held back is looked at again, at the soonest, and for each of them that is held back.
+LOOK_AGAIN_S, EACH_S = 1.0, 0.05
 _log = logging.getLogger("plumbline.worker")
 #: How long an entry of ours may take to be projected before its work is done again, which would change nothing.
 PROJECTED_S = 3.0
@@ -73,6 +75,8 @@ class Worker:
     demo: bool
     #: Object id → when (monotonic) it may be tried again: one that fails never holds up the others.
     failed: dict[str, float] = field(default_factory=dict)
+    #: Application → when (monotonic) it is looked at again: it would be withheld for want of what may still be sent again after a loss.
+    held_back: dict[str, float] = field(default_factory=dict)
     #: Files that an examination found not to be whole.
     doubted: list[str] = field(default_factory=list)
     #: A demo's clock, read anew for each round.
@@ -105,10 +109,10 @@ class Worker:
         return done
 
     def _waiting(self) -> list[str]:
-        """Ids that failed a moment ago and are left alone for now."""
+        """Ids that failed a moment ago, or were held back, and are left alone for now."""
         now = time.monotonic()
         self.failed = {key: until for key, until in self.failed.items() if until > now}
-        return list(self.failed)
+        return [*self.failed, *(key for key, until in self.held_back.items() if until > now)]
 
     def _fresh(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows without those that were settled a moment ago and only wait for the projection."""
@@ -207,6 +211,11 @@ class Worker:
         message = parse_message(data)
         assert isinstance(message, ReportApplied)
         decision = decide(conn, message, row["logged_at"])
+        if not decision.reserved and row["state"] != "released" and may_still_come(conn, message):
+            # The more of them there are, the less often: those that can be decided come before them.
+            self.held_back[row["id"]] = time.monotonic() + max(LOOK_AGAIN_S, EACH_S * len(self.held_back))
+            return []
+        self.held_back.pop(row["id"], None)
         known, made = self._evaluations_of(conn, message)
         told = reported_differences(message, known)
         decision = replace(decision, notes=(*decision.notes, *told))

@@ -66,6 +66,8 @@ class LoopbackPlatform:
         #: Entry ids that have been asked for one by one, and items of the change feed; without items the feed counts to three.
         self.looked_for: list[str] = []
         self.changes: list[dict[str, Any]] = []
+        #: Entry id → what was decided on it, told to whoever waits.
+        self.decisions: dict[str, dict[str, Any]] = {}
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self.server.daemon_threads = True
         self.server.platform = self  # type: ignore[attr-defined]
@@ -209,7 +211,8 @@ class _Handler(BaseHTTPRequestHandler):
             "receipt": f"receipt of {entry}\n",
         }
         if "prefer" in headers:
-            body["result"] = {"prefer": headers["prefer"]}
+            decided = self.platform.decisions.get(entry)
+            body["result"] = {"prefer": headers["prefer"]} | ({"decision": decided} if decided else {})
         return body
 
     def _file(self, headers: dict[str, str], body: bytes) -> None:

@@ -18,13 +18,14 @@ from plumbline.evidence.proof import format_proof
 from plumbline.exchange.encode import encode_message
 from plumbline.exchange.messages.header import Message
 from plumbline.exchange.messages.registry import EntryWithdrawn
+from plumbline.exchange.messages.reports import ReportRegistered
 from plumbline.exchange.origin import sign_origin
 from plumbline.exchange.signatures import Ed25519Signer
 from plumbline.sdk.client import Client, ReceiptBook, SentBook, stamp
 from plumbline.sdk.client import answering as module
 from plumbline.sdk.client.answering import Answered, Answerer, place_in
 from plumbline.sdk.client.client import _entry_of
-from plumbline.sdk.client.problems import Refused
+from plumbline.sdk.client.problems import Refused, Unreachable
 from plumbline.sdk.client.tests.loopback_platform import LoopbackPlatform, answer_with
 
 SENDER, OTHERS = "5e" * 16, ("0a" * 16, "0b" * 16, "0c" * 16)
@@ -268,3 +269,82 @@ def test_where_nobody_knows_the_range_receipts_of_the_last_days_are_asked_for(be
 def test_no_place_is_read_from_what_is_no_receipt() -> None:
     assert place_in(None) is None
     assert place_in("回执") is None
+
+
+def _registration(bench: Bench, index: int) -> tuple[str, str]:
+    """An application that had been given a code, and the registration with it: entry ids. The platform lacks both."""
+    _present(bench, "0f" * 16)
+    application, _ = bench.acknowledged(index)
+    bench.book.keep_claims(application, "CLAIMS")
+    made = stamp(
+        ReportRegistered,
+        sender=SENDER,
+        at=AT,
+        application=application,
+        code="2611HC0TKM1GAN70X408H",
+        pdf_sha256="ab" * 32,
+        pdf_bytes=1000,
+        pages=1,
+        signed_at=AT,
+        certificate_sha256="cd" * 32,
+    )
+    data = encode_message(made)
+    entry = _entry_of(data)
+    bench.book.keep(entry, data, [sign_origin(ORIGIN, data)])
+    bench.receipts.keep(entry, receipt(index + 1, made))
+    return application, entry
+
+
+def _came(bench: Bench, entry: str) -> bool:
+    return entry in {_entry_of(data) for data in bench.came()}
+
+
+def test_a_registration_waits_for_the_code_of_its_application_however_long_that_takes(bench: Bench) -> None:
+    application, registration = _registration(bench, 10)
+    (told,) = bench.ask()
+    assert (told.waiting, told.resent, told.not_held) == ([registration], [application], {})
+    assert not _came(bench, registration)
+    assert [each["stage"] for each in bench.said()] == ["begun", "begun"]  # the codes; so far
+    assert bench.answerer.answer()[0].waiting == [registration]  # nothing has changed
+    assert not _came(bench, registration)
+    bench.platform.decisions[application] = {"code": "2611HC0TKM1GAN70X408H"}
+    (told,) = bench.answerer.answer()
+    assert (told.waiting, told.resent) == ([], [application, registration])
+    assert _came(bench, registration)
+    assert (bench.said()[-1]["stage"], bench.said()[-1]["resent"]) == ("done", 2)
+    assert bench.answerer.answer() == []
+
+
+def test_a_day_later_it_is_said_that_the_registration_was_not_sent_again(bench: Bench) -> None:
+    _, registration = _registration(bench, 10)
+    bench.ask()
+    bench.clock.now += module.REGISTER_WITHIN_S + 1
+    (told,) = bench.answerer.answer()
+    assert list(told.not_held) == [registration] and "监管码" in told.not_held[registration]
+    last = bench.said()[-1]
+    assert (last["stage"], [each["entry"] for each in last["not_held"]]) == ("done", [registration])
+    assert not _came(bench, registration)
+    assert bench.answerer.answer() == []
+
+
+def test_a_line_that_is_cut_meanwhile_loses_no_registration_that_waits(bench: Bench) -> None:
+    application, registration = _registration(bench, 10)
+    bench.ask()
+    bench.platform.decisions[application] = {"code": "2611HC0TKM1GAN70X408H"}
+    bench.platform.faults.append(answer_with(503, "unavailable"))
+    with pytest.raises((Refused, Unreachable)):
+        bench.answerer.answer()
+    (told,) = bench.answerer.answer()
+    assert told.waiting == [] and _came(bench, registration)
+
+
+def test_other_requests_are_answered_while_a_registration_waits(bench: Bench) -> None:
+    _registration(bench, 10)
+    bench.ask()
+    bench.answerer._files = lambda digest: b"scan" if digest == hashlib.sha256(b"scan").hexdigest() else None
+    asked = {"ranges": [], "entries": [], "since": None, "files": [hashlib.sha256(b"scan").hexdigest()]}
+    item = {"kind": "retransmit.requested", "entry": "cd" * 16, "request": asked, "idx": (2 << 40) + 9}
+    bench.platform.changes.append(item)
+    waiting, healed = bench.answerer.answer()
+    assert waiting.waiting
+    assert (healed.request, healed.files, healed.waiting) == ("cd" * 16, 1, [])
