@@ -10,6 +10,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,15 @@ from plumbline.sdk.client.answering import Answered, Answerer
 #: How often a party looks into its feed.
 LOOK_EVERY_S = 60.0
 _log = logging.getLogger("plumbline.demo.city")
+
+
+class _Stopped(Exception):
+    """The city ends while a party waits for another."""
+
+
+def _pause(stop: threading.Event, seconds: float) -> None:
+    if stop.wait(seconds):
+        raise _Stopped
 
 
 class OwnFiles:
@@ -101,24 +111,41 @@ class Answering:
         # Not all of them at the same moment.
         if stop.wait(self.every_s * random.random()):  # noqa: S311 - not a secret
             return
+        while not stop.is_set():
+            try:
+                self._answer(party, stop)
+            except _Stopped:
+                return
+            except Exception:
+                _log.exception("%s does not look for requests; tried again", party.name)
+                stop.wait(self.every_s)
+
+    def _answer(self, party: Party, stop: threading.Event) -> None:
         keys = party_keys(party.cast, self.data_dir, party.role)
         folder = party_folder(party.cast, self.data_dir, party.role)
-        books = Books.open(folder)
-        with Client(
-            self.base_url,
-            sender=party.cast.party(party.role),
-            transport=keys.transport,
-            origin=keys.origin,
-            ca=self.ca,
-            receipts=books.receipts,
-            sent=books.sent,
-        ) as client:
-            answerer = Answerer(client, books.sent, books.receipts, files=OwnFiles(folder, books))
+        with (
+            closing(Books.open(folder)) as books,
+            Client(
+                self.base_url,
+                sender=party.cast.party(party.role),
+                transport=keys.transport,
+                origin=keys.origin,
+                ca=self.ca,
+                receipts=books.receipts,
+                sent=books.sent,
+            ) as client,
+        ):
+            answerer = Answerer(
+                client,
+                books.sent,
+                books.receipts,
+                files=OwnFiles(folder, books),
+                pause=lambda seconds: _pause(stop, seconds),
+            )
             while not stop.is_set():
                 if not self.is_cut_off(party.name):
                     self._look(party, answerer)
                 stop.wait(self.every_s)
-        books.close()
 
     def _look(self, party: Party, answerer: Answerer) -> None:
         try:
@@ -126,12 +153,7 @@ class Answering:
         except (Unreachable, Refused) as error:  # the platform stands still, or signs nothing yet: later
             _log.info("%s could not look for requests: %s", party.name, error)
             return
-        except Exception:
-            _log.exception("%s could not answer a request", party.name)
-            return
         for each in answered:
-            if each.waiting:
-                continue
             self.told.append((party.name, each))
             _log.info(
                 "%s 补传：新收 %d 条，平台已有 %d 条，文件 %d 个，没有留存 %d 条",

@@ -35,7 +35,12 @@ from plumbline.supervision.journal.retransmission import (
 )
 from plumbline.supervision.journal.submit import PlatformSender
 
-_STAGES = {"asked": "已请求，还没有答复", "begun": "正在补传", "done": "补完"}
+_STAGES = {
+    "asked": "已请求，还没有答复",
+    "begun": "正在补传",
+    "waiting": "补到一半，等平台对申请作决定",
+    "done": "补完",
+}
 _AUDIT = (
     "INSERT INTO ops.audit_event (actor, action, subject, outcome, request) VALUES (%s, %s, %s, %s, 'cli')"
 )

@@ -40,10 +40,8 @@ from plumbline.sdk.client.stamp import stamp
 CHUNK = 200
 #: How long the platform may take for its decision on an application, seconds a question.
 DECISION_S = 20.0
-#: How long a registration waits for the code of its application to come back, which may want what others have to send first.
-REGISTER_WITHIN_S = 24 * 3600.0
 _NOT_FOUND = 404
-_FOR_NOW = frozenset({429, 502, 503, 504})
+_FOR_NOW = frozenset({408, 429, 502, 503, 504})
 _KIND = "retransmit.requested"
 
 
@@ -58,8 +56,21 @@ class Answered:
     #: Entry id → why it could not be sent again.
     not_held: dict[str, str] = field(default_factory=dict)
     files: int = 0
-    #: Registrations whose application has no code again yet: each look tries them once more, for a day.
-    waiting: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Course:
+    """How far a request is answered; one that is broken off is gone on with, and what was said is not said again."""
+
+    told: Answered
+    #: Files that the platform is known to have.
+    files: set[str] = field(default_factory=set)
+    has_shown: bool = False
+    says_waiting: bool = False
+
+
+class _Undecided(Exception):
+    """The platform has not decided again on an application that had its code: what follows it has to wait."""
 
 
 class Answerer:
@@ -86,24 +97,30 @@ class Answerer:
         #: Entries of others that were waited for in vain: they are not waited for again.
         self._absent: set[str] = set()
         self._waits_until = 0.0
-        #: Request → how it was answered so far, until when (monotonic) its registrations wait.
-        self._unfinished: dict[str, tuple[Answered, float]] = {}
+        #: How long an application's decision is waited for; little once one has not come.
+        self._decision_s = DECISION_S
+        #: Of requests that were broken off.
+        self._courses: dict[str, _Course] = {}
 
     def answer(self) -> list[Answered]:
-        """Look once, and answer every request that is new; the place in the feed is kept, so that a crash repeats at most one. One whose
-        registrations had to wait for a code is gone on with, and is given again.
+        """Look once, and answer every request that is new; the place in the feed is kept, so that a crash repeats at most one.
+
+        Everything goes in order. Where a registration has to wait because the platform has not decided on its application yet, this look
+        ends, and the next one goes on there, after a restart too; the platform decides within a day.
 
         Raises :class:`Unreachable` or :class:`Refused` when the platform cannot be asked; calling again goes on.
         """
         kept = self._book.place("changes")
         reached = after = self._start() if kept is None else kept
-        done = [self._go_on(request) for request in list(self._unfinished)]
+        done = []
         try:
             for item in self._client.changes(after):
                 if item.get("kind") == _KIND and item.get("request"):
                     done.append(self._answer_one(str(item["entry"]), item["request"]))
                     self._book.note("changes", int(item["idx"]))
                 reached = int(item["idx"])
+        except _Undecided:
+            pass
         finally:  # once for all that asked for nothing: years of them may come at the first look
             if reached != kept:
                 self._book.note("changes", reached)
@@ -115,47 +132,35 @@ class Answerer:
         return position_of(*min(places)) - 1 if places else -1
 
     def _answer_one(self, request: str, asked: dict[str, Any]) -> Answered:
-        told = Answered(request)
+        course = self._courses.setdefault(request, _Course(Answered(request)))
+        told, self._decision_s = course.told, DECISION_S
+        told.not_held.clear()
         self._waits_until = time.monotonic() + self._patience_s
         lost = self._lost(asked)
-        if (
-            asked.get("entries") or asked.get("ranges") or asked.get("since")
-        ):  # else no decision is lost either
+        # Else no decision is lost either.
+        has_lost = asked.get("entries") or asked.get("ranges") or asked.get("since")
+        if has_lost and not course.has_shown:
             self._show_codes(request, set(lost))
+            course.has_shown = True
         held = [each for entry in lost if (each := self._book.submission(entry)) is not None]
         for entry in set(lost) - {each.entry for each in held}:
             told.not_held[entry] = "本单位只留了回执，没有留内容"
         for file in self._files_of(held):
-            self._send_file(told, file)
+            if file.sha256 not in course.files:
+                self._send_file(told, file)
+                course.files.add(file.sha256)
         for digest in asked.get("files", []):
             self._send_named_file(told, str(digest))
-        for each in sorted(held, key=lambda submission: submission.seq):
-            self._send_again(told, each)
-        if told.waiting:
-            self._unfinished[request] = (told, time.monotonic() + REGISTER_WITHIN_S)
-        self._tell(told)
-        return told
-
-    def _go_on(self, request: str) -> Answered:
-        """Look whether the codes are there by now; a day later it is said which registrations were not sent again."""
-        told, until = self._unfinished[request]
-        self._waits_until = 0.0  # nothing is waited for: the next look comes
-        waited, told.waiting = told.waiting, []
         try:
-            for entry in waited:
-                if (submission := self._book.submission(entry)) is not None:
-                    self._send_again(told, submission)
-        except BaseException:  # all of them at the next look; what was sent is known again
-            told.waiting = waited
+            for each in sorted(held, key=lambda submission: submission.seq):
+                self._send_again(told, each)
+        except _Undecided:
+            if not course.says_waiting:
+                self._say(request, stage="waiting", resent=len(told.resent), present=len(told.present))
+                course.says_waiting = True
             raise
-        if told.waiting and time.monotonic() > until:
-            told.not_held |= dict.fromkeys(
-                told.waiting, "申请一天内没有重新得到监管码，登记没有重发，请再请求一次"
-            )
-            told.waiting = []
-        if not told.waiting:
-            self._tell(told)
-            del self._unfinished[request]
+        self._tell(told)
+        del self._courses[request]
         return told
 
     # What is lost -------------------------------------------------------------------------------------
@@ -248,16 +253,19 @@ class Answerer:
         if message is not None:
             self._await_others(message)
         try:
-            if isinstance(message, ReportRegistered) and not self._await_code(message):
-                told.waiting.append(submission.entry)
-                return
-            sent = self._sent(submission, wait_s=DECISION_S if isinstance(message, ReportApplied) else None)
+            if isinstance(message, ReportRegistered):
+                self._await_code(message)
+            if isinstance(message, ReportApplied):
+                sent = self._decided(submission)
+            else:
+                sent = self._sent(submission)
         except Refused as refusal:
             if refusal.status in _FOR_NOW:  # says nothing of the message: the next look sends it
                 raise
             told.not_held[submission.entry] = str(refusal)[:200] or "平台没有收下"
             return
-        (told.present if sent.duplicate else told.resent).append(submission.entry)
+        if submission.entry not in told.resent and submission.entry not in told.present:
+            (told.present if sent.duplicate else told.resent).append(submission.entry)
 
     def _sent(self, submission: Submission, *, wait_s: float | None = None) -> Sent:
         """The same bytes again. A key that has been replaced meanwhile signs anew, and a person whose records were destroyed stays so."""
@@ -290,17 +298,28 @@ class Answerer:
             if not self._until(lambda name=entry: self._client.has_entry(name)):  # type: ignore[misc]
                 self._absent.add(entry)
 
-    def _await_code(self, message: ReportRegistered) -> bool:
-        """Wait until the application has its code again, and say whether it has: a registration before that would be refused for ever."""
+    def _decided(self, application: Submission) -> Sent:
+        """An application again, with what the platform has decided on it by now."""
+        sent = self._sent(application, wait_s=self._decision_s)
+        if _is_undecided(sent):  # the platform waits for others: the following ones will not be faster
+            self._decision_s = 1.0
+        return sent
+
+    def _await_code(self, message: ReportRegistered) -> None:
+        """Wait until the application has its code again: a registration before that would be refused for ever. A withheld one may still be
+        released, as it was before. Raises :class:`_Undecided`."""
         application = self._book.submission(message.application)
         if application is None or not application.claims:
-            return True
+            return
+        held = application  # of this type in the function below
 
         def has_code() -> bool:
-            is_over = time.monotonic() > self._waits_until
-            return _has_code(self._sent(application, wait_s=1.0 if is_over else DECISION_S))
+            sent = self._decided(held)
+            if _is_undecided(sent):
+                raise _Undecided
+            return _has_code(sent)
 
-        return self._until(has_code)
+        self._until(has_code)
 
     def _until(self, holds: Callable[[], bool]) -> bool:
         """Whether it held before the patience of this request was at its end; what came after a wait renews the patience."""
@@ -324,7 +343,7 @@ class Answerer:
         for number, part in enumerate(parts):
             self._say(
                 told.request,
-                stage="done" if number == len(parts) - 1 and not told.waiting else "begun",
+                stage="done" if number == len(parts) - 1 else "begun",
                 resent=len(told.resent),
                 present=len(told.present),
                 not_held=part,
@@ -353,8 +372,14 @@ def place_in(receipt: str | None) -> tuple[int, int] | None:
 
 
 def _has_code(sent: Sent) -> bool:
-    """Whether the application has a code; a withheld one may still be released, as it was before."""
+    """Whether the application has a code."""
     return bool(((sent.result or {}).get("decision") or {}).get("code"))
+
+
+def _is_undecided(sent: Sent) -> bool:
+    """Whether the platform has neither given nor withheld a code yet."""
+    decision = (sent.result or {}).get("decision") or {}
+    return not decision.get("code") and decision.get("state", "applied") in ("applied", "released")
 
 
 def _parsed(submission: Submission | None) -> Message | None:

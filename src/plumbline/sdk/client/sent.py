@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 
@@ -141,9 +142,9 @@ class SentBook:
                 return
             if media_type not in self._elsewhere:
                 self._write(sha256, data)
-            with self._numbered() as next_seq:
+            with self._numbered() as next_seq:  # another process may have been first
                 self._db.execute(
-                    "INSERT INTO file (sha256, seq, media_type, bytes) VALUES (?, ?, ?, ?)",
+                    "INSERT OR IGNORE INTO file (sha256, seq, media_type, bytes) VALUES (?, ?, ?, ?)",
                     [sha256, next_seq(), media_type, len(data)],
                 )
 
@@ -242,7 +243,7 @@ class SentBook:
     def _write(self, sha256: str, data: bytes) -> None:
         path = self._path(sha256)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = path.with_name(f".{sha256}.{os.getpid()}")
+        temporary = path.with_name(f".{sha256}.{uuid4().hex}")
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()

@@ -31,22 +31,32 @@ SELECT a.id FROM fact.application a WHERE a.state IN ('applied', 'released') AND
    AND NOT EXISTS (SELECT 1 FROM fact.retransmission t
                     WHERE t.party = a.institution AND t.idx > %(opened)s AND t.stage <> 'asked')
 """
-#: Somebody who was asked after the loss has not said yet that all of it is sent again.
+#: Of the requests for entries since the loss (files that are damaged are another matter): whether somebody else than the applicant has
+#: not sent all that can be sent, and whether the application was made before the first of them; before the opening, while there is none.
 _OUTSTANDING = """
-SELECT bool_or(t.stage <> 'done') AND %(occurred)s < min(t.logged_at) AS is_so FROM fact.retransmission t WHERE t.idx > %(opened)s
+SELECT coalesce(bool_or(t.party <> %(party)s AND t.stage IN ('asked', 'begun')), true) AND
+       %(occurred)s < coalesce(min(t.logged_at),
+                               (SELECT l.logged_at FROM fact.epoch e JOIN journal.leaf l ON l.epoch = e.epoch AND l.idx = 0
+                                 WHERE e.idx = %(opened)s)) AS is_so
+  FROM fact.retransmission t
+ WHERE t.idx > %(opened)s
+   AND (jsonb_array_length(coalesce(t.body->'ranges', '[]')) > 0 OR jsonb_array_length(coalesce(t.body->'entries', '[]')) > 0
+        OR t.body->>'since' IS NOT NULL)
 """
 
 
 def may_still_come(conn: psycopg.Connection[DictRow], message: ReportApplied) -> bool:
     """Whether what an application rests on may be missing only because it was lost: it was made before anybody was asked to send again,
-    and not everybody who was asked has sent what is theirs. Who witnessed the sampling, say, is another party than who applies.
+    and not everybody else who was asked has sent what is theirs, or nobody was asked yet. Who witnessed the sampling, say, is another
+    party than who applies.
 
-    False a day after the epoch was opened, and as soon as everybody has said that it is done.
+    False a day after the epoch was opened. One that says that it waits for a decision itself is waited for by nobody.
     """
     opened = recent_loss(conn)
     if opened is None:
         return False
-    row = conn.execute(_OUTSTANDING, {"opened": opened, "occurred": message.occurred_at}).fetchone()
+    asked = {"opened": opened, "occurred": message.occurred_at, "party": message.sender}
+    row = conn.execute(_OUTSTANDING, asked).fetchone()
     return row is not None and bool(row["is_so"])
 
 

@@ -44,8 +44,8 @@ from plumbline.supervision.worker.masking import masked
 
 BATCH = 50
 RETRY_S = 60.0
-#: When one that was held back is looked at again, at the soonest, and for each of them that is held back.
-LOOK_AGAIN_S, EACH_S = 1.0, 0.05
+#: When one that was held back is looked at again: at the soonest, more for each of them that is held back, at the latest.
+LOOK_AGAIN_S, EACH_S, LATEST_S = 1.0, 0.05, 30.0
 _log = logging.getLogger("plumbline.worker")
 #: How long an entry of ours may take to be projected before its work is done again, which would change nothing.
 PROJECTED_S = 3.0
@@ -112,6 +112,8 @@ class Worker:
         """Ids that failed a moment ago, or were held back, and are left alone for now."""
         now = time.monotonic()
         self.failed = {key: until for key, until in self.failed.items() if until > now}
+        # One that is not looked at again is decided elsewhere.
+        self.held_back = {key: until for key, until in self.held_back.items() if until > now - RETRY_S}
         return [*self.failed, *(key for key, until in self.held_back.items() if until > now)]
 
     def _fresh(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -198,13 +200,17 @@ class Worker:
         return _Made(row["id"], _key(row), self.sender.pending(masked(message), stated_at=stated_at))
 
     def decisions(self, conn: psycopg.Connection[DictRow]) -> int:
-        """Reserve or withhold for every application that waits."""
-        rows = conn.execute(
-            "SELECT * FROM fact.application WHERE state IN ('applied', 'released') AND id <> ALL(%s) "
-            "ORDER BY idx LIMIT %s",
-            [[*self._waiting(), *awaiting_codes(conn)], BATCH + len(self.entered)],
-        ).fetchall()
-        return self._each(self._fresh(rows), lambda row: self._decide(conn, row), "decision")
+        """Reserve or withhold for every application that waits. Where all of a batch is held back those behind it are looked at, too."""
+        while True:
+            rows = conn.execute(
+                "SELECT * FROM fact.application WHERE state IN ('applied', 'released') AND id <> ALL(%s) "
+                "ORDER BY idx LIMIT %s",
+                [[*self._waiting(), *awaiting_codes(conn)], BATCH + len(self.entered)],
+            ).fetchall()
+            fresh = self._fresh(rows)
+            done = self._each(fresh, lambda row: self._decide(conn, row), "decision")
+            if done or len(fresh) < BATCH or not all(row["id"] in self.held_back for row in fresh):
+                return done
 
     def _decide(self, conn: psycopg.Connection[DictRow], row: dict[str, Any]) -> list[_Made]:
         data = _message_bytes(conn, row["entry"])
@@ -212,8 +218,9 @@ class Worker:
         assert isinstance(message, ReportApplied)
         decision = decide(conn, message, row["logged_at"])
         if not decision.reserved and row["state"] != "released" and may_still_come(conn, message):
-            # The more of them there are, the less often: those that can be decided come before them.
-            self.held_back[row["id"]] = time.monotonic() + max(LOOK_AGAIN_S, EACH_S * len(self.held_back))
+            # The more of them there are, the less often, so that they take no more than a part of the time.
+            pause_s = min(LATEST_S, max(LOOK_AGAIN_S, EACH_S * len(self.held_back)))
+            self.held_back[row["id"]] = time.monotonic() + pause_s
             return []
         self.held_back.pop(row["id"], None)
         known, made = self._evaluations_of(conn, message)

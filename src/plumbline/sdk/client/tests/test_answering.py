@@ -299,52 +299,64 @@ def _came(bench: Bench, entry: str) -> bool:
     return entry in {_entry_of(data) for data in bench.came()}
 
 
-def test_a_registration_waits_for_the_code_of_its_application_however_long_that_takes(bench: Bench) -> None:
+def test_a_registration_waits_until_the_platform_has_decided_and_nothing_overtakes_it(bench: Bench) -> None:
     application, registration = _registration(bench, 10)
+    withdrawal, _ = bench.acknowledged(12)
+    for _ in range(3):  # looks
+        assert bench.ask() == []
+        assert [_entry_of(data) for data in bench.came()] == [application]
+    # The codes, and once that it waits.
+    assert [each["stage"] for each in bench.said()] == ["begun", "waiting"]
+    bench.platform.decisions[application] = {"code": "2611HC0TKM1GAN70X408H"}
+    (told,) = bench.answerer.answer()
+    assert told.resent == [application, registration, withdrawal]
+    assert [_entry_of(data) for data in bench.came()] == told.resent
+    assert [(each["stage"], each.get("resent", 0)) for each in bench.said()][2:] == [("done", 3)]
+    assert bench.answerer.answer() == []
+
+
+def test_another_run_of_the_program_goes_on_where_the_first_one_waited(bench: Bench) -> None:
+    application, registration = _registration(bench, 10)
+    bench.ask()
+    bench.answerer = Answerer(
+        bench.client, bench.book, bench.receipts, patience_s=6.0, pause=bench.clock.pause
+    )
+    _present(bench, "0f" * 16)
+    bench.platform.decisions[application] = {"code": "2611HC0TKM1GAN70X408H"}
+    (told,) = bench.answerer.answer()
+    assert registration in told.resent
+    assert bench.said()[-1]["stage"] == "done"
+
+
+def test_who_is_withheld_a_code_for_good_waits_no_longer_than_its_patience(bench: Bench) -> None:
+    application, registration = _registration(bench, 10)
+    bench.platform.decisions[application] = {"state": "withheld", "code": None}
+    began = bench.clock.now
     (told,) = bench.ask()
-    assert (told.waiting, told.resent, told.not_held) == ([registration], [application], {})
-    assert not _came(bench, registration)
-    assert [each["stage"] for each in bench.said()] == ["begun", "begun"]  # the codes; so far
-    assert bench.answerer.answer()[0].waiting == [registration]  # nothing has changed
-    assert not _came(bench, registration)
-    bench.platform.decisions[application] = {"code": "2611HC0TKM1GAN70X408H"}
-    (told,) = bench.answerer.answer()
-    assert (told.waiting, told.resent) == ([], [application, registration])
-    assert _came(bench, registration)
-    assert (bench.said()[-1]["stage"], bench.said()[-1]["resent"]) == ("done", 2)
-    assert bench.answerer.answer() == []
+    assert 6.0 <= bench.clock.now - began < 20.0
+    assert told.resent == [application, registration]  # in its order: the platform says what it makes of it
 
 
-def test_a_day_later_it_is_said_that_the_registration_was_not_sent_again(bench: Bench) -> None:
-    _, registration = _registration(bench, 10)
-    bench.ask()
-    bench.clock.now += module.REGISTER_WITHIN_S + 1
-    (told,) = bench.answerer.answer()
-    assert list(told.not_held) == [registration] and "监管码" in told.not_held[registration]
-    last = bench.said()[-1]
-    assert (last["stage"], [each["entry"] for each in last["not_held"]]) == ("done", [registration])
-    assert not _came(bench, registration)
-    assert bench.answerer.answer() == []
-
-
-def test_a_line_that_is_cut_meanwhile_loses_no_registration_that_waits(bench: Bench) -> None:
+def test_a_line_that_is_cut_meanwhile_loses_and_doubles_nothing(bench: Bench) -> None:
     application, registration = _registration(bench, 10)
     bench.ask()
     bench.platform.decisions[application] = {"code": "2611HC0TKM1GAN70X408H"}
-    bench.platform.faults.append(answer_with(503, "unavailable"))
+    bench.platform.faults.extend([lambda handler: False, answer_with(503, "unavailable")])
     with pytest.raises((Refused, Unreachable)):
         bench.answerer.answer()
     (told,) = bench.answerer.answer()
-    assert told.waiting == [] and _came(bench, registration)
+    assert (told.resent, told.present) == ([application, registration], [])
+    assert len({json.dumps(each) for each in bench.said()}) == len(bench.said()) == 3
 
 
-def test_other_requests_are_answered_while_a_registration_waits(bench: Bench) -> None:
-    _registration(bench, 10)
-    bench.ask()
-    bench.answerer._files = lambda digest: b"scan" if digest == hashlib.sha256(b"scan").hexdigest() else None
-    asked = {"ranges": [], "entries": [], "since": None, "files": [hashlib.sha256(b"scan").hexdigest()]}
-    item = {"kind": "retransmit.requested", "entry": "cd" * 16, "request": asked, "idx": (2 << 40) + 9}
-    bench.platform.changes.append(item)
-    waiting, healed = bench.answerer.answer()
-    assert waiting.waiting
-    assert (healed.request, healed.files, healed.waiting) == ("cd" * 16, 1, [])
+@pytest.mark.parametrize("status", [408, 429, 502, 503, 504])
+def test_an_answer_that_says_nothing_of_the_message_does_not_call_it_lost(bench: Bench, status: int) -> None:
+    _present(bench, "0f" * 16)
+    first, second = (bench.acknowledged(index)[0] for index in (10, 11))
+    # The feed, the codes, then the first of them.
+    bench.platform.faults.extend([lambda handler: False] * 2 + [answer_with(status, "unavailable")])
+    with pytest.raises((Refused, Unreachable)):
+        bench.ask()
+    assert bench.came() == []
+    (told,) = bench.answerer.answer()
+    assert (told.resent, told.not_held) == ([first, second], {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from plumbline.supervision.codes import shown
 pytestmark = pytest.mark.service
 
 OPENED = 2 << 40
+APPLICANT = "5e" * 16
 ASKED = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 BEFORE = ASKED - timedelta(minutes=10)
 
@@ -27,7 +29,15 @@ class Record:
     def __init__(self, conn: psycopg.Connection[DictRow]) -> None:
         self.conn, self._number = conn, 0
 
-    def request(self, party: str, stage: str, *, idx: int = OPENED + 1, at: datetime = ASKED) -> None:
+    def request(
+        self,
+        party: str,
+        stage: str,
+        *,
+        idx: int = OPENED + 1,
+        at: datetime = ASKED,
+        asked: dict[str, object] | None = None,
+    ) -> None:
         self._number += 1
         entry = f"{self._number:032x}"
         row = {
@@ -38,14 +48,43 @@ class Record:
             "key_id": "k",
             "attestation": "internal",
         }
-        row |= {"occurred_at": at, "arrived_at": at, "logged_at": at, "version": 1, "body": "{}"}
+        body = json.dumps({"ranges": [{"epoch": 1, "first": 10}]} if asked is None else asked)
+        row |= {"occurred_at": at, "arrived_at": at, "logged_at": at, "version": 1, "body": body}
         row |= {"party": party, "stage": stage, "resent": 0, "present": 0, "not_held": 0}
         marks = ", ".join(["%s"] * len(row))
         statement = f"INSERT INTO fact.retransmission ({', '.join(row)}) VALUES ({marks})"
         self.conn.execute(statement.encode(), list(row.values()))
 
+    def opened(self, at: datetime) -> None:
+        """The epoch's first entry, as the log and the table of epochs have it."""
+        row = {
+            "id": "2",
+            "entry": "ee" * 16,
+            "idx": OPENED,
+            "sender": "0f" * 16,
+            "key_id": "k",
+            "attestation": "internal",
+        }
+        row |= {
+            "occurred_at": at,
+            "arrived_at": at,
+            "logged_at": at,
+            "version": 1,
+            "body": "{}",
+            "epoch": 2,
+            "lost": 5,
+        }
+        marks = ", ".join(["%s"] * len(row))
+        self.conn.execute(
+            f"INSERT INTO fact.epoch ({', '.join(row)}) VALUES ({marks})".encode(), list(row.values())
+        )
+        self.conn.execute(
+            "INSERT INTO journal.leaf (epoch, idx, uid, sender_id, logged_at, leaf_hash) VALUES (2, 0, gen_random_uuid(), %s, %s, %s)",
+            [bytes(16), at, bytes(32)],
+        )
+
     def may_come(self, occurred: datetime = BEFORE) -> bool:
-        message = cast(ReportApplied, SimpleNamespace(occurred_at=occurred))
+        message = cast(ReportApplied, SimpleNamespace(occurred_at=occurred, sender=APPLICANT))
         return shown.may_still_come(self.conn, message)
 
 
@@ -77,12 +116,36 @@ def test_when_all_have_said_that_it_is_done_nothing_more_will_come(record: Recor
     assert not record.may_come()
 
 
-def test_when_nobody_was_asked_nothing_will_come(record: Record) -> None:
+@pytest.mark.parametrize("stage", ["asked", "begun", "waiting"])
+def test_the_applicant_itself_and_who_waits_for_a_decision_are_waited_for_by_nobody(
+    record: Record, stage: str
+) -> None:
+    record.request(APPLICANT, stage)
+    record.request("1a" * 16, "waiting")
     assert not record.may_come()
+
+
+def test_a_damaged_file_that_nobody_sends_holds_nothing_back(record: Record) -> None:
+    record.request("1a" * 16, "asked", asked={"files": ["ab" * 32]})
+    record.request("2b" * 16, "done")
+    assert not record.may_come()
+
+
+@pytest.mark.parametrize("asked", [{"entries": ["0f" * 16]}, {"since": "2026-11-20T00:00:00Z"}])
+def test_whatever_way_entries_are_asked_for_they_may_come(record: Record, asked: dict[str, object]) -> None:
+    record.request("1a" * 16, "asked", asked=asked)
+    assert record.may_come()
+
+
+def test_before_anybody_is_asked_what_is_older_than_the_opening_is_held_back(record: Record) -> None:
+    record.opened(ASKED)
+    assert record.may_come(BEFORE)
+    assert not record.may_come(ASKED)
 
 
 def test_a_request_of_before_the_loss_keeps_nothing_open(record: Record) -> None:
     record.request("1a" * 16, "asked", idx=OPENED - 100)
+    record.request("2b" * 16, "done")
     assert not record.may_come()
 
 
