@@ -90,13 +90,37 @@ def _sm2_of(platform: Platform) -> bytes | None:
     return key.public_key.point if key else b""
 
 
+def _shown_checkpoints(arguments: argparse.Namespace) -> list[str] | None:
+    """The checkpoints from elsewhere that were named; None when one cannot be read, which has been said."""
+    shown = []
+    for name in arguments.checkpoint:
+        try:
+            shown.append(Path(name).read_text("utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            print(f"检查点 {name} 读不了：{_why_unread(error)}", file=sys.stderr)
+            return None
+    return shown
+
+
+def _why_unread(error: OSError | UnicodeDecodeError) -> str:
+    """Cause and remedy of a file that cannot be read."""
+    match error:
+        case FileNotFoundError():
+            return "没有这个文件，请核对路径"
+        case IsADirectoryError():
+            return "这是文件夹，请写里面的文件"
+        case PermissionError():
+            return "没有读它的权限，请换一个读得到它的用户"
+        case UnicodeDecodeError():
+            return "不是文本文件；检查点是三行文字加签名行，请核对是不是这个文件"
+    return error.strerror or str(error)
+
+
 def run_audit(arguments: argparse.Namespace) -> int:
     """Check journal against log, files and tables against journal; names what differs."""
     status = 0
-    try:
-        shown = [Path(each).read_text("utf-8") for each in arguments.checkpoint]
-    except (OSError, UnicodeDecodeError) as error:
-        print(f"检查点读不了：{error}", file=sys.stderr)
+    shown = _shown_checkpoints(arguments)
+    if shown is None:
         return 2
     with opened(Path(arguments.data_dir)) as platform:
         if arguments.what in ("all", "log", "trail"):  # the trail rests on the log
@@ -206,10 +230,8 @@ def _resume(
     platform: Platform, keys: PlatformKeys, signer: CheckpointSigner, arguments: argparse.Namespace
 ) -> int:
     """Say what was signed and what is left; with `--yes`, `--by` and `--because` open the next epoch."""
-    try:
-        shown = [Path(each).read_text("utf-8") for each in arguments.checkpoint]
-    except (OSError, UnicodeDecodeError) as error:
-        print(f"检查点读不了：{error}", file=sys.stderr)
+    shown = _shown_checkpoints(arguments)
+    if shown is None:
         return 2
     try:
         with psycopg.connect(platform.conninfo("plumb_gateway"), autocommit=True) as conn:
