@@ -38,7 +38,7 @@ from plumbline.supervision.journal.submit import PlatformSender
 _STAGES = {
     "asked": "已请求，还没有答复",
     "begun": "正在补传",
-    "waiting": "补到一半，等平台对申请作决定",
+    "waiting": "补到一半，等平台作决定或等别的单位先补",
     "done": "补完",
 }
 _AUDIT = (

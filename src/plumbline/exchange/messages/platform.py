@@ -136,7 +136,7 @@ class RetransmitAnswered(Message, tag="retransmit.answered", frozen=True, kw_onl
     """What a party says to a request to send again (补传答复): codes that it was given, then how it went."""
 
     request: EntryRef
-    #: `waiting`: all is sent up to a registration whose application the platform has not decided on again.
+    #: `waiting`: all is sent up to what has to wait, for a decision of the platform or for what others have to send.
     stage: Literal["begun", "waiting", "done"]
     resent: Count = 0
     present: Count = 0

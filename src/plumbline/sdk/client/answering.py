@@ -40,6 +40,8 @@ from plumbline.sdk.client.stamp import stamp
 CHUNK = 200
 #: How long the platform may take for its decision on an application, seconds a question.
 DECISION_S = 20.0
+#: How long what others have to send is waited for before it is said.
+SAY_WAITING_S = 5.0
 _NOT_FOUND = 404
 _FOR_NOW = frozenset({408, 429, 502, 503, 504})
 _KIND = "retransmit.requested"
@@ -153,11 +155,9 @@ class Answerer:
             self._send_named_file(told, str(digest))
         try:
             for each in sorted(held, key=lambda submission: submission.seq):
-                self._send_again(told, each)
+                self._send_again(course, each)
         except _Undecided:
-            if not course.says_waiting:
-                self._say(request, stage="waiting", resent=len(told.resent), present=len(told.present))
-                course.says_waiting = True
+            self._say_waiting(course)
             raise
         self._tell(told)
         del self._courses[request]
@@ -248,10 +248,10 @@ class Answerer:
         self._client.upload(data, media_type)
         told.files += 1
 
-    def _send_again(self, told: Answered, submission: Submission) -> None:
-        message = _parsed(submission)
+    def _send_again(self, course: _Course, submission: Submission) -> None:
+        message, told = _parsed(submission), course.told
         if message is not None:
-            self._await_others(message)
+            self._await_others(message, course)
         try:
             if isinstance(message, ReportRegistered):
                 self._await_code(message)
@@ -266,6 +266,9 @@ class Answerer:
             return
         if submission.entry not in told.resent and submission.entry not in told.present:
             (told.present if sent.duplicate else told.resent).append(submission.entry)
+        if course.says_waiting:  # others may count on what follows
+            self._say(told.request, stage="begun", resent=len(told.resent), present=len(told.present))
+            course.says_waiting = False
 
     def _sent(self, submission: Submission, *, wait_s: float | None = None) -> Sent:
         """The same bytes again. A key that has been replaced meanwhile signs anew, and a person whose records were destroyed stays so."""
@@ -289,13 +292,23 @@ class Answerer:
     def _signed_anew(self, message: bytes) -> list[OriginSignature]:
         return [sign_origin(self._client.origin, message)] if self._client.origin else []
 
-    def _await_others(self, message: Message) -> None:
-        """Wait until what the message names and we did not send ourselves is on the platform."""
+    def _await_others(self, message: Message, course: _Course) -> None:
+        """Wait until what the message names and we did not send ourselves is on the platform. Who is waited for may wait for a decision
+        that is not made while we seem to have something to send: so it is said that we wait."""
         for entry in named_entries(message):
             own = self._receipts.receipt(entry) is not None or self._book.submission(entry) is not None
             if own or entry in self._absent:
                 continue
-            if not self._until(lambda name=entry: self._client.has_entry(name)):  # type: ignore[misc]
+            asks_until = time.monotonic() + SAY_WAITING_S
+
+            def is_there(name: str = entry, until: float = asks_until) -> bool:
+                if self._client.has_entry(name):
+                    return True
+                if time.monotonic() > until:
+                    self._say_waiting(course)
+                return False
+
+            if not self._until(is_there):
                 self._absent.add(entry)
 
     def _decided(self, application: Submission) -> Sent:
@@ -306,10 +319,10 @@ class Answerer:
         return sent
 
     def _await_code(self, message: ReportRegistered) -> None:
-        """Wait until the application has its code again: a registration before that would be refused for ever. A withheld one may still be
-        released, as it was before. Raises :class:`_Undecided`."""
+        """Wait until the application has its code again, which it had, or there would be no registration: one before that would be refused
+        for ever. A withheld application may still be released, as it was before. Raises :class:`_Undecided`."""
         application = self._book.submission(message.application)
-        if application is None or not application.claims:
+        if application is None:
             return
         held = application  # of this type in the function below
 
@@ -334,6 +347,12 @@ class Answerer:
         return True
 
     # Saying -------------------------------------------------------------------------------------------
+
+    def _say_waiting(self, course: _Course) -> None:
+        if not course.says_waiting:
+            told = course.told
+            self._say(told.request, stage="waiting", resent=len(told.resent), present=len(told.present))
+            course.says_waiting = True
 
     def _tell(self, told: Answered) -> None:
         missing = [

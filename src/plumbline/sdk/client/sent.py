@@ -96,15 +96,15 @@ class SentBook:
     ) -> None:
         """Write down several, (entry, message, origin, personal) each, in their order and with one sync: all of them or none."""
         rows = [
-            (entry, message, *(msgspec.json.encode(list(each)) for each in (origin, personal)))
+            (entry, message, msgspec.json.encode(list(origin)), msgspec.json.encode(list(personal)))
             for entry, message, origin, personal in submissions
         ]
         with self._numbered() as next_seq:
-            for entry, *parts in rows:
+            for entry, message, signed, told in rows:
                 if self._row("SELECT 1 FROM sent WHERE entry = ?", entry) is None:
                     self._db.execute(
                         "INSERT INTO sent (entry, seq, message, origin, personal) VALUES (?, ?, ?, ?, ?)",
-                        [entry, next_seq(), *parts],
+                        [entry, next_seq(), message, signed, told],
                     )
 
     def keep_claims(self, entry: str, claims: str) -> None:

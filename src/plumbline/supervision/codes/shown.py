@@ -7,6 +7,7 @@ that stands on the paper: whoever holds the paper must not be told that it is un
 from __future__ import annotations
 
 import hashlib
+import itertools
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,8 @@ from psycopg.rows import DictRow, tuple_row
 from plumbline.exchange.claims import CodeClaims, claims_hold
 from plumbline.exchange.messages.reports import ReportApplied
 
-_SHOWN = "SELECT claims FROM fact.shown_code WHERE id = %s"
+#: An institution names the version that was given the code, by its own entry.
+_SHOWN = "SELECT claims FROM fact.shown_code WHERE id = ANY(%s) ORDER BY id LIMIT 2"
 _ISSUERS = (
     "SELECT algorithm, public_key FROM fact.key WHERE use = 'code' AND revoked_idx IS NULL ORDER BY idx DESC"
 )
@@ -26,28 +28,30 @@ _LAST_LOSS = """
 SELECT e.idx FROM fact.epoch e JOIN journal.leaf l ON l.epoch = e.epoch AND l.idx = 0
  WHERE e.epoch > 1 AND e.lost > 0 AND l.logged_at > (SELECT last_time FROM journal.head) - %s ORDER BY e.epoch DESC LIMIT 1
 """
-_AWAITING = """
+#: A request for entries; one for damaged files is another matter.
+_FOR_ENTRIES = """(jsonb_array_length(coalesce(t.body->'ranges', '[]')) > 0 OR jsonb_array_length(coalesce(t.body->'entries', '[]')) > 0
+                 OR t.body->>'since' IS NOT NULL)"""
+_AWAITING = f"""
 SELECT a.id FROM fact.application a WHERE a.state IN ('applied', 'released') AND a.idx < %(opened)s
    AND NOT EXISTS (SELECT 1 FROM fact.retransmission t
-                    WHERE t.party = a.institution AND t.idx > %(opened)s AND t.stage <> 'asked')
+                    WHERE t.party = a.institution AND t.idx > %(opened)s AND t.stage <> 'asked' AND {_FOR_ENTRIES})
 """
-#: Of the requests for entries since the loss (files that are damaged are another matter): whether somebody else than the applicant has
-#: not sent all that can be sent, and whether the application was made before the first of them; before the opening, while there is none.
-_OUTSTANDING = """
-SELECT coalesce(bool_or(t.party <> %(party)s AND t.stage IN ('asked', 'begun')), true) AND
+#: Of the requests for entries since the loss: whether another party than the applicant has not sent all that it can send, or none was
+#: asked yet, and whether the application was made before the first request; before the opening, while there is none.
+_OUTSTANDING = f"""
+SELECT coalesce(bool_or(t.stage IN ('asked', 'begun') AND NOT EXISTS (
+                        SELECT 1 FROM fact.retransmission w WHERE w.party = t.party AND w.idx > %(opened)s AND w.stage = 'waiting'))
+                FILTER (WHERE t.party <> %(party)s), true) AND
        %(occurred)s < coalesce(min(t.logged_at),
                                (SELECT l.logged_at FROM fact.epoch e JOIN journal.leaf l ON l.epoch = e.epoch AND l.idx = 0
                                  WHERE e.idx = %(opened)s)) AS is_so
-  FROM fact.retransmission t
- WHERE t.idx > %(opened)s
-   AND (jsonb_array_length(coalesce(t.body->'ranges', '[]')) > 0 OR jsonb_array_length(coalesce(t.body->'entries', '[]')) > 0
-        OR t.body->>'since' IS NOT NULL)
+  FROM fact.retransmission t WHERE t.idx > %(opened)s AND {_FOR_ENTRIES}
 """
 
 
 def may_still_come(conn: psycopg.Connection[DictRow], message: ReportApplied) -> bool:
     """Whether what an application rests on may be missing only because it was lost: it was made before anybody was asked to send again,
-    and not everybody else who was asked has sent what is theirs, or nobody was asked yet. Who witnessed the sampling, say, is another
+    and not everybody else who was asked has sent what is theirs, or nobody else was asked yet. Who witnessed the sampling, say, is another
     party than who applies.
 
     False a day after the epoch was opened. One that says that it waits for a decision itself is waited for by nobody.
@@ -83,14 +87,14 @@ def shown_claims(
 ) -> str | None:
     """The claims that were shown for this application, when the platform's issuer signed them for these very bytes and nobody has the
     code; else None, and a new code is made."""
-    shown = conn.execute(_SHOWN, [f"{row['institution']}/{row['id']}"]).fetchone()
-    if shown is None:
-        return None
-    for key in conn.execute(_ISSUERS).fetchall():
-        claims = claims_hold(shown["claims"], key["algorithm"], bytes(key["public_key"]))
+    names = [f"{row['institution']}/{row[name]}" for name in ("id", "entry")]
+    told = [str(each["claims"]) for each in conn.execute(_SHOWN, [names]).fetchall()]
+    keys = conn.execute(_ISSUERS).fetchall() if told else []
+    for text, key in itertools.product(told, keys):
+        claims = claims_hold(text, key["algorithm"], bytes(key["public_key"]))
         if claims is not None and speaks_of(claims, message, data):
             taken = conn.execute("SELECT 1 FROM fact.code WHERE id = %s", [claims.code]).fetchone()
-            return None if taken else str(shown["claims"])
+            return None if taken else text
     return None
 
 

@@ -44,8 +44,11 @@ from plumbline.supervision.worker.masking import masked
 
 BATCH = 50
 RETRY_S = 60.0
-#: When one that was held back is looked at again: at the soonest, more for each of them that is held back, at the latest.
-LOOK_AGAIN_S, EACH_S, LATEST_S = 1.0, 0.05, 30.0
+#: When one that was held back is looked at again: at the soonest, more for each of them that is held back, at the latest. A look takes some
+#: ten milliseconds, so that all of them together take a fifth of the time, and those behind them are reached.
+LOOK_AGAIN_S, EACH_S, LATEST_S = 1.0, 0.05, 600.0
+#: How long a round looks at applications that are held back before it goes on with other work.
+MOMENT_S = 1.0
 _log = logging.getLogger("plumbline.worker")
 #: How long an entry of ours may take to be projected before its work is done again, which would change nothing.
 PROJECTED_S = 3.0
@@ -200,17 +203,28 @@ class Worker:
         return _Made(row["id"], _key(row), self.sender.pending(masked(message), stated_at=stated_at))
 
     def decisions(self, conn: psycopg.Connection[DictRow]) -> int:
-        """Reserve or withhold for every application that waits. Where all of a batch is held back those behind it are looked at, too."""
+        """Reserve or withhold for every application that waits.
+
+        Where all of a batch is held back, those behind it are looked at in the same round, for a moment at most and each of them once.
+        """
+        looked, until = list[str](), time.monotonic() + MOMENT_S
         while True:
             rows = conn.execute(
                 "SELECT * FROM fact.application WHERE state IN ('applied', 'released') AND id <> ALL(%s) "
                 "ORDER BY idx LIMIT %s",
-                [[*self._waiting(), *awaiting_codes(conn)], BATCH + len(self.entered)],
+                [[*self._waiting(), *looked, *awaiting_codes(conn)], BATCH + len(self.entered)],
             ).fetchall()
             fresh = self._fresh(rows)
             done = self._each(fresh, lambda row: self._decide(conn, row), "decision")
-            if done or len(fresh) < BATCH or not all(row["id"] in self.held_back for row in fresh):
+            held = [row["id"] for row in fresh if row["id"] in self.held_back]
+            if done or len(fresh) < BATCH or len(held) < len(fresh) or time.monotonic() > until:
                 return done
+            looked += held
+
+    def _hold_back(self, application: str) -> None:
+        """Leave an application alone for a while: the more of them there are, the longer."""
+        pause_s = min(LATEST_S, max(LOOK_AGAIN_S, EACH_S * len(self.held_back)))
+        self.held_back[application] = time.monotonic() + pause_s
 
     def _decide(self, conn: psycopg.Connection[DictRow], row: dict[str, Any]) -> list[_Made]:
         data = _message_bytes(conn, row["entry"])
@@ -218,9 +232,7 @@ class Worker:
         assert isinstance(message, ReportApplied)
         decision = decide(conn, message, row["logged_at"])
         if not decision.reserved and row["state"] != "released" and may_still_come(conn, message):
-            # The more of them there are, the less often, so that they take no more than a part of the time.
-            pause_s = min(LATEST_S, max(LOOK_AGAIN_S, EACH_S * len(self.held_back)))
-            self.held_back[row["id"]] = time.monotonic() + pause_s
+            self._hold_back(row["id"])
             return []
         self.held_back.pop(row["id"], None)
         known, made = self._evaluations_of(conn, message)

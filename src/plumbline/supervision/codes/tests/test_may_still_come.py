@@ -116,6 +116,19 @@ def test_when_all_have_said_that_it_is_done_nothing_more_will_come(record: Recor
     assert not record.may_come()
 
 
+def test_a_request_that_reaches_the_applicant_before_the_others_takes_nothing_away(record: Record) -> None:
+    record.request(APPLICANT, "begun")
+    assert record.may_come()
+
+
+def test_who_waits_in_one_request_cannot_answer_the_next_and_holds_nobody_back(record: Record) -> None:
+    record.request("1a" * 16, "waiting")
+    record.request("1a" * 16, "asked")
+    assert not record.may_come()
+    record.request("2b" * 16, "asked")
+    assert record.may_come()
+
+
 @pytest.mark.parametrize("stage", ["asked", "begun", "waiting"])
 def test_the_applicant_itself_and_who_waits_for_a_decision_are_waited_for_by_nobody(
     record: Record, stage: str
