@@ -43,6 +43,7 @@ DECISION_S = 20.0
 #: How long what others have to send is waited for before it is said.
 SAY_WAITING_S = 5.0
 _NOT_FOUND = 404
+#: Answers that say nothing of a message, only that it cannot be taken at the moment.
 _FOR_NOW = frozenset({408, 429, 502, 503, 504})
 _KIND = "retransmit.requested"
 
@@ -67,6 +68,8 @@ class _Course:
     told: Answered
     #: Files that the platform is known to have.
     files: set[str] = field(default_factory=set)
+    #: Entries that are counted as resent or present.
+    counted: set[str] = field(default_factory=set)
     has_shown: bool = False
     says_waiting: bool = False
 
@@ -264,7 +267,8 @@ class Answerer:
                 raise
             told.not_held[submission.entry] = str(refusal)[:200] or "平台没有收下"
             return
-        if submission.entry not in told.resent and submission.entry not in told.present:
+        if submission.entry not in course.counted:
+            course.counted.add(submission.entry)
             (told.present if sent.duplicate else told.resent).append(submission.entry)
         if course.says_waiting:  # others may count on what follows
             self._say(told.request, stage="begun", resent=len(told.resent), present=len(told.present))
