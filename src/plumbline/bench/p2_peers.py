@@ -1,13 +1,13 @@
 """P2: accept by one process (受理，单进程), beside services that promise the same, written with Django-ninja and with FastAPI + SQLAlchemy.
 
-Gated is what each side takes for a message beyond the checks, which both do by the same functions and which are measured by themselves
-(decision 0040). For information the whole, and beside it the same services that store a row and promise nothing.
+Gated is what each side takes for a message beyond the checks, which both do by the same functions and which are timed in each where they
+are done (decisions 0040, 0047). For information the whole, and beside it the same services that store a row and promise nothing.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from plumbline.bench import checks_alone, peer_log
+from plumbline.bench import peer_log
+from plumbline.bench.alike import ALIKE, Sheet
 from plumbline.bench.gateways import Application, Gateways
 from plumbline.bench.goals import Goal
 from plumbline.bench.machine import cpu_seconds
@@ -96,13 +97,9 @@ class _Peer:
     accepting: Accepting
     gateways: Gateways
     is_equal: bool
-    #: What it is told, for the checks alone.
-    environment: dict[str, str]
     sent: int = 0
     timed: int = 0
     cpu_s: float = 0.0
-    #: Of each leg that counts: seconds of a message's checks alone.
-    checks_s: list[float] = field(default_factory=list)
     accepted: list[dict[str, Any]] = field(default_factory=list)
 
     def rate(self, leg: int) -> float:
@@ -117,9 +114,6 @@ class _Peer:
         if leg >= 0:
             self.cpu_s += self._servers() - used
             self.timed += count
-        if leg >= 0 and self.is_equal:
-            folder = world.platform.folder("load")
-            self.checks_s.append(checks_alone.seconds_each(folder, self.environment, requests))
         self.sent += count
         created = [json.loads(body) for status, body in answered.answers if status == 201]
         rows = self._rows()
@@ -140,6 +134,44 @@ class _Peer:
         return cpu_seconds([*self.gateways.pids, self.accepting.world.running.pid])
 
 
+#: The gateway with its checks timed.
+TIMED = Application("plumbline.bench.alike:gateway", is_factory=True)
+
+
+@dataclass(slots=True)
+class Timed:
+    """A side whose checks are timed in every leg."""
+
+    rate: Callable[[int], float]
+    sheet: Sheet
+    #: Messages of a leg.
+    count: int
+    #: Of each leg that counts: processor seconds of a message's checks.
+    checks_s: list[float] = field(default_factory=list)
+    #: Of all legs that count, in the order of ALIKE.
+    calls: list[int] = field(default_factory=lambda: [0] * len(ALIKE))
+
+    def leg(self, number: int) -> float:
+        """Messages a second."""
+        before = self.sheet.read()
+        rate = self.rate(number)
+        spent = self.sheet.read().since(before)
+        if number >= 0:
+            self.calls = [sum(pair) for pair in zip(self.calls, spent.calls, strict=True)]
+            self.checks_s.append(spent.seconds / self.count)
+        return rate
+
+
+def require_alike(ours: Timed, theirs: Timed) -> None:
+    """Both called the same functions equally often; raises :class:`Lost`."""
+    if ours.calls != theirs.calls or not all(ours.calls):
+        pairs = zip(ALIKE, ours.calls, theirs.calls, strict=True)
+        told = ", ".join(
+            f"{name} {mine:g} and {other:g}" for name, mine, other in pairs if mine != other or not mine
+        )
+        raise Lost(f"the two sides do not check alike: calls of {told}")
+
+
 def measure(world: World, goals: dict[str, Goal], rounds: int, count: int) -> Iterator[Measured | str]:
     """Ours ÷ each peer that is installed; a word on each that is not. Raises :class:`Lost`."""
     for name, kind in PEERS.items():
@@ -149,17 +181,13 @@ def measure(world: World, goals: dict[str, Goal], rounds: int, count: int) -> It
         yield from beside(world, (goals[name], goals.get(f"{name}-whole")), (rounds, count), kind)
 
 
-def beyond(whole: Comparison, checks_s: Sequence[float]) -> Comparison:
-    """The same rounds with the time of what both sides do alike taken off each message, as if nothing else went on meanwhile. What strays
-    among these times makes the row noisy."""
+def beyond(whole: Comparison, ours_s: Sequence[float], theirs_s: Sequence[float]) -> Comparison:
+    """The same rounds with the time of what both sides do alike taken off each message, of each what it took there, round by round."""
 
-    def rest(rates: Sequence[float]) -> tuple[float, ...]:
-        left = [1 / rate - alike for rate, alike in zip(rates, checks_s, strict=True)]
-        if min(left) <= 0:
-            raise Lost("the checks alone took longer than all of a message: the host strayed, run it again")
-        return tuple(1 / each for each in left)
+    def rest(rates: Sequence[float], alike_s: Sequence[float]) -> tuple[float, ...]:
+        return tuple(1 / (1 / rate - alike) for rate, alike in zip(rates, alike_s, strict=True))
 
-    return Comparison(ours=rest(whole.ours), limit=rest(whole.limit), reckoned_with=tuple(checks_s))
+    return Comparison(ours=rest(whole.ours, ours_s), limit=rest(whole.limit, theirs_s), is_rest=True)
 
 
 def beside(
@@ -170,14 +198,17 @@ def beside(
     (goal, of_whole), (rounds, count) = goals, amount
     key = Ed25519PrivateKey.generate().private_bytes_raw()
     peer_log.create(world) if kind.is_equal else _create_bare(world)
-    ours, told = Gateways(world, 1), environment(world, key)
+    mine, its = (Sheet.fresh(world.platform.folder("load") / f"{side}.alike") for side in ("ours", "theirs"))
+    ours = Gateways(world, 1, application=TIMED, environment=mine.environment)
+    told = environment(world, key) | its.environment
     theirs = Gateways(world, 1, application=kind.application, environment=told)
     try:
         accepting = Accepting(world, count, ours)
         first = world.counts()[0]
-        peer = _Peer(Accepting(world, count, theirs), theirs, kind.is_equal, told)
+        peer = _Peer(Accepting(world, count, theirs), theirs, kind.is_equal)
+        our_side, their_side = Timed(accepting.ours, mine, count), Timed(peer.rate, its, count)
         turns = TURNS if kind.is_equal else 1
-        comparison = interleave(peer.rate, accepting.ours, rounds, warm=rounds > 1, turns=turns)
+        comparison = interleave(their_side.leg, our_side.leg, rounds, warm=rounds > 1, turns=turns)
     finally:
         ours.stop()
         theirs.stop()
@@ -191,10 +222,14 @@ def beside(
     cpu_us = accepting.server_s / accepting.timed * 1e6
     if of_whole is None:
         return [Measured(goal=goal, comparison=comparison, cpu_us=cpu_us, notes=notes)]
-    alike = median(peer.checks_s) * 1e6
-    notes.append(f"the checks alone take {alike:.0f} µs a message, by the same functions on both sides")
+    require_alike(our_side, their_side)
+    checks = [_of_rounds(side.checks_s, rounds) for side in (our_side, their_side)]
+    in_ours, in_theirs = (median(each) * 1e6 for each in checks)
+    notes.append(
+        f"the checks take {in_ours:.0f} µs of a message in ours, {in_theirs:.0f} in the peer, by the clock of the thread that does them"
+    )
     return [
-        Measured(goal=goal, comparison=beyond(comparison, _of_rounds(peer.checks_s, rounds)), notes=notes),
+        Measured(goal=goal, comparison=beyond(comparison, *checks), notes=notes),
         Measured(goal=of_whole, comparison=comparison, cpu_us=cpu_us),
     ]
 

@@ -34,8 +34,8 @@ class Comparison:
 
     ours: tuple[float, ...]
     limit: tuple[float, ...]
-    #: Figures that both were reckoned with, where there are any: what strays among them makes the ratio stray too.
-    reckoned_with: tuple[float, ...] = ()
+    #: Whether it is what is left when what both do alike is taken off: ours may then be so little that its own straying counts.
+    is_rest: bool = False
     #: Whether it was counted and not timed, so that it is the same on any host and always judged.
     is_counted: bool = False
 
@@ -56,11 +56,8 @@ class Comparison:
 
     @property
     def noise(self) -> float:
-        """How far the limit, or what both were reckoned with, strays from its own median, as a share of it; where there is such a figure,
-        ours too, for what is left of it may be little."""
-        if not self.reckoned_with:
-            return stray(self.limit)
-        return max(map(stray, (self.limit, self.ours, self.reckoned_with)))
+        """How far the limit strays from its own median, as a share of it; of what is left of both, ours too."""
+        return max(stray(self.limit), stray(self.ours)) if self.is_rest else stray(self.limit)
 
     def verdict(self, gate: float | None, *, firmly: bool = False) -> Verdict:
         """Against a gate: a noisy limit proves nothing, in neither direction. Without a gate there is nothing to judge.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import sleep, thread_time
+from types import ModuleType
 
 import msgspec
 import psycopg
 import pytest
 
 from plumbline.bench import p2_peers, peer_log
-from plumbline.bench.checks_alone import apart
+from plumbline.bench.alike import ALIKE, VARIABLE, Sheet, time_in
 from plumbline.bench.gateways import Gateways
 from plumbline.bench.goals import read_goals
 from plumbline.bench.mix import Chain
@@ -77,24 +81,77 @@ def test_what_a_peer_answers_is_proven_then_and_later() -> None:
     assert [place.logged_at for place in places] == sorted(place.logged_at for place in places)
 
 
-def test_beyond_the_checks_both_sides_lose_the_same() -> None:
+def test_beyond_the_checks_each_side_loses_what_they_took_there() -> None:
     whole = Comparison(ours=(2000.0, 1000.0), limit=(500.0, 250.0))
-    left = p2_peers.beyond(whole, [0.0002, 0.0005])
+    left = p2_peers.beyond(whole, [0.0002, 0.0005], [0.0004, 0.0005])
     assert left.ours == pytest.approx((1 / 0.0003, 1 / 0.0005))
-    assert left.limit == pytest.approx((1 / 0.0018, 1 / 0.0035))
-    assert left.ratios == pytest.approx([6.0, 7.0])
+    assert left.limit == pytest.approx((1 / 0.0016, 1 / 0.0035))
+    assert left.ratios == pytest.approx([16 / 3, 7.0])
     assert left.verdict(5) is Verdict.NOISY
-    steady = p2_peers.beyond(Comparison(ours=(2000.0,) * 3, limit=(400.0,) * 3), [0.00020, 0.00024, 0.00020])
-    assert steady.noise == pytest.approx(0.2) and steady.verdict(5) is Verdict.NOISY
-    steady = p2_peers.beyond(Comparison(ours=(2000.0,) * 3, limit=(400.0,) * 3), [0.00020, 0.00021, 0.00020])
-    assert steady.verdict(5) is Verdict.PASS
-    with pytest.raises(Lost, match="longer"):
-        p2_peers.beyond(whole, [0.0006, 0.0005])
+    same = Comparison(ours=(2000.0,) * 3, limit=(400.0,) * 3)
+    steady = p2_peers.beyond(same, [0.00020, 0.00026, 0.00020], [0.0002] * 3)
+    assert steady.noise == pytest.approx(0.25) and steady.verdict(5) is Verdict.NOISY
+    assert p2_peers.beyond(same, [0.00020, 0.00021, 0.00020], [0.0002] * 3).verdict(5) is Verdict.PASS
 
 
-def test_a_request_is_taken_apart_as_it_was_made() -> None:
-    request = b"POST /x HTTP/1.1\r\nHost: a\r\nSignature: sig1=:a: b:\r\n\r\n{\r\n\r\n}"
-    assert apart(request) == ({"host": "a", "signature": "sig1=:a: b:"}, b"{\r\n\r\n}")
+def _module(**functions: Callable[..., object]) -> ModuleType:
+    module = ModuleType("checks")
+    vars(module).update({name: functions.get(name, lambda: None) for name in ALIKE})
+    return module
+
+
+def test_what_is_done_alike_is_timed_on_every_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sheet = Sheet.fresh(tmp_path / "alike")
+    monkeypatch.setenv(*next(iter(sheet.environment.items())))
+
+    def work(seconds: float) -> str:
+        until = thread_time() + seconds
+        while thread_time() < until:
+            pass
+        return "done"
+
+    def refuse() -> None:
+        raise Problem(slug="signature-invalid")
+
+    module = _module(verify=work, check_age=refuse, check_digests=lambda: sleep(0.2))
+    time_in(module)
+    before = sheet.read()
+    threads = [threading.Thread(target=module.verify, args=(0.02,)) for _ in range(3)]
+    for each in threads:
+        each.start()
+    assert module.verify(seconds=0.02) == "done"
+    for each in threads:
+        each.join()
+    with pytest.raises(Problem):
+        module.check_age()
+    module.check_digests()  # who waits is not checking
+    spent = sheet.read().since(before)
+    assert 0.08 <= spent.seconds < 0.2
+    assert dict(zip(ALIKE, spent.calls, strict=True)) == dict.fromkeys(ALIKE, 0) | {
+        "verify": 4,
+        "check_age": 1,
+        "check_digests": 1,
+    }
+
+
+def test_without_a_file_nothing_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    module = _module()
+    function = module.verify
+    time_in(module)
+    assert module.verify is function
+
+
+def test_sides_that_check_otherwise_give_no_figure(tmp_path: Path) -> None:
+    def side(*calls: int) -> p2_peers.Timed:
+        sheet = Sheet(tmp_path / "alike")
+        return p2_peers.Timed(lambda _: 1.0, sheet, 1, calls=[*calls, *[1] * (len(ALIKE) - len(calls))])
+
+    p2_peers.require_alike(side(1, 2), side(1, 2))
+    with pytest.raises(Lost, match="calls of read_signature 2 and 1"):
+        p2_peers.require_alike(side(1, 2), side(1, 1))
+    with pytest.raises(Lost, match="outer_submission 0 and 0"):
+        p2_peers.require_alike(side(0), side(0))
 
 
 def test_a_uid_stands_for_one_message() -> None:
