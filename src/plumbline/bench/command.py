@@ -59,7 +59,7 @@ GROWN = Profile(entries=10_000_000, many=1_670_000)
 #: Continuous integration, in two or three minutes: what can be judged on a host that others disturb.
 SMALL = Profile(
     messages=100,
-    log=p6_log.Sizes(leaves=50_000, proofs=500, stored_few=0, steps=200_000),
+    log=p6_log.Sizes(leaves=50_000, turns=12, peer_turns=3, proofs=500, stored_few=0, steps=200_000),
     entries=50_000,
     few=5000,
     many=15_000,

@@ -14,7 +14,7 @@ from math import log2
 
 from plumbline.bench.goals import Goal
 from plumbline.bench.report import Measured, number
-from plumbline.bench.stats import TURNS, interleave
+from plumbline.bench.stats import interleave
 from plumbline.evidence.leaf import leaf_hash
 from plumbline.evidence.paths import LeafAndNodeSource, inclusion_path, verify_inclusion
 from plumbline.evidence.tree import Frontier, batch_inclusion_paths
@@ -50,7 +50,10 @@ class Sizes:
     """How many leaves each part takes."""
 
     leaves: int = 200_000
+    #: Turns of a round: legs last a fifth of a second, a burst longer (decision 0047).
+    turns: int = 20
     peer: int = 20_000
+    peer_turns: int = 9
     small: int = 1000
     proofs: int = 2000
     #: Of the logs that lie in files beside each other.
@@ -99,7 +102,7 @@ def measure_append(goal: Goal, sizes: Sizes, rounds: int) -> Measured:
         lambda _: batch_append(data)[0],
         rounds,
         warm=rounds > 1,
-        turns=TURNS,
+        turns=sizes.turns,
     )
     return Measured(goal=goal, comparison=comparison, notes=_proof_notes(sizes))
 
@@ -136,7 +139,9 @@ def measure_peer(goal: Goal, sizes: Sizes, rounds: int) -> Measured | None:
         provers.append(float(rates["prove"]))
         return float(rates["append"])
 
-    comparison = interleave(theirs, lambda _: batch_append(data)[0], rounds, warm=False, turns=TURNS)
+    comparison = interleave(
+        theirs, lambda _: batch_append(data)[0], rounds, warm=False, turns=sizes.peer_turns
+    )
     notes = [
         f"pymerkle in memory, n = {number(sizes.peer)}, same leaves, same root; its proofs {number(max(provers))}/s"
     ]
