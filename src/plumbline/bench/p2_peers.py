@@ -35,8 +35,8 @@ from plumbline.supervision.boot import DATABASE
 from plumbline.supervision.journal.keys import public_bytes
 
 _BARE = "bench_peer"
-#: What is left of both is a difference, so that it strays the more: a round of six turns outlasts most bursts (decision 0047).
-TURNS = 6
+#: What is left of both is a difference, so that it strays the more: a round of ten turns outlasts most bursts (decision 0047).
+TURNS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
