@@ -186,23 +186,30 @@ def _print_wanted(wanted: Wanted, told: tuple[LostRange, ...]) -> None:
     for party, files in wanted.files.items():
         print(f"坏了的文件：{wanted.parties[party]} 上传的 {len(files)} 个")
     if wanted.orphans:
-        print(f"另有 {len(wanted.orphans)} 个，上传的单位没有报送密钥，请从备份放回")
+        print(f"另有 {len(wanted.orphans)} 个，上传的单位现在不能报送，请从备份放回")
     if wanted.since:
         print(f"请对照 {wanted.since:%Y-%m-%d} 以后的回执")
     print(f"请 {len(wanted.parties)} 个单位：{'、'.join(list(wanted.parties.values())[:20])}")
+    for each in wanted.mute:
+        print(
+            f"不请 {each.name}：{each.mute}，现在不能报送；恢复使用或换了密钥以后用 --party {each.party} 再请"
+        )
 
 
 def _status(platform: Platform) -> int:
     with psycopg.connect(platform.conninfo("plumb_projector"), autocommit=True) as conn:
-        rows, names = standing(conn), senders(conn)
+        rows, known = standing(conn), senders(conn)
     for row in rows:
         stage = _STAGES.get(row["stage"], row["stage"])
         told = f"补入 {row['resent']}，原有 {row['present']}，补不了 {row['not_held']}"
         print(f"{row['name'] or row['party']}：{stage}{'' if row['stage'] == 'asked' else '；' + told}")
+    for each in known.values() if rows else ():
+        if each.mute and each.party not in {row["party"] for row in rows}:
+            print(f"{each.name}：没有请，{each.mute}")
     if not rows:
         print("还没有请求过补传。有报送密钥的单位：")
-        for party, name in names.items():
-            print(f"  {party} {name}")
+        for each in known.values():
+            print(f"  {each.party} {each.name}{f'（{each.mute}）' if each.mute else ''}")
     return 0
 
 

@@ -27,9 +27,14 @@ from plumbline.supervision.journal.submit import PlatformSender
 
 MAX_DAYS = 400
 _EPOCHS = "SELECT epoch, kept_epoch, kept_size, signed FROM journal.epoch WHERE epoch > 1 ORDER BY epoch"
+#: Of each: what the door would say of whatever it sent (`gateway/directory.py`), so that nobody waits for it.
 _SENDERS = """
-SELECT DISTINCT p.id, p.name FROM fact.party p JOIN fact.key k ON k.party = p.id
- WHERE k.use IN ('transport', 'origin') AND NOT 'platform' = ANY (p.roles) ORDER BY p.id
+SELECT p.id, p.name,
+       CASE WHEN p.suspended_at IS NOT NULL THEN '已停用：' || p.suspended_because
+            WHEN NOT bool_or(k.revoked_at IS NULL AND clock_timestamp() < k.valid_until)
+            THEN '没有有效的报送密钥' ELSE '' END AS mute
+  FROM fact.party p JOIN fact.key k ON k.party = p.id
+ WHERE k.use IN ('transport', 'origin') AND NOT 'platform' = ANY (p.roles) GROUP BY p.id ORDER BY p.id
 """
 _STATUS = """
 SELECT t.id, t.party, p.name, t.stage, t.resent, t.present, t.not_held, t.logged_at, t.answered_at
@@ -50,6 +55,16 @@ class NothingToAsk(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSender:
+    """A party that has, or had, a key to send with."""
+
+    party: str
+    name: str
+    #: Why nothing that it sends is taken now; empty when it can send.
+    mute: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What is asked for: ranges of ended epochs, everything since an instant, or files by hash; the parties, and why."""
 
@@ -60,8 +75,10 @@ class Wanted:
     because: str
     #: Party id → SHA-256 of the files that it brought.
     files: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    #: Files that nobody can be asked for, who brought them has no key to send with.
+    #: Files that nobody can be asked for, who brought them cannot send.
     orphans: Sequence[str] = ()
+    #: Who is not asked, since it could not answer.
+    mute: Sequence[KnownSender] = ()
 
 
 def lost_ranges(conn: psycopg.Connection[Any]) -> list[LostRange]:
@@ -79,9 +96,10 @@ def lost_ranges(conn: psycopg.Connection[Any]) -> list[LostRange]:
     return [ranges[number] for number in sorted(ranges)]
 
 
-def senders(conn: psycopg.Connection) -> dict[str, str]:
-    """Everybody who has a key to send with, by party id."""
-    return {row[0]: row[1] for row in conn.execute(_SENDERS).fetchall()}
+def senders(conn: psycopg.Connection) -> dict[str, KnownSender]:
+    """Everybody who has, or had, a key to send with, by party id."""
+    rows = conn.execute(_SENDERS).fetchall()
+    return {party: KnownSender(party=party, name=name, mute=mute) for party, name, mute in rows}
 
 
 def plan(
@@ -93,16 +111,18 @@ def plan(
     because: str,
 ) -> Wanted:
     """What would be asked of whom. `only` narrows it to (epoch, first, end). Raises :class:`NothingToAsk`."""
-    known = senders(conn)
-    _require_known(parties, known)
-    wanted = {each: known[each] for each in parties} or known
-    if not wanted:
-        raise NothingToAsk("没有一个单位登记过报送密钥，没有人可请")
+    asked, mute = _asked(parties, senders(conn))
+    if not asked:
+        raise NothingToAsk(_nobody(mute))
     if days is not None:
         if not 1 <= days <= MAX_DAYS:
             raise NothingToAsk(f"--days：{days} 不在 1 到 {MAX_DAYS} 之间；更早的内容平台也不再收")
         return Wanted(
-            ranges=(), since=datetime.now(UTC) - timedelta(days=days), parties=wanted, because=because
+            ranges=(),
+            since=datetime.now(UTC) - timedelta(days=days),
+            parties=asked,
+            because=because,
+            mute=mute,
         )
     lost = lost_ranges(conn)
     if not lost:
@@ -114,12 +134,30 @@ def plan(
     return Wanted(
         ranges=tuple(open_ended if only is None else [_narrowed(lost, *only)]),
         since=None,
-        parties=wanted,
+        parties=asked,
         because=because,
+        mute=mute,
     )
 
 
-def _require_known(parties: Sequence[str], known: Mapping[str, str]) -> None:
+def _asked(
+    parties: Sequence[str], known: Mapping[str, KnownSender]
+) -> tuple[dict[str, str], list[KnownSender]]:
+    """(party id → name of those who can answer, those who cannot) among the parties that were named, or among all."""
+    _require_known(parties, known)
+    meant = [known[each] for each in parties or known]
+    return {each.party: each.name for each in meant if not each.mute}, [each for each in meant if each.mute]
+
+
+def _nobody(mute: Sequence[KnownSender]) -> str:
+    """Why there is nobody to ask."""
+    if not mute:
+        return "没有一个单位登记过报送密钥，没有人可请"
+    told = "、".join(f"{each.name}（{each.mute}）" for each in mute[:20])
+    return f"{told}现在不能报送，请了也答复不了；恢复使用或换了密钥以后再请，缺的内容也可以由别处的记录核对"
+
+
+def _require_known(parties: Sequence[str], known: Mapping[str, KnownSender]) -> None:
     if unknown := [each for each in parties if each not in known]:
         raise NothingToAsk(
             f"--party：{unknown[0]} 不是有报送密钥的单位。请写单位编号（32 位十六进制），plumbline retransmit status 列出各单位"
@@ -134,17 +172,16 @@ def plan_files(
     because: str,
 ) -> Wanted:
     """Who is asked for the files of `damaged`, (party, SHA-256) each. Raises :class:`NothingToAsk`."""
-    known = senders(conn)
-    _require_known(parties, known)
     files: dict[str, list[str]] = {}
+    can_send, mute = _asked(parties, senders(conn))
     for party, digest in damaged:
         if not parties or party in parties:
             files.setdefault(party, []).append(digest)
-    orphans = [each for party in files.keys() - known.keys() for each in files[party]]
-    wanted = {party: known[party] for party in files if party in known}
+    orphans = [each for party in files.keys() - can_send.keys() for each in files[party]]
+    wanted = {party: can_send[party] for party in files if party in can_send}
     if not wanted:
         whose = "这些单位上传的" if parties else ""
-        told = "上传的单位没有报送密钥，请从备份放回" if orphans else f"巡检没有查出{whose}坏了的文件"
+        told = "上传的单位现在不能报送，请从备份放回" if orphans else f"巡检没有查出{whose}坏了的文件"
         raise NothingToAsk(told)
     return Wanted(
         ranges=(),
@@ -153,6 +190,7 @@ def plan_files(
         because=because,
         files={party: files[party] for party in wanted},
         orphans=orphans,
+        mute=[each for each in mute if each.party in files],
     )
 
 

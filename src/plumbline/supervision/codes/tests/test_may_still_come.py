@@ -55,8 +55,8 @@ class Record:
         statement = f"INSERT INTO fact.retransmission ({', '.join(row)}) VALUES ({marks})"
         self.conn.execute(statement.encode(), list(row.values()))
 
-    def opened(self, at: datetime) -> None:
-        """The epoch's first entry, as the log and the table of epochs have it."""
+    def opened(self, at: datetime, lost: int = 5) -> None:
+        """The epoch's first entry, as the log and the table of epochs have it, which is the log's newest."""
         row = {
             "id": "2",
             "entry": "ee" * 16,
@@ -72,7 +72,7 @@ class Record:
             "version": 1,
             "body": "{}",
             "epoch": 2,
-            "lost": 5,
+            "lost": lost,
         }
         marks = ", ".join(["%s"] * len(row))
         self.conn.execute(
@@ -82,10 +82,16 @@ class Record:
             "INSERT INTO journal.leaf (epoch, idx, uid, sender_id, logged_at, leaf_hash) VALUES (2, 0, gen_random_uuid(), %s, %s, %s)",
             [bytes(16), at, bytes(32)],
         )
+        self.conn.execute("ALTER TABLE journal.head DISABLE TRIGGER USER")
+        self.conn.execute("UPDATE journal.head SET last_time = %s", [at])
 
     def may_come(self, occurred: datetime = BEFORE) -> bool:
         message = cast(ReportApplied, SimpleNamespace(occurred_at=occurred, sender=APPLICANT))
         return shown.may_still_come(self.conn, message)
+
+
+#: As it is, where a test does not say what was lost.
+recent_loss = shown.recent_loss
 
 
 @pytest.fixture
@@ -173,3 +179,22 @@ def test_without_a_loss_of_late_nobody_is_waited_for(record: Record, monkeypatch
     record.request("1a" * 16, "asked")
     monkeypatch.setattr(shown, "recent_loss", lambda conn: None)
     assert not record.may_come()
+
+
+def test_what_was_lost_a_short_while_ago_is_a_recent_loss(record: Record) -> None:
+    record.opened(ASKED)
+    assert recent_loss(record.conn) == OPENED
+    record.conn.execute("UPDATE journal.head SET last_time = last_time + interval '1 day 1 second'")
+    assert recent_loss(record.conn) is None
+
+
+def test_where_nobody_knows_how_much_was_lost_asking_for_days_says_that_something_may_be(
+    record: Record,
+) -> None:
+    record.opened(ASKED, lost=0)
+    assert recent_loss(record.conn) is None
+    record.request("1a" * 16, "asked", asked={"since": "2026-11-20T00:00:00Z"}, idx=OPENED - 100)
+    record.request("1a" * 16, "asked", asked={"files": ["ab" * 32]})
+    assert recent_loss(record.conn) is None
+    record.request("1a" * 16, "asked", asked={"since": "2026-11-20T00:00:00Z"})
+    assert recent_loss(record.conn) == OPENED
