@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
+from getpass import getpass
 
 import psycopg
 
@@ -58,8 +60,31 @@ def run_clock_confirm(platform: Platform, by: str) -> int:
     return 0
 
 
+def prove_at_the_machine(platform: Platform, login: str) -> str | None:
+    """What is wrong with the proof that whoever sits at the machine is this account's owner, or None: password and second factor are asked
+    for, unseen at a terminal, else line by line from the standard input."""
+    os.environ |= platform.environment() | {"DJANGO_SETTINGS_MODULE": "plumbline.supervision.settings"}
+    from plumbline.supervision.administration.at_the_machine import prove
+
+    return prove(login, "log clock-correct", _typed)
+
+
+def _typed(question: str) -> str:
+    try:
+        if sys.stdin.isatty():
+            return getpass(question)
+        if line := sys.stdin.readline():
+            return line.rstrip("\r\n")
+    except EOFError:
+        pass
+    raise CorrectionRefused(
+        f"没有读到{question.rstrip('：')}：请在终端上执行，或从标准输入逐行给出两个人的密码和第二因素"
+    )
+
+
 def run_clock_correct(platform: Platform, signer: CheckpointSigner, arguments: argparse.Namespace) -> int:
-    """Say what a correction would do; with `--yes`, two persons and a reason enter it. 2 while nothing is to be changed yet."""
+    """Say what a correction would do; with `--yes`, a reason and two persons, who prove one after the other who they are, enter it.
+    2 while nothing is to be changed yet."""
     try:
         with psycopg.connect(platform.conninfo("plumb_migrate"), autocommit=True) as conn:
             conn.execute("SET ROLE plumb_owner")
@@ -71,11 +96,14 @@ def run_clock_correct(platform: Platform, signer: CheckpointSigner, arguments: a
             if not (arguments.yes and arguments.by and arguments.second and arguments.because.strip()):
                 print(
                     "还没有改动。确认请加 --yes，用 --by 和 --second 写明办理和复核的两个人（登录名或人员编号），"
-                    "--because 写明原因（原因写进日志，人人看得到）。",
+                    "--because 写明原因（原因写进日志，人人看得到）。两个人要先后输入各自的密码和第二因素。",
                     file=sys.stderr,
                 )
                 return 2
             signed = _signed(conn, platform, arguments)
+        for each in (signed.first, signed.second):
+            if problem := prove_at_the_machine(platform, each.login):
+                raise CorrectionRefused(f"没有证明是 {each.login} 本人：{problem}")
         accepted = correct(
             {role: platform.conninfo(role) for role in ROLES},
             plan,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from base64 import b64encode
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -134,13 +137,12 @@ def confirmed(course: Course) -> None:
     _in_order(course, ahead=2 * _HOUR)
 
 
-def _log(course: Course, *words: str) -> subprocess.CompletedProcess[str]:
-    """`plumbline log …` as an operator calls it."""
+def _log(course: Course, *words: str, typed: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """`plumbline log …` as an operator calls it, who types these lines when asked."""
     argv = [sys.executable, "-m", "plumbline.cli", "log", *words]
-    data_dir = str(course.site.platform.data_dir)
-    return subprocess.run(
-        [*argv, "--data-dir", data_dir], capture_output=True, encoding="utf-8", timeout=120, check=False
-    )
+    argv += ["--data-dir", str(course.site.platform.data_dir)]
+    lines = "".join(f"{each}\n" for each in typed)
+    return subprocess.run(argv, input=lines, capture_output=True, encoding="utf-8", timeout=120, check=False)
 
 
 def _confirm(course: Course) -> None:
@@ -152,25 +154,34 @@ def _confirm(course: Course) -> None:
 _PEOPLE = {"drill.first": "1a" * 16, "drill.second": "2b" * 16}
 
 
-def _employ(course: Course) -> None:
-    """Two accounts that act for the operator."""
+def _hashed(password: str) -> str:
+    """A password as accounts keep it; few iterations, since nobody is to be kept from finding it."""
+    salt, iterations = secrets.token_hex(8), 1000
+    digest = hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), iterations)
+    return f"pbkdf2_sha256${iterations}${salt}${b64encode(digest).decode()}"
+
+
+def _employ(course: Course) -> list[str]:
+    """Two accounts that act for the operator; their passwords."""
     site = course.site
-    for login, person in _PEOPLE.items():
+    passwords = [secrets.token_urlsafe(18) for _ in _PEOPLE]
+    for (login, person), password in zip(_PEOPLE.items(), passwords, strict=True):
         with course.as_owner() as conn:
             conn.execute(
                 "INSERT INTO web.accounts_account (password, username, person, label, division, created_at, created_by, "
-                "suspended_because, former_passwords) VALUES ('!', %s, %s, '值班', '610300', now(), 'drill', '', '[]')",
-                [login, person],
+                "suspended_because, former_passwords) VALUES (%s, %s, %s, '值班', '610300', now(), 'drill', '', '[]')",
+                [_hashed(password), login, person],
             )
         granted = {"person": person, "role": "officer", "party": site.station, "division": "610300"}
         site.desk(site.message(site.station, RoleGranted, **granted, capacity="值班员"))
     asked, people = "SELECT count(*) FROM fact.role_grant WHERE person = ANY (%s)", list(_PEOPLE.values())
     site.wait(lambda: site.rows(asked, people)[0][0] == len(people), "两个账号的角色入表")
+    return passwords
 
 
 def lifted(course: Course) -> None:
     """A step that was wrong and confirmed all the same: entries are made, the clock is put right, two persons correct the log."""
-    _employ(course)
+    passwords = _employ(course)
     _all(course, _DAY)
     wrong = course.ledger.next(course.site)
     course.must_come_again(wrong, "整机前进一天，", saying="clock-confirm")
@@ -186,13 +197,22 @@ def lifted(course: Course) -> None:
     signed = ["--by", "drill.first", "--because", "演练：时间源错了", "--yes"]
     alone = _log(course, "clock-correct", *signed, "--second", _PEOPLE["drill.first"])
     course.require(alone.returncode == 1 and course.size() == size, "一个人也能更正时钟")
-    done = _log(course, "clock-correct", *signed, "--second", "drill.second")
+    signed += ["--second", "drill.second"]
+    for what, typed in (
+        ("没有人输入密码", ()),
+        ("办理人输入的是别人的密码", passwords[::-1]),
+        ("复核人没有输入密码", passwords[:1]),
+        ("复核人输入的是办理人的密码", passwords[:1] * 2),
+    ):
+        refused = _log(course, "clock-correct", *signed, typed=typed)
+        course.require(refused.returncode == 1 and course.size() == size, f"{what}，也能更正时钟")
+    done = _log(course, "clock-correct", *signed, typed=passwords)
     course.require(done.returncode == 0, f"plumbline log clock-correct：{done.stderr[-200:]}")
     for upload, number in late:
         if not _soon(course, upload, number):
             course.require(False, f"更正以后，第 {number + 1} 个网关 {_SOON_S:.0f} 秒后仍不收")
             return
-    again = _log(course, "clock-correct", *signed, "--second", "drill.second")
+    again = _log(course, "clock-correct", *signed, typed=passwords)
     course.require(again.returncode == 1, "没有走错的时间，仍然更正了一次")
     course.require(course.pids() == before, "更正以后，有进程重新启动过")
     steps = _steps_back(course)

@@ -56,8 +56,7 @@ def confirmed(view: View) -> View:
         if problem is None and _PASSWORD in request.POST:
             note(request)
             request.session.cycle_key()  # whoever knew the old one has not proved anything
-            name = account.username
-            record(request, name, "session.confirmed", name, address=client_address(request))
+            proven(request, account)
             request.POST = _without_proof(request.POST)  # type: ignore[assignment]
             return view(request, *arguments, **named)
         return _ask(request, account, problem or "")
@@ -67,17 +66,35 @@ def confirmed(view: View) -> View:
 
 
 def _problem(request: HttpRequest, account: Account) -> str | None:
-    """What is wrong with the proof, or None. Wrong passwords and codes are counted like those of sign-in."""
-    found = authenticate(request, username=account.username, password=request.POST.get(_PASSWORD, ""))
+    """What is wrong with the proof, or None."""
+    problem = password_problem(request, account, request.POST.get(_PASSWORD, ""))
+    if problem is None and is_mfa_enabled(account):
+        return code_problem(account, request.POST.get(_CODE, ""))
+    return problem
+
+
+def password_problem(request: HttpRequest, account: Account, password: str) -> str | None:
+    """What is wrong with this password, or None. A wrong one is counted like those of sign-in."""
+    found = authenticate(request, username=account.username, password=password)
     if found is None or found.pk != account.pk:
         return f"密码不对。{profile_at(account.division, datetime.now(UTC)).lockout_rule}"
-    if is_mfa_enabled(account):
-        form = AuthenticateForm(data={"code": request.POST.get(_CODE, "")[:40]}, user=account)
-        if not form.is_valid():
-            return f"第二因素：{''.join(str(each) for each in form.errors.get('code', ['没有填']))}"
-        form.save()
-    reset_failures(username=account.username)
     return None
+
+
+def code_problem(account: Account, code: str) -> str | None:
+    """What is wrong with this code of a second factor, or None. A wrong one is counted like those of sign-in."""
+    form = AuthenticateForm(data={"code": code[:40]}, user=account)
+    if not form.is_valid():
+        return f"第二因素：{''.join(str(each) for each in form.errors.get('code', ['没有填']))}"
+    form.save()
+    return None
+
+
+def proven(request: HttpRequest, account: Account) -> None:
+    """It is the account's owner: failures are forgotten, and the trail has the proof."""
+    reset_failures(username=account.username)
+    name = account.username
+    record(request, name, "session.confirmed", name, address=client_address(request))
 
 
 def _without_proof(posted: QueryDict) -> QueryDict:

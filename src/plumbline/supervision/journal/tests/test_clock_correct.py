@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -138,12 +139,50 @@ def _plan(platform, since: int | None = None):
         return plan_correction(conn, platform.platform.folder("marks"), since=since)
 
 
+@pytest.fixture(autouse=True)
+def proofs(monkeypatch) -> list[str]:
+    """Whoever is asked proves it; who was asked, in order. How one proves it: tests/service/test_proof_at_the_machine.py."""
+    asked: list[str] = []
+    monkeypatch.setattr(clock_commands, "prove_at_the_machine", lambda _platform, login: asked.append(login))
+    return asked
+
+
+def test_nothing_is_corrected_before_both_have_proved_who_they_are(
+    quiet_platform, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(commands, "opened", lambda _folder: nullcontext(quiet_platform.platform))
+    _accounts(quiet_platform)
+    quiet_platform.journal().append([_pending(quiet_platform, ahead=AHEAD)])
+    _project(quiet_platform)
+    before = _rows(quiet_platform, "SELECT size FROM journal.head")
+    for stranger in ("first", "second"):
+        answers = {stranger: "密码不对。"}
+        monkeypatch.setattr(
+            clock_commands, "prove_at_the_machine", lambda _, login, told=answers: told.get(login)
+        )
+        assert commands.run_log(_arguments()) == 1
+        assert f"没有更正：没有证明是 {stranger} 本人：密码不对。" in capsys.readouterr().err
+    assert _rows(quiet_platform, "SELECT size FROM journal.head") == before
+    assert _rows(
+        quiet_platform, "SELECT count(*) FROM ops.audit_event WHERE action = 'log.clock_correct'"
+    ) == [(0,)]
+
+
+def test_where_nothing_is_typed_it_is_said_what_was_to_come(monkeypatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("密 码\r\n"))
+    assert clock_commands._typed("first 的密码：") == "密 码"
+    with pytest.raises(CorrectionRefused, match="没有读到second 的密码：请在终端上执行"):
+        clock_commands._typed("second 的密码：")
+
+
 def _arguments(**told: object) -> argparse.Namespace:
     plain = {"by": "first", "second": "second", "because": "时间源错了", "since": "", "yes": True}
     return argparse.Namespace(**{"what": "clock-correct", "data_dir": "x"} | plain | told)
 
 
-def test_two_persons_lift_a_wrong_step_and_the_log_goes_on(quiet_platform, monkeypatch, capsys) -> None:
+def test_two_persons_lift_a_wrong_step_and_the_log_goes_on(
+    quiet_platform, monkeypatch, capsys, proofs
+) -> None:
     monkeypatch.setattr(commands, "opened", lambda _folder: nullcontext(quiet_platform.platform))
     _accounts(quiet_platform)
     running = quiet_platform.journal()
@@ -185,8 +224,10 @@ def test_two_persons_lift_a_wrong_step_and_the_log_goes_on(quiet_platform, monke
         assert words in capsys.readouterr().err
     assert _rows(quiet_platform, "SELECT size FROM journal.head") == [(first + 4,)]
 
+    proofs.clear()
     assert commands.run_log(_arguments()) == 0
     assert "已更正" in capsys.readouterr().out
+    assert proofs == ["first", "second"]
     assert not _is_held(quiet_platform, publisher)
     # A process that ran all the while learns of it from the log, and from the newest confirmation.
     after = running.append([_pending(quiet_platform)])[0]
