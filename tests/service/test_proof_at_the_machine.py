@@ -62,14 +62,34 @@ def test_password_and_second_factor_are_asked_for_and_each_proof_leaves_its_trac
 
 
 def test_guessing_at_the_machine_is_stopped_as_at_the_pages(running_platform, office: Office) -> None:
-    owner = office.make("clock.guessed")
-    for _ in range(5):
+    owner = office.officer("clock.guessed")
+    for number in range(2):
         assert _prove(running_platform, "clock.guessed", "x")[0].startswith("密码不对。")
-    assert _prove(running_platform, "clock.guessed", PASSWORD)[0].startswith("密码不对。")
+        assert _prove(running_platform, "clock.guessed", PASSWORD, f"{number:08d}")[0].startswith(
+            "第二因素："
+        )
+    assert _prove(running_platform, "clock.guessed", PASSWORD, "00000009")[0].startswith("第二因素：")
+    code = owner.codes[-1]
+    assert _prove(running_platform, "clock.guessed", PASSWORD, code)[0].startswith("密码不对。")
+    owner.post("/account/logout/")
     assert owner.sign_in("clock.guessed").url.path == "/account/login/"  # it is one count
 
 
-def test_who_has_no_second_factor_is_asked_for_the_password_alone(running_platform, office: Office) -> None:
+def test_who_may_not_act_on_the_pages_may_not_at_the_machine(running_platform, office: Office) -> None:
     office.make("clock.second")
-    assert _prove(running_platform, "clock.second", PASSWORD) == ("None", ["clock.second", "的密码："])
-    assert "再次确认身份" in office.audit.get("/audit/?q=clock.second").text
+    wrong, asked = _prove(running_platform, "clock.second", PASSWORD)
+    assert wrong == "这个账号没有第二因素，请先在网页上设好" and asked == ["clock.second", "的密码："]
+    office.officer("clock.third")
+    for column, told in (("password_set_at", "密码已经过期"), ("last_login", "很久没有登录")):
+        others = (
+            ""
+            if column == "password_set_at"
+            else ", password_set_at = now() - interval '300 days', created_at = now() - interval '1 year'"
+        )
+        with psycopg.connect(running_platform.platform.conninfo("plumb_migrate")) as conn:
+            conn.execute("SET ROLE plumb_owner")
+            conn.execute(
+                f"UPDATE web.accounts_account SET {column} = now() - interval '300 days'{others} WHERE username = 'clock.third'".encode()
+            )
+        assert told in _prove(running_platform, "clock.third", PASSWORD)[0]
+    assert _prove(running_platform, "nobody.here", PASSWORD)[0] == "没有这个账号"

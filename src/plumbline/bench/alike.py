@@ -35,7 +35,7 @@ ALIKE = (
     "encode_envelope",
 )
 #: Threads of one process that may check in its lifetime.
-_THREADS = 256
+_THREADS = 4096
 #: Of each thread seconds, then calls, of each name.
 _ROW = 2 * len(ALIKE)
 _SHEET = struct.Struct(f"={_THREADS * _ROW}d")

@@ -165,11 +165,14 @@ class Timed:
 
 
 def require_alike(ours: Timed, theirs: Timed) -> None:
-    """Both called the same functions equally often; raises :class:`Lost`."""
-    if ours.calls != theirs.calls or not all(ours.calls):
+    """Both called each of the functions for every message, and equally often; raises :class:`Lost`."""
+    messages = ours.count * len(ours.checks_s)
+    if ours.calls != theirs.calls or min(ours.calls) < messages:
         pairs = zip(ALIKE, ours.calls, theirs.calls, strict=True)
         told = ", ".join(
-            f"{name} {mine:g} and {other:g}" for name, mine, other in pairs if mine != other or not mine
+            f"{name} {mine:g} and {other:g}"
+            for name, mine, other in pairs
+            if mine != other or mine < messages
         )
         raise Lost(f"the two sides do not check alike: calls of {told}")
 
@@ -187,7 +190,10 @@ def beyond(whole: Comparison, ours_s: Sequence[float], theirs_s: Sequence[float]
     """The same rounds with the time of what both sides do alike taken off each message, of each what it took there, round by round."""
 
     def rest(rates: Sequence[float], alike_s: Sequence[float]) -> tuple[float, ...]:
-        return tuple(1 / (1 / rate - alike) for rate, alike in zip(rates, alike_s, strict=True))
+        left = [1 / rate - alike for rate, alike in zip(rates, alike_s, strict=True)]
+        if min(left) <= 0:
+            raise Lost("the checks took longer than the whole: threads checked side by side")
+        return tuple(1 / each for each in left)
 
     return Comparison(ours=rest(whole.ours, ours_s), limit=rest(whole.limit, theirs_s), is_rest=True)
 

@@ -64,18 +64,25 @@ def prove_at_the_machine(platform: Platform, login: str) -> str | None:
     """What is wrong with the proof that whoever sits at the machine is this account's owner, or None: password and second factor are asked
     for, unseen at a terminal, else line by line from the standard input."""
     os.environ |= platform.environment() | {"DJANGO_SETTINGS_MODULE": "plumbline.supervision.settings"}
-    from plumbline.supervision.administration.at_the_machine import prove
+    from plumbline.supervision.administration.at_the_machine import NotAnswered, prove
 
-    return prove(login, "log clock-correct", _typed)
+    try:
+        return prove(login, "log clock-correct", _typed)
+    except NotAnswered as error:
+        raise CorrectionRefused(
+            f"数据库没有答复（{error}），不能核对 {login} 是不是本人，请再执行一次"
+        ) from error
 
 
 def _typed(question: str) -> str:
     try:
         if sys.stdin.isatty():
             return getpass(question)
+        print(question, file=sys.stderr)
         if line := sys.stdin.readline():
+            line.encode()  # what is no text is no password
             return line.rstrip("\r\n")
-    except EOFError:
+    except (EOFError, UnicodeError):
         pass
     raise CorrectionRefused(
         f"没有读到{question.rstrip('：')}：请在终端上执行，或从标准输入逐行给出两个人的密码和第二因素"

@@ -16,7 +16,12 @@ from plumbline.exchange.problems import Problem
 from plumbline.supervision.boot import operator_of
 from plumbline.supervision.config import Platform
 from plumbline.supervision.journal.append import Journal
-from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped
+from plumbline.supervision.journal.correction_checks import (
+    PROJECTED_WITHIN_S,
+    NotProjected,
+    require_projected,
+)
+from plumbline.supervision.journal.heads import CheckpointSigner, SigningStopped, read_head
 from plumbline.supervision.journal.keys import PlatformKeys
 from plumbline.supervision.journal.own_acts import OwnActs, replay_own
 from plumbline.supervision.journal.retransmission import (
@@ -59,8 +64,10 @@ def run_retransmit_of(platform: Platform, arguments: argparse.Namespace) -> int:
         return 2 if isinstance(refusal, NothingToAsk) else 1
 
 
-def _wanted(platform: Platform, arguments: argparse.Namespace) -> tuple[Wanted, datetime, int]:
-    """What is asked for, as it is shown; the anchor of the request, and the present epoch."""
+def _wanted(
+    platform: Platform, arguments: argparse.Namespace, *, shown: bool = True
+) -> tuple[Wanted, datetime, int]:
+    """What is asked for, which is shown; the anchor of the request, and the present epoch."""
     only, because = _only(arguments), arguments.because.strip()
     with psycopg.connect(platform.conninfo("plumb_projector"), autocommit=True) as conn:
         if arguments.damaged:
@@ -82,7 +89,8 @@ def _wanted(platform: Platform, arguments: argparse.Namespace) -> tuple[Wanted, 
             only=only,
             because=because or "恢复备份以后缺少确认过的内容",
         )
-        _print_wanted(wanted, wanted.ranges if only else tuple(lost_ranges(conn)))
+        if shown:
+            _print_wanted(wanted, wanted.ranges if only else tuple(lost_ranges(conn)))
         return wanted, _today() if wanted.since else anchor_of(conn), present_epoch(conn)
 
 
@@ -94,6 +102,7 @@ def _ask(platform: Platform, arguments: argparse.Namespace) -> int:
     if not wanted.files:
         # What the platform itself entered comes first: without its keys an institution cannot even sign its request.
         replay_own_acts(platform, lost_ranges_of(platform))
+        wanted, anchor, epoch = _as_replayed(platform, arguments, wanted)
     journal, sender = _sender(platform)
     try:
         made = ask(sender, wanted, operator=_operator(platform), anchor=anchor, epoch=epoch)
@@ -113,6 +122,28 @@ def _ask(platform: Platform, arguments: argparse.Namespace) -> int:
         "各单位从变更通知得知；用开发包 Answerer 的客户端自动补传，其余的请电话通知。进展看 plumbline retransmit status。"
     )
     return status
+
+
+def _as_replayed(
+    platform: Platform, arguments: argparse.Namespace, before: Wanted
+) -> tuple[Wanted, datetime, int]:
+    """What is wanted now that the platform's own acts stand again: a party that one of them let in again, suspended or gave a key can send
+    now, or cannot."""
+    with psycopg.connect(platform.conninfo("plumb_projector"), autocommit=True) as conn:
+        try:
+            require_projected(conn, read_head(conn), wait_s=PROJECTED_WITHIN_S)
+        except NotProjected:
+            print(
+                "平台自己的决定还没有处理完（平台没有开？），请谁、不请谁按现有的记录；开了以后请再执行一次。",
+                file=sys.stderr,
+            )
+    wanted, anchor, epoch = _wanted(platform, arguments, shown=False)
+    for party in wanted.parties.keys() - before.parties.keys():
+        print(f"也请 {wanted.parties[party]}：补入平台自己的决定以后能报送了")
+    for each in wanted.mute:
+        if each.party in before.parties:
+            print(f"不请 {each.name}：{each.mute}")
+    return wanted, anchor, epoch
 
 
 def _own(platform: Platform, arguments: argparse.Namespace) -> int:

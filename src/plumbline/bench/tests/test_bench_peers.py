@@ -145,13 +145,19 @@ def test_without_a_file_nothing_is_timed(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_sides_that_check_otherwise_give_no_figure(tmp_path: Path) -> None:
     def side(*calls: int) -> p2_peers.Timed:
         sheet = Sheet(tmp_path / "alike")
-        return p2_peers.Timed(lambda _: 1.0, sheet, 1, calls=[*calls, *[1] * (len(ALIKE) - len(calls))])
+        return p2_peers.Timed(lambda _: 1.0, sheet, 1, [0.1], [*calls, *[1] * (len(ALIKE) - len(calls))])
 
     p2_peers.require_alike(side(1, 2), side(1, 2))
     with pytest.raises(Lost, match="calls of read_signature 2 and 1"):
         p2_peers.require_alike(side(1, 2), side(1, 1))
     with pytest.raises(Lost, match="outer_submission 0 and 0"):
         p2_peers.require_alike(side(0), side(0))
+
+
+def test_checks_that_took_longer_than_the_whole_give_no_figure() -> None:
+    whole = Comparison(ours=(2000.0,), limit=(500.0,))
+    with pytest.raises(Lost, match="longer"):
+        p2_peers.beyond(whole, [0.0002], [0.002])
 
 
 def test_a_uid_stands_for_one_message() -> None:

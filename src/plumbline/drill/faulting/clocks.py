@@ -11,10 +11,12 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 import httpx
 
 from plumbline.drill.faulting.course import Course
+from plumbline.drill.faulting.second_factors import codes_of
 from plumbline.drill.kill.ledger import Upload
 from plumbline.exchange.messages.registry import RoleGranted
 
@@ -161,8 +163,20 @@ def _hashed(password: str) -> str:
     return f"pbkdf2_sha256${iterations}${salt}${b64encode(digest).decode()}"
 
 
-def _employ(course: Course) -> list[str]:
-    """Two accounts that act for the operator; their passwords."""
+class Proof(NamedTuple):
+    """What somebody types when asked who it is."""
+
+    password: str
+    #: Each replaces the authenticator once.
+    codes: list[str]
+
+    def lines(self) -> list[str]:
+        """Password and a code that was not used before."""
+        return [self.password, self.codes.pop()]
+
+
+def _employ(course: Course) -> list[Proof]:
+    """Two accounts that act for the operator; how each proves who it is."""
     site = course.site
     passwords = [secrets.token_urlsafe(18) for _ in _PEOPLE]
     for (login, person), password in zip(_PEOPLE.items(), passwords, strict=True):
@@ -176,12 +190,13 @@ def _employ(course: Course) -> list[str]:
         site.desk(site.message(site.station, RoleGranted, **granted, capacity="值班员"))
     asked, people = "SELECT count(*) FROM fact.role_grant WHERE person = ANY (%s)", list(_PEOPLE.values())
     site.wait(lambda: site.rows(asked, people)[0][0] == len(people), "两个账号的角色入表")
-    return passwords
+    codes = codes_of(site.platform, list(_PEOPLE))
+    return [Proof(*pair) for pair in zip(passwords, codes, strict=True)]
 
 
 def lifted(course: Course) -> None:
     """A step that was wrong and confirmed all the same: entries are made, the clock is put right, two persons correct the log."""
-    passwords = _employ(course)
+    first, second = _employ(course)
     _all(course, _DAY)
     wrong = course.ledger.next(course.site)
     course.must_come_again(wrong, "整机前进一天，", saying="clock-confirm")
@@ -199,20 +214,22 @@ def lifted(course: Course) -> None:
     course.require(alone.returncode == 1 and course.size() == size, "一个人也能更正时钟")
     signed += ["--second", "drill.second"]
     for what, typed in (
-        ("没有人输入密码", ()),
-        ("办理人输入的是别人的密码", passwords[::-1]),
-        ("复核人没有输入密码", passwords[:1]),
-        ("复核人输入的是办理人的密码", passwords[:1] * 2),
+        ("没有人输入密码", []),
+        ("办理人输入的是别人的密码", second.lines()),
+        ("办理人没有第二因素", [first.password, "0" * 8]),
+        ("复核人没有输入密码", first.lines()),
+        ("复核人输入的是办理人的密码", first.lines() + first.lines()),
+        ("复核人没有第二因素", [*first.lines(), second.password, "0" * 8]),
     ):
         refused = _log(course, "clock-correct", *signed, typed=typed)
         course.require(refused.returncode == 1 and course.size() == size, f"{what}，也能更正时钟")
-    done = _log(course, "clock-correct", *signed, typed=passwords)
+    done = _log(course, "clock-correct", *signed, typed=first.lines() + second.lines())
     course.require(done.returncode == 0, f"plumbline log clock-correct：{done.stderr[-200:]}")
     for upload, number in late:
         if not _soon(course, upload, number):
             course.require(False, f"更正以后，第 {number + 1} 个网关 {_SOON_S:.0f} 秒后仍不收")
             return
-    again = _log(course, "clock-correct", *signed, typed=passwords)
+    again = _log(course, "clock-correct", *signed, typed=first.lines() + second.lines())
     course.require(again.returncode == 1, "没有走错的时间，仍然更正了一次")
     course.require(course.pids() == before, "更正以后，有进程重新启动过")
     steps = _steps_back(course)

@@ -24,12 +24,10 @@ _ISSUERS = (
 )
 #: How long after a restore an application waits for its institution to show the code that it may have had.
 SHOW_WITHIN = timedelta(days=1)
-#: Where nobody could say how much was lost (`log resume --mark-lost`), something may be once all were asked to compare some days.
+#: An epoch is opened because something was lost, or because nobody can say whether anything was (`log resume --mark-lost`).
 _LAST_LOSS = """
 SELECT e.idx FROM fact.epoch e JOIN journal.leaf l ON l.epoch = e.epoch AND l.idx = 0
- WHERE e.epoch > 1
-   AND (e.lost > 0 OR EXISTS (SELECT 1 FROM fact.retransmission t WHERE t.idx > e.idx AND t.body->>'since' IS NOT NULL))
-   AND l.logged_at > (SELECT last_time FROM journal.head) - %s ORDER BY e.epoch DESC LIMIT 1
+ WHERE e.epoch > 1 AND l.logged_at > (SELECT last_time FROM journal.head) - %s ORDER BY e.epoch DESC LIMIT 1
 """
 #: A request for entries; one for damaged files is another matter.
 _FOR_ENTRIES = """(jsonb_array_length(coalesce(t.body->'ranges', '[]')) > 0 OR jsonb_array_length(coalesce(t.body->'entries', '[]')) > 0
@@ -79,8 +77,8 @@ def awaiting_codes(conn: psycopg.Connection[DictRow]) -> list[str]:
 
 
 def recent_loss(conn: psycopg.Connection[Any]) -> int | None:
-    """The position at which an epoch was opened a short while ago because entries were lost, or may be, as all were asked to compare some
-    days; None when nothing was lost lately."""
+    """The position at which an epoch was opened a short while ago because entries were lost, or may have been; None when nothing was lost
+    lately."""
     with conn.cursor(row_factory=tuple_row) as cur:
         row = cur.execute(_LAST_LOSS, [SHOW_WITHIN]).fetchone()
     return row[0] if row else None

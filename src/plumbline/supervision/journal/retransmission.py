@@ -27,11 +27,12 @@ from plumbline.supervision.journal.submit import PlatformSender
 
 MAX_DAYS = 400
 _EPOCHS = "SELECT epoch, kept_epoch, kept_size, signed FROM journal.epoch WHERE epoch > 1 ORDER BY epoch"
-#: Of each: what the door would say of whatever it sent (`gateway/directory.py`), so that nobody waits for it.
+#: Of each: why the door would refuse whatever it sent (`gateway/directory.py`), so that nobody waits for it. A shared secret that was lost
+#: with the database is not seen here: nobody but the gateway may look at those.
 _SENDERS = """
 SELECT p.id, p.name,
        CASE WHEN p.suspended_at IS NOT NULL THEN '已停用：' || p.suspended_because
-            WHEN NOT bool_or(k.revoked_at IS NULL AND clock_timestamp() < k.valid_until)
+            WHEN NOT bool_or(k.revoked_at IS NULL AND k.valid_from <= clock_timestamp() AND clock_timestamp() < k.valid_until)
             THEN '没有有效的报送密钥' ELSE '' END AS mute
   FROM fact.party p JOIN fact.key k ON k.party = p.id
  WHERE k.use IN ('transport', 'origin') AND NOT 'platform' = ANY (p.roles) GROUP BY p.id ORDER BY p.id
@@ -154,7 +155,8 @@ def _nobody(mute: Sequence[KnownSender]) -> str:
     if not mute:
         return "没有一个单位登记过报送密钥，没有人可请"
     told = "、".join(f"{each.name}（{each.mute}）" for each in mute[:20])
-    return f"{told}现在不能报送，请了也答复不了；恢复使用或换了密钥以后再请，缺的内容也可以由别处的记录核对"
+    later = "恢复使用或换了密钥以后再请；恢复备份以后先执行 plumbline retransmit own，补入平台自己的决定"
+    return f"{told}现在不能报送，请了也答复不了；{later}"
 
 
 def _require_known(parties: Sequence[str], known: Mapping[str, KnownSender]) -> None:
