@@ -301,7 +301,11 @@ def _log_command(commands: Commands) -> None:
     log = commands.add_parser("log", help="日志：检查点、时钟确认与更正、恢复以后另开一期")
     log.add_argument("what", choices=["checkpoint", "clock-confirm", "clock-correct", "resume"])
     log.add_argument("--by", default="", help="谁确认；更正时钟时写登录名或人员编号")
-    log.add_argument("--second", default="", help="更正时钟时的复核人，登录名或人员编号，不能是同一个人")
+    log.add_argument(
+        "--second",
+        default="",
+        help="更正时钟时的复核人，登录名或人员编号，不能是同一个人；两个人随后各输入密码和第二因素",
+    )
     log.add_argument(
         "--since", default="", help="更正时钟时：从第几条起走错的，如 4698；不写从第一条在将来的算起"
     )

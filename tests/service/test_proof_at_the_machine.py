@@ -53,7 +53,7 @@ def test_password_and_second_factor_are_asked_for_and_each_proof_leaves_its_trac
     assert _prove(running_platform, "clock.first", PASSWORD, code)[0] == "None"
     assert _prove(running_platform, "clock.first", PASSWORD, code)[0].startswith("第二因素：")
     trail = office.audit.get("/audit/?q=clock.first").text
-    for told in ("登录失败", "第二因素不对", "再次确认身份"):
+    for told in ("登录失败", "第二因素不对", "再次确认身份", "经由 本机命令行"):
         assert told in trail, told
     with psycopg.connect(running_platform.platform.conninfo("plumb_migrate")) as conn:
         conn.execute("SET ROLE plumb_owner")

@@ -98,7 +98,7 @@ def _ask(platform: Platform, arguments: argparse.Namespace) -> int:
     wanted, anchor, epoch = _wanted(platform, arguments)
     if not _is_confirmed(arguments):
         return 2
-    _audited(platform, arguments.by, "retransmit.request", f"{len(wanted.parties)} parties")
+    _audited(platform, arguments.by, "retransmit.request", f"{len(wanted.parties)} 个单位")
     if not wanted.files:
         # What the platform itself entered comes first: without its keys an institution cannot even sign its request.
         replay_own_acts(platform, lost_ranges_of(platform))
@@ -152,7 +152,7 @@ def _own(platform: Platform, arguments: argparse.Namespace) -> int:
         raise NothingToAsk("日志没有缺少的段，平台自己的决定都在")
     if not _is_confirmed(arguments):
         return 2
-    _audited(platform, arguments.by, "retransmit.own", "platform")
+    _audited(platform, arguments.by, "retransmit.own", "平台")
     return 0 if replay_own_acts(platform, lost) else 1
 
 

@@ -27,7 +27,7 @@ _REFUSED = (
 )
 _SELECT = (
     "SELECT id, at, actor, action, subject, outcome, detail::text, outcome = 'intended' AND NOT EXISTS "
-    "(SELECT 1 FROM ops.audit_event r WHERE r.detail->>'intent' = e.id::text) FROM ops.audit_event e"
+    "(SELECT 1 FROM ops.audit_event r WHERE r.detail->>'intent' = e.id::text), starts_with(lower(request), 'cli') FROM ops.audit_event e"
 )
 
 
@@ -98,6 +98,8 @@ class Event:
     detail: dict[str, str]
     #: An intent to which no result was written: whether the entry was made stands in the log.
     is_open: bool = False
+    #: By a command on the platform's host, not over the web.
+    is_at_the_machine: bool = False
 
     @property
     def word(self) -> str:
@@ -108,7 +110,8 @@ class Event:
     def shown(self) -> list[tuple[str, str]]:
         """What a reader is told beside, in words; the number of the intent only ties the two lines together."""
         told = ((name, value) for name, value in self.detail.items() if name != "intent" and value)
-        return [
+        where = [("经由", "本机命令行")] if self.is_at_the_machine else []
+        return where + [
             (DETAILS.get(name, name), VALUES.get(name, {}).get(str(value), str(value)))
             for name, value in told
         ]
@@ -155,6 +158,7 @@ def events(
                 outcome=row[5],
                 detail=json.loads(row[6]),
                 is_open=row[7],
+                is_at_the_machine=row[8],
             )
             for row in cursor.fetchall()
         ]

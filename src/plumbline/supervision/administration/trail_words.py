@@ -62,11 +62,34 @@ WORDS = {
     "log.resume": "日志另开一期",
     "log.clock_confirm": "确认时钟",
     "log.clock_correct": "更正时钟",
+    "retransmit.request": "请求补传",
+    "retransmit.own": "补入平台自己的决定",
+    "cosigner.add": "加上联署方",
+    "cosigner.remove": "删去联署方",
+    "timestamp.add": "加上时间戳机构",
+    "timestamp.remove": "停用时间戳机构",
+    "anchor.add": "加上链",
+    "anchor.remove": "停用链",
+    "demo.telling": "演示开始讲述以前的事",
+    "demo.told": "演示讲到了现在",
+    "demo.time": "拨演示时间",
+    "demo.cut": "演示：断开一家机构的网络",
+    "demo.heal": "演示：恢复一家机构的网络",
+    "demo.stop_platform": "演示：平台停机",
+    "demo.resume_platform": "演示：平台恢复",
 }
 
 
 #: Outcome → how readers say it.
-OUTCOMES = {"done": "已办", "refused": "没有办成", "intended": "打算办"}
+OUTCOMES = {
+    "done": "已办",
+    "refused": "没有办成",
+    "intended": "打算办",
+    "unknown": "不知道有没有办成",
+    "open": "已另开",
+    "follow": "已跟上",
+    "finish": "已接着办完",
+}
 
 #: What stands beside an event → how readers say it.
 DETAILS = {

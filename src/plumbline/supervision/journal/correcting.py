@@ -36,7 +36,8 @@ _CORRECTED = "SELECT wrong_from, idx FROM fact.clock_correction ORDER BY idx"
 _NOW = "SELECT clock_timestamp(), COALESCE((SELECT ahead FROM ops.demo_clock), '0')"
 _EVENT = (
     "INSERT INTO ops.audit_event (actor, action, subject, outcome, request, detail) "
-    "VALUES (%s, 'log.clock_correct', 'clock', %s, 'cli', jsonb_build_object('second', %s::text, 'because', %s::text, 'told', %s::text))"
+    "VALUES (%s, 'log.clock_correct', 'clock', %s, 'cli', jsonb_strip_nulls(jsonb_build_object("
+    "'second', %s::text, 'because', %s::text, 'told', %s::text, 'intent', %s::text))) RETURNING id"
 )
 #: What a message can state (PROTOCOL, wire types).
 _LAST_INSTANT = datetime(2100, 1, 1, tzinfo=UTC)
@@ -196,7 +197,7 @@ def correct(
         )
         if against := [*faults(told, place), *objections(conn, told, pending)]:
             raise CorrectionRefused(f"核对总账时会说它不成立：{'；'.join(against)}")
-        _record(conn, plan, signed, "intended")
+        intent = _record(conn, plan, signed, "intended")
     outcome = _appended(Journal(conninfo["plumb_gateway"], signer), pending, told)
     with psycopg.connect(conninfo["plumb_migrate"]) as conn:
         conn.execute("SET ROLE plumb_owner")
@@ -204,7 +205,7 @@ def correct(
             # For every process of this host the present is now what these two looked at, whatever was confirmed before.
             confirm(conn, signed.first.login)
         words = {Accepted: "done", Problem: "refused"}
-        _record(conn, plan, signed, words.get(type(outcome), "unknown"))
+        _record(conn, plan, signed, words.get(type(outcome), "unknown"), intent)
     if not isinstance(outcome, Accepted):
         raise outcome
     return outcome
@@ -238,8 +239,14 @@ def _message(plan: CorrectionPlan, present: datetime, operator: Operator, signed
     )
 
 
-def _record(conn: psycopg.Connection, plan: CorrectionPlan, signed: Signed, outcome: str) -> None:
+def _record(
+    conn: psycopg.Connection, plan: CorrectionPlan, signed: Signed, outcome: str, intent: int | None = None
+) -> int:
+    """One event of the audit trail, and its number; `intent` is that of the event whose result it is."""
     told = (
         f"第 {place_text(plan.wrong_from)} 条起 {plan.count} 条，最后记到 {local_text(plan.head.last_time)}"
     )
-    conn.execute(_EVENT, [signed.first.login, outcome, signed.second.login, signed.because, told])
+    said = [signed.second.login, signed.because, told, None if intent is None else str(intent)]
+    row = conn.execute(_EVENT, [signed.first.login, outcome, *said]).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -139,6 +139,20 @@ def _plan(platform, since: int | None = None):
         return plan_correction(conn, platform.platform.folder("marks"), since=since)
 
 
+#: How the event was recorded whose result this one is.
+_RESULT_OF = "(SELECT i.outcome FROM ops.audit_event i WHERE i.id::text = e.detail->>'intent')"
+
+
+@pytest.fixture
+def wrong(quiet_platform, monkeypatch):
+    """A platform whose last entry lies years ahead, with the people who may correct it; commands find it."""
+    monkeypatch.setattr(commands, "opened", lambda _folder: nullcontext(quiet_platform.platform))
+    _accounts(quiet_platform)
+    quiet_platform.journal().append([_pending(quiet_platform, ahead=AHEAD)])
+    _project(quiet_platform)
+    return quiet_platform
+
+
 @pytest.fixture(autouse=True)
 def proofs(monkeypatch) -> list[str]:
     """Whoever is asked proves it; who was asked, in order. How one proves it: tests/service/test_proof_at_the_machine.py."""
@@ -147,14 +161,8 @@ def proofs(monkeypatch) -> list[str]:
     return asked
 
 
-def test_nothing_is_corrected_before_both_have_proved_who_they_are(
-    quiet_platform, monkeypatch, capsys
-) -> None:
-    monkeypatch.setattr(commands, "opened", lambda _folder: nullcontext(quiet_platform.platform))
-    _accounts(quiet_platform)
-    quiet_platform.journal().append([_pending(quiet_platform, ahead=AHEAD)])
-    _project(quiet_platform)
-    before = _rows(quiet_platform, "SELECT size FROM journal.head")
+def test_nothing_is_corrected_before_both_have_proved_who_they_are(wrong, monkeypatch, capsys) -> None:
+    before = _rows(wrong, "SELECT size FROM journal.head")
     for stranger in ("first", "second"):
         answers = {stranger: "密码不对。"}
         monkeypatch.setattr(
@@ -162,10 +170,8 @@ def test_nothing_is_corrected_before_both_have_proved_who_they_are(
         )
         assert commands.run_log(_arguments()) == 1
         assert f"没有更正：没有证明是 {stranger} 本人：密码不对。" in capsys.readouterr().err
-    assert _rows(quiet_platform, "SELECT size FROM journal.head") == before
-    assert _rows(
-        quiet_platform, "SELECT count(*) FROM ops.audit_event WHERE action = 'log.clock_correct'"
-    ) == [(0,)]
+    assert _rows(wrong, "SELECT size FROM journal.head") == before
+    assert _rows(wrong, "SELECT count(*) FROM ops.audit_event WHERE action = 'log.clock_correct'") == [(0,)]
 
 
 def test_where_nothing_is_typed_it_is_said_what_was_to_come(monkeypatch) -> None:
@@ -252,8 +258,10 @@ def _proven(platform, dated: Accepted, after: Accepted, first: int) -> None:
     for place, kinds in ((first, [("clock.corrected",)]), (first - 1, []), (first + 4, [])):
         asked = collect._CORRECTED.replace("v.*", "v.kind").replace("%s", f"ARRAY[{place}]")
         assert _rows(platform, asked) == kinds  # a bundle takes it along with what it speaks of
-    told = _rows(platform, "SELECT actor, outcome, detail->>'second' FROM ops.audit_event ORDER BY id")
-    assert told[-2:] == [("first", "intended", "second"), ("first", "done", "second")]
+    told = _rows(
+        platform, f"SELECT actor, outcome, detail->>'second', {_RESULT_OF} FROM ops.audit_event e ORDER BY id"
+    )
+    assert told[-2:] == [("first", "intended", "second", None), ("first", "done", "second", "intended")]
     assert _rows(platform, "SELECT by_whom, since_boot > 0 FROM ops.clock_confirmed") == [("first", True)]
 
 
@@ -423,13 +431,8 @@ def _enter(conn: psycopg.Connection, told: ClockCorrected, data: bytes) -> None:
 
 
 def test_one_of_which_nobody_knows_says_so_and_a_confirmation_of_one_host_displaces_no_other(
-    quiet_platform, monkeypatch, capsys
+    wrong, monkeypatch, capsys
 ) -> None:
-    monkeypatch.setattr(commands, "opened", lambda _folder: nullcontext(quiet_platform.platform))
-    _accounts(quiet_platform)
-    quiet_platform.journal().append([_pending(quiet_platform, ahead=AHEAD)])
-    _project(quiet_platform)
-
     def committed_and_stopped(*_batch: object, **_more: object) -> None:
         raise SigningStopped("日志头不是本机上次所见的后继")
 
@@ -438,10 +441,10 @@ def test_one_of_which_nobody_knows_says_so_and_a_confirmation_of_one_host_displa
         assert commands.run_log(_arguments()) == 1
     told = capsys.readouterr().err
     assert "不知道有没有入账" in told and "没有更正" not in told
-    outcomes = _rows(quiet_platform, "SELECT outcome FROM ops.audit_event ORDER BY id DESC LIMIT 2")
-    assert outcomes == [("unknown",), ("intended",)]
-    assert _rows(quiet_platform, "SELECT count(*) FROM ops.clock_confirmed") == [(0,)]
-    with psycopg.connect(quiet_platform.platform.conninfo("plumb_migrate")) as conn:
+    outcomes = _rows(wrong, f"SELECT outcome, {_RESULT_OF} FROM ops.audit_event e ORDER BY id DESC LIMIT 2")
+    assert outcomes == [("unknown", "intended"), ("intended", None)]
+    assert _rows(wrong, "SELECT count(*) FROM ops.clock_confirmed") == [(0,)]
+    with psycopg.connect(wrong.platform.conninfo("plumb_migrate")) as conn:
         conn.execute("SET ROLE plumb_owner")
         for boot in ("one", "two", "one", "two"):
             conn.execute(
