@@ -12,6 +12,7 @@ from plumbline.sdk.bundle.trust import read_trust
 from plumbline.sdk.client.receipt_check import Log, PlatformSilent, check_receipts
 from plumbline.sdk.client.receipts import open_receipts
 from plumbline.sdk.client.transport import open_http
+from plumbline.sdk.unread import told_unread
 
 
 def run_receipts(arguments: argparse.Namespace) -> int:
@@ -33,7 +34,7 @@ def run_receipts(arguments: argparse.Namespace) -> int:
         print(f"{silent}；什么也没有证明，请稍后再查。", file=sys.stderr)
         return 2
     except (OSError, ValueError, NoteError) as error:
-        print(f"读不了：{error}", file=sys.stderr)
+        print(told_unread(error), file=sys.stderr)
         return 2
     for fault in report.faults:
         print(f"✗ {fault.sentence}")

@@ -28,6 +28,7 @@ from plumbline.sdk.bundle.check import Step as BundleStep
 from plumbline.sdk.bundle.check import algorithm_words
 from plumbline.sdk.bundle.trust import Trust, read_trust
 from plumbline.sdk.timestamp.findings import StampFinding, stamp_findings
+from plumbline.sdk.unread import told_unread
 
 #: Exit status: everything holds; something does not; it could not be checked, or not all of it.
 HOLDS, FAILS, UNCHECKED = 0, 1, 2
@@ -65,7 +66,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
     except MemoryError:
         print("内存不够，没有查完。", file=sys.stderr)
     except (OSError, ValueError) as error:
-        print(f"读不了：{error}", file=sys.stderr)
+        print(told_unread(error), file=sys.stderr)
     return UNCHECKED
 
 

@@ -17,6 +17,7 @@ from plumbline.domain.basics.identifiers import division_problem, party_id, uscc
 from plumbline.embedded.postgres import Cluster, Running
 from plumbline.evidence.position import place_text
 from plumbline.exchange.problems import Problem
+from plumbline.sdk.unread import why_unread
 from plumbline.supervision import clock_commands
 from plumbline.supervision.boot import Settings, operator_of, prepare, reopen, write_trust_roots
 from plumbline.supervision.config import ROLES, Operator, Platform, Security
@@ -103,17 +104,10 @@ def _shown_checkpoints(arguments: argparse.Namespace) -> list[str] | None:
 
 
 def _why_unread(error: OSError | UnicodeDecodeError) -> str:
-    """Cause and remedy of a file that cannot be read."""
-    match error:
-        case FileNotFoundError():
-            return "没有这个文件，请核对路径"
-        case IsADirectoryError():
-            return "这是文件夹，请写里面的文件"
-        case PermissionError():
-            return "没有读它的权限，请换一个读得到它的用户"
-        case UnicodeDecodeError():
-            return "不是文本文件；检查点是三行文字加签名行，请核对是不是这个文件"
-    return error.strerror or str(error)
+    """Cause and remedy of a checkpoint that cannot be read."""
+    if isinstance(error, UnicodeDecodeError):
+        return "不是文本文件；检查点是三行文字加签名行，请核对是不是这个文件"
+    return why_unread(error)
 
 
 def run_audit(arguments: argparse.Namespace) -> int:

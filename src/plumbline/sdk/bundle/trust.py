@@ -67,7 +67,7 @@ def read_trust(files: Sequence[str], log_keys: Sequence[str] = ()) -> Trust:
     A line of `trust.txt` is a vkey, `cosigner <vkey> <trust domain>`,
     `retired-cosigner <vkey> <instant> <trust domain>`, `code <id> <algorithm> <key>`,
     `timestamp <name> <certificate> <trust domain>` or `anchor <name> <chain id> <address> <trust domain>`.
-    ValueError for a file that is none of them.
+    ValueError for a file that is none of them, OSError for one that cannot be read.
     """
     trust = Trust()
     for key in log_keys:
@@ -75,7 +75,8 @@ def read_trust(files: Sequence[str], log_keys: Sequence[str] = ()) -> Trust:
     for name in files:
         path = Path(name)
         for each in sorted(path.iterdir()) if path.is_dir() else [path]:
-            if each.is_file() and (each == path or each.suffix in {".txt", ".pem", ".json"}):
+            # What was named is read, or it is said why not: passed over in silence, its roots would be missing unnoticed.
+            if each == path or (each.is_file() and each.suffix in {".txt", ".pem", ".json"}):
                 _read_file(each, trust)
     return trust
 

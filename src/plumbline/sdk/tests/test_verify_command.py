@@ -110,6 +110,17 @@ def test_a_receipt_verifies_without_the_code_of_bundles_and_pdfs(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_file_that_cannot_be_read_is_named_with_the_reason(
+    capsys, bundle: Path, trust: Path, tmp_path: Path
+) -> None:
+    status, told = run(capsys, tmp_path / "none.zip", "--trust", trust / "trust.txt")
+    assert (status, told) == (2, f"{tmp_path / 'none.zip'} 读不了：没有这个文件，请核对路径\n")
+    status, told = run(capsys, bundle, "--trust", trust / "trust.txt", "--trust", tmp_path / "根证书.pem")
+    assert (status, told) == (2, f"{tmp_path / '根证书.pem'} 读不了：没有这个文件，请核对路径\n")
+    status, told = run(capsys, tmp_path, "--trust", trust / "trust.txt")
+    assert (status, told) == (2, f"{tmp_path} 读不了：这是文件夹，请写里面的文件\n")
+
+
 @pytest.mark.parametrize("text", ["", "hello", '{"name": "x"}', "-----BEGIN CERTIFICATE-----\nAAAA\n", "a+b"])
 def test_a_file_that_is_no_trust_is_refused(capsys, bundle: Path, tmp_path: Path, text: str) -> None:
     (tmp_path / "odd.txt").write_text(text)
